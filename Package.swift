@@ -1,0 +1,77 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swift: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swift)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: swift)
+}
+
+func tests(_ target: String, _ more: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: target + "Tests", dependencies: [.target(name: target)] + more, path: "Tests/\(target)Tests",
+        swiftSettings: swift)
+}
+
+let package = Package(
+    name: "ib-stream",
+    products: [
+        .executable(name: "ib-connector", targets: ["Connector"]),
+        .executable(name: "ib-recorder", targets: ["Recorder"]),
+        .executable(name: "ib-watchdog", targets: ["Watchdog"]),
+        .executable(name: "ib-stream", targets: ["OperatorCLI"]),
+        .executable(name: "ib-simulator", targets: ["Simulator"]),
+    ],
+    targets: [
+        // C: one system library each, and the two shims of our own.
+        .target(
+            name: "CZMQShim", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
+            linkerSettings: [.linkedLibrary("zmq")]),
+        .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
+
+        // Libraries: arrows only downwards.
+        library("Ticks", []),
+        library("JSON", ["CJansson"]),
+        library("TWS", ["Ticks"]),
+        library("Messaging", ["CZMQShim", "Ticks", "JSON"]),
+        library("TickStore", ["Ticks", "JSON", "CLinux"]),
+        library("Supervision", ["Ticks"]),
+        library("ServiceKit", ["CSystemd", "CYAML", "CLinux", "JSON", "Ticks", "Supervision"]),
+
+        // Programs.
+        program("Connector", ["ServiceKit", "Supervision", "TWS", "Messaging", "TickStore", "Ticks", "JSON", "CLinux"]),
+        program("Recorder", ["ServiceKit", "Supervision", "Messaging", "TickStore", "Ticks", "JSON", "CLinux"]),
+        program(
+            "Watchdog", ["ServiceKit", "Supervision", "Messaging", "Ticks", "JSON", "CLinux", "CMicroHTTPD"]),
+        program("OperatorCLI", ["ServiceKit", "Supervision", "Messaging", "TickStore", "Ticks", "JSON", "CLinux"]),
+        program("Simulator", ["ServiceKit", "TWS", "Ticks", "JSON", "CLinux"]),
+
+        tests("Ticks"),
+        tests("JSON"),
+        tests("TWS", ["Ticks"]),
+        tests("Messaging", ["Ticks", "JSON"]),
+        tests("TickStore", ["Ticks"]),
+        tests("Supervision", ["Ticks"]),
+        tests("ServiceKit", ["JSON", "Ticks", "Supervision"]),
+        tests("Connector", ["TWS", "Ticks"]),
+        tests("Recorder", ["TickStore", "Ticks"]),
+        tests("Watchdog", ["Supervision", "Ticks"]),
+        tests("OperatorCLI", ["Ticks"]),
+        tests("Simulator", ["TWS", "Ticks"]),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu11
+)

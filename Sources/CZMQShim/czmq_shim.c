@@ -1,0 +1,1 @@
+#include "czmq_shim.h"

@@ -1,0 +1,39 @@
+/// A stream: one kind of tick of one contract from one connector.
+///
+/// Written `711280073.bid_ask`, with `@source` behind it when the source is not 0. Ordered by source, contract, kind.
+public struct StreamID: Sendable, Hashable, Comparable, BitwiseCopyable, CustomStringConvertible {
+    public let conId: Int32
+    public let kind: TickKind
+    public let source: UInt8
+
+    @inlinable public init(conId: Int32, kind: TickKind, source: UInt8 = 0) {
+        self.conId = conId
+        self.kind = kind
+        self.source = source
+    }
+
+    /// Parses the written form; nil if it is anything else.
+    public init?(_ text: some StringProtocol) {
+        let sourceParts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+        let parts = sourceParts[0].split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, let conId = Int32(parts[0]), conId > 0, let kind = TickKind(streamName: parts[1])
+        else { return nil }
+        var source: UInt8 = 0
+        if sourceParts.count == 2 {
+            guard let number = UInt8(sourceParts[1]) else { return nil }
+            source = number
+        }
+        self.init(conId: conId, kind: kind, source: source)
+    }
+
+    public var description: String {
+        source == 0 ? "\(conId).\(kind.name)" : "\(conId).\(kind.name)@\(source)"
+    }
+
+    /// The topic of the stream's ticks on the live feed, such as `tick.711280073.bid_ask`.
+    public var topic: String { "tick.\(conId).\(kind.name)" }
+
+    public static func < (a: StreamID, b: StreamID) -> Bool {
+        (a.source, a.conId, a.kind.rawValue) < (b.source, b.conId, b.kind.rawValue)
+    }
+}

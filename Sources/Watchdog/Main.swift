@@ -1,0 +1,5 @@
+internal import Glibc
+
+@main enum Main {
+    static func main() { exit(64) }
+}
