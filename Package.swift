@@ -52,7 +52,8 @@ let package = Package(
         library("ServiceKit", ["CSystemd", "CYAML", "CLinux", "JSON", "Ticks", "Supervision"]),
 
         // Programs.
-        program("Connector", ["ServiceKit", "Supervision", "TWS", "Messaging", "TickStore", "Ticks", "JSON", "CLinux"]),
+        program(
+            "Connector", ["ServiceKit", "Supervision", "TWS", "Messaging", "TickStore", "Ticks", "JSON", "CLinux"]),
         program("Recorder", ["ServiceKit", "Supervision", "Messaging", "TickStore", "Ticks", "JSON", "CLinux"]),
         program(
             "Watchdog", ["ServiceKit", "Supervision", "Messaging", "Ticks", "JSON", "CLinux", "CMicroHTTPD"]),

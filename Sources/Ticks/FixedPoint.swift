@@ -206,7 +206,7 @@ struct Decimal {
         var magnitude: UInt64 = 0
         for digit in digits { magnitude = magnitude * 10 + UInt64(digit) }
         for _ in 0..<scale { magnitude *= 10 }
-        guard magnitude < UInt64(FixedPoint.absent) else { return nil }
+        guard magnitude < UInt64(FixedPoint.absent) + (negative ? 1 : 0) else { return nil }
         return negative ? -Int64(magnitude) : Int64(magnitude)
     }
 }
