@@ -1,0 +1,93 @@
+internal import CZMQShim
+internal import Glibc
+internal import JSON
+
+/// Answers the page requests of replay or history clients, one at a time, in the order they came. Owned by one thread.
+///
+/// A ROUTER that says when a client is gone or does not read (ROUTER_MANDATORY): then the rest of that page is dropped and
+/// the client asks again. A page of the greatest limit always fits the queue of a client that has read the one before.
+public struct ReplayServer: ~Copyable {
+    /// Messages queued per client: more than one page has.
+    static let highWaterMark = 2048
+    /// Bytes of a request's body.
+    static let requestBytes = 4096
+
+    private var socket: Socket
+    private var frames: FrameBuffers
+    private let staging: UnsafeMutableRawPointer
+
+    /// What one call of `serve` did.
+    public enum Served: Sendable, Equatable {
+        /// No request came in time.
+        case nothing
+        /// A page was sent whole.
+        case page(records: Int)
+        /// The client got an `error` with this text.
+        case refused(String)
+        /// The client went away or does not read; the rest of its answer was dropped.
+        case clientGone
+    }
+
+    public init(in context: Context, security: SocketSecurity = .none) throws(MessagingError) {
+        let socket = try Socket(
+            .router, in: context, highWaterMark: ReplayServer.highWaterMark, maxFrameBytes: ReplayServer.requestBytes,
+            security: security)
+        try socket.set(CZS_ROUTER_MANDATORY, 1)
+        self.socket = socket
+        // libzmq's routing ids have at most 255 bytes.
+        frames = FrameBuffers([256, ReplayServer.requestBytes, ReplayFrame.idBytes, ReplayServer.requestBytes])
+        staging = .allocate(byteCount: Subscriber.tickPayloadBytes, alignment: 64)
+    }
+
+    deinit { staging.deallocate() }
+
+    /// As `Socket.bind`; several endpoints of equal security may be bound.
+    public mutating func bind(_ endpoint: String) throws(MessagingError) { try socket.bind(endpoint) }
+
+    public var lastEndpoint: String? { socket.lastEndpoint }
+
+    /// Waits for one request (0: looks once, -1: for ever) and answers it from `source`. Throws for the server's own
+    /// faults and for the context's shutdown, never for what a client sent.
+    public mutating func serve<Source: ReplaySource & ~Copyable>(
+        timeoutMillis: Int32, source: inout Source
+    ) throws(MessagingError) -> Served {
+        guard let arrival = try frames.receive(from: socket, waitMillis: timeoutMillis) else { return .nothing }
+        var sink = ReplaySink(socket: socket.handle, routing: frames[0], staging: staging)
+        var served: Served
+        do throws(ReplayRefusal) {
+            let request = try read(arrival, idInto: &sink)
+            sink.end(next: try source.read(request, into: &sink))
+            served = .page(records: sink.records)
+        } catch {
+            sink.refuse(error)
+            served = .refused(error.message)
+        }
+        switch sink.failure {
+        case 0: break
+        case EHOSTUNREACH, EAGAIN: served = .clientGone
+        default: throw MessagingError(errno: sink.failure, operation: "answer on", subject: socket.name)
+        }
+        return served
+    }
+
+    /// For `Poller.add`.
+    public func withSocket<R>(_ body: (borrowing Socket) -> R) -> R { body(socket) }
+
+    /// `[routing, request, id, body]`, or `[routing, body]` with the id in the body.
+    private mutating func read(
+        _ arrival: FrameBuffers.Arrival, idInto sink: inout ReplaySink
+    ) throws(ReplayRefusal) -> ReplayRequest {
+        let hasType = arrival.frames == 4
+        if hasType { sink.id = Array(frames[2]) }
+        guard !arrival.wasCut else { throw ReplayRefusal("the request is too long") }
+        guard hasType || arrival.frames == 2 else {
+            throw ReplayRefusal("\(arrival.frames - 1) frames; a request is `request`, an id and a JSON body")
+        }
+        guard !hasType || equal(frames[1], ReplayFrame.request) else {
+            throw ReplayRefusal("the first frame is not `request`")
+        }
+        return try ReplayRequest.parse(hasType ? frames[3] : frames[1]) { id in
+            if !hasType { sink.id = Array(id.utf8.prefix(ReplayFrame.idBytes)) }
+        }
+    }
+}

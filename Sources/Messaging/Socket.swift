@@ -1,0 +1,139 @@
+internal import CZMQShim
+internal import Glibc
+
+/// One messaging socket. Made, used and closed by one thread; not `Sendable` for that reason.
+///
+/// The socket keeps its context alive and closes itself at the end of its life. `Publisher`, `Subscriber`, the replay
+/// and control types are built on it; other code should need those only.
+public struct Socket: ~Copyable {
+    public enum Kind: Sendable {
+        case publisher, subscriber, router, dealer, pair, request
+
+        var code: czs_kind {
+            switch self {
+            case .publisher: CZS_XPUB
+            case .subscriber: CZS_SUB
+            case .router: CZS_ROUTER
+            case .dealer: CZS_DEALER
+            case .pair: CZS_PAIR
+            case .request: CZS_REQ
+            }
+        }
+    }
+
+    let handle: OpaquePointer
+    let context: Context
+    /// What errors call this socket until it has an endpoint.
+    private var subject: String
+
+    /// Opens a socket with the settings that every socket of the system has: ZMTP heartbeats each 5 s (a peer silent for
+    /// 15 s is dropped), reconnecting after 100 ms to 2 s, and `lingerMillis` for what is unsent at the end.
+    ///
+    /// `highWaterMark` messages are queued per peer and direction. A peer that sends a frame above `maxFrameBytes` is
+    /// cut off, so what strangers send has a bound.
+    public init(
+        _ kind: Kind, in context: Context, highWaterMark: Int, maxFrameBytes: Int, lingerMillis: Int = 100,
+        security: SocketSecurity = .none
+    ) throws(MessagingError) {
+        let subject = "\(kind) socket"
+        var opened: OpaquePointer?
+        try check(czs_socket_open(context.handle, kind.code, &opened), "open", subject)
+        guard let opened else { throw MessagingError(.other(EIO), operation: "open", subject: subject) }
+        do throws(MessagingError) {
+            let settings: [(czs_option, Int)] = [
+                (CZS_SEND_HWM, highWaterMark), (CZS_RECEIVE_HWM, highWaterMark),
+                (CZS_MAX_MESSAGE_BYTES, maxFrameBytes), (CZS_LINGER_MILLIS, lingerMillis),
+                (CZS_HEARTBEAT_INTERVAL_MILLIS, 5000), (CZS_HEARTBEAT_TIMEOUT_MILLIS, 15000),
+                (CZS_HEARTBEAT_TTL_MILLIS, 15000), (CZS_RECONNECT_MILLIS, 100), (CZS_RECONNECT_MAX_MILLIS, 2000),
+                (CZS_IPV6, 1),
+            ]
+            for (option, value) in settings {
+                try check(czs_socket_set_int(opened, option, Int64(value)), "set up", subject)
+            }
+            try Socket.secure(opened, security, context, subject)
+        } catch {
+            _ = czs_socket_close(opened)
+            throw error
+        }
+        handle = opened
+        self.context = context
+        self.subject = subject
+    }
+
+    private static func secure(
+        _ handle: OpaquePointer, _ security: SocketSecurity, _ context: Context, _ subject: String
+    ) throws(MessagingError) {
+        func set(_ option: czs_bytes_option, _ key: CurveKey) throws(MessagingError) {
+            try check(czs_socket_set_bytes(handle, option, key.bytes, key.bytes.count), "set a key of", subject)
+        }
+        switch security {
+        case .none: break
+        case .server(let secretKey, let domain):
+            // libzmq would let everybody in.
+            precondition(context.hasAccessControl, "a CURVE server needs Context.startAccessControl first")
+            try check(czs_socket_set_int(handle, CZS_CURVE_SERVER, 1), "set CURVE of", subject)
+            try set(CZS_CURVE_SECRET_KEY, secretKey)
+            try check(
+                czs_socket_set_bytes(handle, CZS_ZAP_DOMAIN, domain, domain.utf8.count), "set the domain of", subject)
+        case .client(let serverKey, let keys):
+            try set(CZS_CURVE_SERVER_KEY, serverKey)
+            try set(CZS_CURVE_PUBLIC_KEY, keys.publicKey)
+            try set(CZS_CURVE_SECRET_KEY, keys.secretKey)
+        }
+    }
+
+    deinit { _ = czs_socket_close(handle) }
+
+    /// Binds to `ipc://PATH`, `tcp://ADDRESS:PORT` (`*` as the port: picked by the system) or `inproc://NAME`.
+    ///
+    /// A socket file gets the mode 0660. Throws `addressInUse` when somebody listens there; that check of a socket file
+    /// is no lock: a second instance is kept out by the service's lock file.
+    public mutating func bind(_ endpoint: String) throws(MessagingError) {
+        try check(czs_socket_bind(handle, endpoint), "bind", endpoint)
+        subject = endpoint
+        guard endpoint.hasPrefix("ipc://"), let bound = lastEndpoint else { return }
+        let path = String(bound.dropFirst("ipc://".count))
+        guard !path.hasPrefix("@") else { return }
+        if chmod(path, 0o660) != 0 { throw MessagingError(errno: errno, operation: "bind", subject: endpoint) }
+    }
+
+    /// Connects in the background and reconnects for ever; returning says nothing about the peer.
+    public mutating func connect(_ endpoint: String) throws(MessagingError) {
+        try check(czs_socket_connect(handle, endpoint), "connect", endpoint)
+        subject = endpoint
+    }
+
+    /// The endpoint bound or connected last, with the port that the system picked; nil before.
+    public var lastEndpoint: String? {
+        var text = [CChar](repeating: 0, count: 512)
+        guard czs_socket_last_endpoint(handle, &text, text.count) == 0, text[0] != 0 else { return nil }
+        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// What errors call this socket.
+    var name: String { subject }
+
+    func set(_ option: czs_option, _ value: Int) throws(MessagingError) {
+        try check(czs_socket_set_int(handle, option, Int64(value)), "set an option of", subject)
+    }
+
+    /// Sends one message; 0 never blocks, -1 waits for ever.
+    func send(_ frames: [czs_part], waitMillis: Int32 = 0) throws(MessagingError) {
+        try check(czs_send(handle, frames, frames.count, waitMillis), "send", subject)
+    }
+
+    /// Receives one whole message into `slots`; nil when none came in time, else its number of frames. Throws
+    /// `truncated` for a frame longer than its slot (the message is gone then).
+    func receive(_ slots: UnsafeMutableBufferPointer<czs_slot>, waitMillis: Int32) throws(MessagingError) -> Int? {
+        var frames = 0
+        guard let start = slots.baseAddress else { return nil }
+        let code = czs_receive(handle, start, slots.count, waitMillis, &frames)
+        if code == 0 { return frames }
+        if code == EAGAIN { return nil }
+        if code == EMSGSIZE, let cut = slots.prefix(frames).first(where: { $0.length > $0.capacity }) {
+            throw MessagingError(
+                .truncated(have: cut.length, room: cut.capacity), operation: "receive", subject: subject)
+        }
+        throw MessagingError(errno: code, operation: "receive", subject: subject)
+    }
+}
