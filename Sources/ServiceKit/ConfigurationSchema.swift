@@ -1,0 +1,262 @@
+internal import Ticks
+
+/// Every key of the configuration, in the order of the documentation.
+enum ConfigurationSchema {
+    struct Section: Sendable {
+        /// Empty for the keys at the top.
+        let name: String
+        let keys: [Key<Configuration>]
+    }
+
+    static let second: Int64 = 1_000_000_000
+    static let day: Int64 = 86_400 * second
+
+    static let sections: [Section] = [
+        Section(name: "", keys: top), Section(name: "tws", keys: tws), Section(name: "contracts", keys: []),
+        Section(name: "connector", keys: connector), Section(name: "publish", keys: publish),
+        Section(name: "recorder", keys: recorder), Section(name: "storage", keys: storage),
+        Section(name: "heal", keys: heal), Section(name: "watchdog", keys: watchdog),
+        Section(name: "alerts", keys: []),
+    ]
+
+    /// The sections that are lists of items instead of keys.
+    static let listSections: Set<String> = ["contracts", "alerts"]
+
+    static let top: [Key<Configuration>] = [
+        .optionalText(
+            "root", \.root, maxBytes: 200, "Directory of everything: state in `DIR/state`, runtime in `DIR/run`.",
+            check: { text throws(ValueProblem) in try absolute(text) }),
+        .integer("source", \.source, 0...255, "Number of this connector, byte 29 of every record."),
+    ]
+
+    static let tws: [Key<Configuration>] = [
+        .text("host", \.tws.host, "Host name or address of TWS or IB Gateway."),
+        Key(
+            "ports", .integers(1...65_535, maxCount: 16), "Ports of the gateway, tried in this order.",
+            set: { root, value throws(ValueProblem) in
+                guard case .texts(let texts) = value else { return }
+                guard !texts.isEmpty else { throw ValueProblem("is empty", "name at least one port") }
+                root.tws.ports = texts.compactMap(UInt16.init)
+            },
+            get: { .texts($0.tws.ports.map(String.init)) }),
+        .integer("client_id", \.tws.clientId, 0...Int64(Int32.max), "API client id; no other client may use it."),
+        .integer("market_data_lines", \.tws.marketDataLines, 1...10_000, "Market data lines of the account."),
+        .integer(
+            "tick_by_tick_lines", \.tws.tickByTickLines, 0...10_000,
+            "Tick-by-tick lines of the account (5 % of the market data lines)."),
+        .duration(
+            "tick_by_tick_spacing", \.tws.tickByTickSpacingNanos, 0...3600 * second,
+            "Least time between two tick-by-tick requests for one instrument."),
+        .integer(
+            "requests_per_second", \.tws.requestsPerSecond, 1...1000,
+            "Messages a second that the connector sends at most."),
+        .choice("on_excess", \.tws.onExcess, "What happens to streams beyond the tick-by-tick lines."),
+        .integer(
+            "market_data_type", \.tws.marketDataType, 1...4, "1 live, 2 frozen, 3 delayed, 4 delayed and frozen."),
+        .flag(
+            "any_account", \.tws.anyAccount, "Lets a paper account take a live one's place, and the other way round."),
+        Key(
+            "maintenance", .texts(maxCount: 32),
+            "Times in which the broker takes its systems down, such as `Fri 23:00-Sat 03:00 America/New_York`.",
+            set: { root, value throws(ValueProblem) in
+                guard case .texts(let texts) = value else { return }
+                var windows: [MaintenanceWindow] = []
+                for text in texts {
+                    guard let window = MaintenanceWindow(text) else {
+                        throw ValueProblem(
+                            "'\(text)' is no maintenance window", "write it as 'daily 00:15-01:45 America/New_York'")
+                    }
+                    windows.append(window)
+                }
+                root.tws.maintenance = windows
+            },
+            get: { .texts($0.tws.maintenance.map(\.description)) }),
+        .optionalInteger(
+            "max_server_version", \.tws.maxServerVersion, 157...999,
+            "Greatest server version that is offered; empty: all that are known."),
+    ]
+
+    static let connector: [Key<Configuration>] = [
+        .optionalText(
+            "journal_dir", \.connector.journalDir, maxBytes: 200,
+            "Directory of the journal; empty: `<runtime>/journal`.",
+            check: { text throws(ValueProblem) in try absolute(text) }),
+        .size(
+            "journal_size", \.connector.journalSizeBytes, (32 << 20)...(64 << 30),
+            "Size of the journal, which bounds how long the recorder may be away."),
+    ]
+
+    static let publish: [Key<Configuration>] = [
+        Key(
+            "tcp", .items, "Addresses at which the feed is offered over TCP.", set: { _, _ in },
+            get: { root in root.publish.tcp.isEmpty ? .none : .texts(root.publish.tcp.map(\.endpoint)) })
+    ]
+
+    static let recorder: [Key<Configuration>] = [
+        .duration(
+            "commit_interval", \.recorder.commitIntervalNanos, 1_000_000...(10 * second),
+            "Ticks are made durable together, this often."),
+        .size(
+            "hold_back", \.recorder.holdBackBytes, (1 << 20)...(4 << 30),
+            "Memory for ticks that wait behind a hole."),
+    ]
+
+    static let storage: [Key<Configuration>] = [
+        .optionalInteger(
+            "keep_days", \.storage.keepDays, 1...36_500, "Sealed files older than this are removed; empty: never."),
+        .optionalSize(
+            "keep_bytes", \.storage.keepBytes, (1 << 30)...(1 << 50),
+            "Oldest sealed files are removed beyond this; empty: never."),
+    ]
+
+    static let heal: [Key<Configuration>] = [
+        .flag("enabled", \.heal.enabled, "Fills gaps from the gateway's history."),
+        .integer(
+            "requests_per_10min", \.heal.requestsPer10Minutes, 1...6000, "History requests within ten minutes at most."),
+        .duration(
+            "identical", \.heal.identicalNanos, 0...3600 * second, "Least time between two identical requests."),
+        .integer(
+            "per_contract_2s", \.heal.perContractIn2Seconds, 1...100,
+            "History requests for one contract within two seconds at most."),
+    ]
+
+    static let watchdog: [Key<Configuration>] = [
+        Key(
+            "http", .text(maxBytes: 64), "Address and port of the health pages; port 0: picked by the system.",
+            set: { root, value throws(ValueProblem) in
+                guard case .text(let text) = value else { return }
+                guard let address = HTTPAddress(text) else {
+                    throw ValueProblem(
+                        "'\(text)' is no address with a port", "write it as 127.0.0.1:8851 or [::1]:8851")
+                }
+                root.watchdog.http = address
+            },
+            get: { .text($0.watchdog.http.description) }),
+        .duration(
+            "stale_warn", \.watchdog.staleWarnNanos, second...(7 * day),
+            "An open market without a tick for this long is reported."),
+        .duration(
+            "stale_restart", \.watchdog.staleRestartNanos, second...(7 * day),
+            "An open market without a tick for this long has its streams restarted."),
+        .duration(
+            "monitor_interval", \.watchdog.monitorIntervalNanos, second...(24 * 3600 * second),
+            "How often wanted and running streams are compared."),
+        .duration(
+            "hang", \.watchdog.hangNanos, (2 * second)...(600 * second),
+            "A process whose working loops made no progress for this long is restarted."),
+    ]
+
+    static let contractKeys: [Key<TrackedContract>] = [
+        .integer("con_id", \.conId, 1...Int64(Int32.max), required: true, "Contract id; `ib-stream lookup` finds it."),
+        .text(
+            "symbol", \.symbol, maxBytes: 32, required: true,
+            "Name in paths and messages: letters, digits, `.`, `_`, `-`.",
+            check: { text throws(ValueProblem) in try decoration(text) }),
+        .optionalText("exchange", \.exchange, maxBytes: 32, "Exchange; empty: where the contract is listed."),
+        Key(
+            "ticks", .texts(maxCount: 7),
+            "What is recorded: \(TickKind.streamKinds.map(\.name.description).joined(separator: ", ")).",
+            set: { item, value throws(ValueProblem) in
+                guard case .texts(let texts) = value else { return }
+                item.ticks = try kinds(texts)
+            },
+            get: { .texts($0.ticks.map(\.name.description)) }),
+        .integer("buffer_hours", \.bufferHours, 0...876_000, "Least history, in hours, that retention leaves."),
+        .flag("required", \.required, "false takes the contract out of `/health`."),
+    ]
+
+    static let tcpKeys: [Key<TCPEndpoint>] = [
+        .text(
+            "endpoint", \.endpoint, required: true, "`tcp://ADDRESS:PORT` of the live feed.",
+            check: { text throws(ValueProblem) in try tcp(text) }),
+        .optionalText(
+            "replay", \.replay, "`tcp://ADDRESS:PORT` of the journal's replay; empty: not offered.",
+            check: { text throws(ValueProblem) in try tcp(text) }),
+        .optionalText(
+            "history", \.history, "`tcp://ADDRESS:PORT` of the recorder's history; empty: not offered.",
+            check: { text throws(ValueProblem) in try tcp(text) }),
+        .optionalText(
+            "curve", \.curve, maxBytes: 200, "Directory with `server.key` and `clients/*.key`.",
+            check: { text throws(ValueProblem) in try absolute(text) }),
+        .flag("insecure", \.insecure, "Offers the feed without keys beyond the own host."),
+    ]
+
+    static let alertKeys: [Key<AlertSettings>] = [
+        .choice("type", \.type, required: true, "Where alerts go."),
+        .optionalText("url", \.url, maxBytes: 2000, secret: true, "Address, with its secrets."),
+        .optionalText("url_file", \.urlFile, maxBytes: 4000, "File that holds the address."),
+        .optionalText("command", \.command, maxBytes: 4000, "Program that gets the alert on standard input."),
+        .choice("min_severity", \.minSeverity, "Least severity that is sent."),
+        .duration("repeat", \.repeatNanos, 0...(7 * day), "An alert that goes on is sent again this often; 0s: never."),
+    ]
+
+    // MARK: Checks
+
+    static func absolute(_ text: String) throws(ValueProblem) {
+        guard text.hasPrefix("/") else { throw ValueProblem("'\(text)' is not an absolute path", "begin it with /") }
+    }
+
+    static func decoration(_ text: String) throws(ValueProblem) {
+        let allowed = text.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F: true
+            default: false
+            }
+        }
+        guard allowed, !text.hasPrefix(".") else {
+            throw ValueProblem(
+                "'\(text)' has characters that a path must not have", "use letters, digits, '.', '_', '-'")
+        }
+    }
+
+    static func tcp(_ text: String) throws(ValueProblem) {
+        guard text.hasPrefix("tcp://"), let address = HTTPAddress(String(text.dropFirst(6)), anyHost: true),
+            address.port > 0
+        else { throw ValueProblem("'\(text)' is no TCP endpoint", "write it as tcp://127.0.0.1:5555") }
+    }
+
+    static func kinds(_ names: [String]) throws(ValueProblem) -> [TickKind] {
+        var kinds: [TickKind] = []
+        for name in names {
+            guard let kind = TickKind(streamName: name) else {
+                let known = TickKind.streamKinds.map(\.name.description)
+                throw ValueProblem(
+                    "'\(name)' is no kind of tick",
+                    Spelling.nearest(to: name, in: known).map { "did you mean '\($0)'?" }
+                        ?? "use \(known.joined(separator: ", "))")
+            }
+            guard !kinds.contains(kind) else { throw ValueProblem("'\(name)' stands twice") }
+            kinds.append(kind)
+        }
+        guard !kinds.isEmpty else { throw ValueProblem("is empty", "name at least one kind of tick") }
+        return kinds
+    }
+}
+
+extension HTTPAddress {
+    /// Parses `127.0.0.1:8851`, `[::1]:8851` or `localhost:8851`; with `anyHost` also other names and `*`.
+    init?(_ text: String, anyHost: Bool = false) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
+        var host = String(text[..<colon])
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = String(host.dropFirst().dropLast())
+            guard host.utf8.allSatisfy({ Self.isAddressByte($0) }), host.contains(":") else { return nil }
+        } else if host == "localhost" {
+            host = "127.0.0.1"
+        } else if !anyHost {
+            let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+            guard parts.count == 4, parts.allSatisfy({ UInt8($0) != nil }) else { return nil }
+        }
+        guard !host.isEmpty, !host.contains(" ") else { return nil }
+        self.init(host: host, port: port)
+    }
+
+    private static func isAddressByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x3A, 0x41...0x46, 0x61...0x66, 0x2E: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,107 @@
+internal import Glibc
+
+/// Where state and sockets are.
+///
+/// `--root DIR` (or `root:`): `DIR/state` and `DIR/run`. Else `$STATE_DIRECTORY` and `$RUNTIME_DIRECTORY` (systemd sets
+/// them); else `/var/lib/ib-stream` and `/run/ib-stream` for root; else `~/.local/state/ib-stream/{state,run}`. With
+/// `--simulate` the directories `simulated` beneath, so that simulated ticks never lie beside real ones.
+public struct Paths: Sendable, Equatable {
+    /// The recording itself.
+    public let state: String
+    /// Sockets, locks, the journal.
+    public let runtime: String
+    public let simulated: Bool
+
+    /// A unix socket's path has room for 107 bytes and a NUL.
+    static let maxSocketPathBytes = 107
+
+    public init(state: String, runtime: String, simulated: Bool = false) {
+        self.state = simulated ? state + "/simulated" : state
+        self.runtime = simulated ? runtime + "/simulated" : runtime
+        self.simulated = simulated
+    }
+
+    /// The directories of a configuration. Throws 78 when there is no home to put them into, or when a socket's path would
+    /// be longer than the system takes.
+    public init(
+        configuration: Configuration, simulate: Bool, environment: [String: String]
+    ) throws(ProgramError) {
+        // systemd may name several directories, separated by colons; the first is the unit's own.
+        func variable(_ name: String) -> String? {
+            environment[name].flatMap { $0.split(separator: ":").first.map(String.init) }
+        }
+        if let root = configuration.root {
+            let root = Paths.withoutTrailingSlash(root)
+            self.init(state: root + "/state", runtime: root + "/run", simulated: simulate)
+        } else if let state = variable("STATE_DIRECTORY"), let runtime = variable("RUNTIME_DIRECTORY") {
+            self.init(state: state, runtime: runtime, simulated: simulate)
+        } else if geteuid() == 0 {
+            self.init(state: "/var/lib/ib-stream", runtime: "/run/ib-stream", simulated: simulate)
+        } else if let home = environment["HOME"], home.hasPrefix("/") {
+            let base = Paths.withoutTrailingSlash(home) + "/.local/state/ib-stream"
+            self.init(state: base + "/state", runtime: base + "/run", simulated: simulate)
+        } else {
+            throw ProgramError(.configuration, "no directory for the recording: $HOME is not set: use --root DIR")
+        }
+        try check()
+    }
+
+    // MARK: Sockets
+
+    public var ticksSocket: String { runtime + "/ticks.sock" }
+    public var replaySocket: String { runtime + "/replay.sock" }
+    public var durableSocket: String { runtime + "/durable.sock" }
+    public var historySocket: String { runtime + "/history.sock" }
+    /// Where the watchdog receives heartbeats (a datagram socket).
+    public var notifySocket: String { runtime + "/notify.sock" }
+    public var connectorSocket: String { controlSocket("connector") }
+    public var recorderSocket: String { controlSocket("recorder") }
+    public var watchdogSocket: String { controlSocket("watchdog") }
+
+    /// The control socket of `connector`, `recorder` or `watchdog`.
+    public func controlSocket(_ service: String) -> String { "\(runtime)/\(service).sock" }
+
+    /// `ipc://` in front of a socket's path.
+    public static func endpoint(_ socket: String) -> String { "ipc://" + socket }
+
+    // MARK: Directories
+
+    /// The recorder's open log.
+    public var log: String { state + "/log" }
+    /// The sealed segments.
+    public var ticks: String { state + "/ticks" }
+    public var definitions: String { state + "/definitions" }
+    public func journal(_ configuration: Configuration) -> String {
+        configuration.connector.journalDir ?? runtime + "/journal"
+    }
+
+    /// Makes state and runtime directory (0750). Throws 74 with one line.
+    public func makeDirectories() throws(ProgramError) {
+        for path in [state, runtime] {
+            do throws(FileError) {
+                try Files.makeDirectory(path)
+            } catch {
+                throw ProgramError(
+                    .ioError,
+                    "directory \(path) can't be used: \(error.path == path ? "" : error.path + ": ")\(error.reason): "
+                        + "make it writable for this user or choose another with --root")
+            }
+        }
+    }
+
+    private func check() throws(ProgramError) {
+        let longest = connectorSocket
+        guard longest.utf8.count <= Self.maxSocketPathBytes else {
+            throw ProgramError(
+                .configuration,
+                "runtime directory \(runtime) is too long: \(longest.utf8.count) bytes for a socket's path, the system "
+                    + "takes \(Self.maxSocketPathBytes): choose a shorter --root")
+        }
+    }
+
+    private static func withoutTrailingSlash(_ path: String) -> String {
+        var path = path
+        while path.utf8.count > 1, path.hasSuffix("/") { path.removeLast() }
+        return path
+    }
+}

@@ -1,0 +1,37 @@
+internal import CLinux
+internal import Glibc
+
+/// What the process was started with.
+public enum ProcessEnvironment {
+    /// All variables. Read once at the start; nothing in the product changes them.
+    public static func variables() -> [String: String] {
+        var result: [String: String] = [:]
+        guard var at = clx_environment() else { return result }
+        while let entry = at.pointee {
+            let text = String(cString: entry)
+            if let equals = text.firstIndex(of: "=") {
+                result[String(text[..<equals])] = String(text[text.index(after: equals)...])
+            }
+            at += 1
+        }
+        return result
+    }
+
+    /// The path of an executable of the product: beside the running one.
+    public static func sibling(_ name: String) -> String? {
+        guard let own = Files.linkTarget("/proc/self/exe") else { return nil }
+        // After an upgrade the link reads "PATH (deleted)"; the directory is the same.
+        return Files.parent(of: own) + "/" + name
+    }
+
+    /// When a process started, in clock ticks since boot (field 22 of `/proc/PID/stat`): with the pid it names one process
+    /// for ever. Nil when there is no such process.
+    public static func startTicks(pid: Int32) -> UInt64? {
+        guard let bytes = try? Files.read("/proc/\(pid)/stat", maxBytes: 4096) else { return nil }
+        // The name in parentheses may hold anything, so that counting begins behind the last one.
+        guard let close = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+        let fields = String(decoding: bytes[(close + 1)...], as: UTF8.self).split(separator: " ")
+        guard fields.count > 19 else { return nil }
+        return UInt64(fields[19])
+    }
+}

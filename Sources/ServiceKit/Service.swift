@@ -1,0 +1,185 @@
+internal import Glibc
+
+/// The life of a service, from its command line to its exit status: what the three lines of its `main` call.
+///
+///     @main enum Main {
+///         static func main() {
+///             exit(Service.run(recorderService, arguments: Array(CommandLine.arguments.dropFirst()), start: startRecorder))
+///         }
+///     }
+///
+/// `start` is a free function (a closure written inside `@main` belongs to the main actor): it builds what the service
+/// consists of, starts its threads with `context.supervise`, says with `context.onStop` in which order they end, and
+/// returns. Then `READY=1` is sent, earned beats are relayed once a second, and a stop signal, the end of the lifeline (after
+/// the service's grace) or a fault ends the service in that order.
+public enum Service {
+    /// Runs the service; returns its exit status. `main` thread only.
+    public static func run(
+        _ description: ServiceDescription, arguments: [String], start: (ServiceContext) throws -> Void
+    ) -> Int32 {
+        let environment = ProcessEnvironment.variables()
+        Log.start(identifier: description.name, environment: environment)
+        do throws(ProgramError) {
+            let flags = try description.flags.parse(arguments)
+            if flags.has("help") {
+                printOut(description.flags.help)
+                return ExitStatus.success.rawValue
+            }
+            if flags.has("version") {
+                printOut("\(description.name) \(Version.text)\n")
+                return ExitStatus.success.rawValue
+            }
+            return try run(description, flags, environment, start)
+        } catch {
+            Log.fatal(description.name, error.description)
+            return error.status.rawValue
+        }
+    }
+
+    private static func run(
+        _ description: ServiceDescription, _ flags: ParsedFlags, _ environment: [String: String],
+        _ start: (ServiceContext) throws -> Void
+    ) throws(ProgramError) -> Int32 {
+        let signals = try StopSignals()
+        umask(0o027)
+        let simulate = flags.has("simulate")
+        let loaded: LoadedConfiguration
+        do throws(ConfigurationFailure) {
+            loaded = try Configuration.load(
+                file: flags.value("config"), root: flags.value("root"), simulate: simulate, environment: environment)
+        } catch {
+            for problem in error.problems { Log.fatal(description.name, problem.description) }
+            return ExitStatus.configuration.rawValue
+        }
+        if let problem = loaded.configuration.missingContracts { throw problem }
+        let paths = try Paths(configuration: loaded.configuration, simulate: simulate, environment: environment)
+        try paths.makeDirectories()
+        let lock = try ServiceLock(name: description.name, paths: paths)
+        for warning in loaded.warnings { log(.warning, warning) }
+        let context = ServiceContext(
+            name: description.name, configuration: loaded.configuration, paths: paths, flags: flags,
+            environment: environment)
+        var sender = try HeartbeatSender(notifySocket: paths.notifySocket, environment: environment)
+        var failure: ProgramError?
+        do {
+            try start(context)
+        } catch {
+            failure = error as? ProgramError ?? ProgramError(.failure, "\(error)")
+        }
+        if failure == nil {
+            log(
+                .notice, "started",
+                ["version": Version.text, "pid": "\(getpid())", "state": paths.state, "runtime": paths.runtime])
+            var loop = ServiceLoop(
+                context: context, lifeline: Lifeline(environment: environment), grace: description.lifelineGraceSeconds)
+            loop.run(signals, &sender)
+        }
+        sender.send(Notification(["STOPPING": "1", "STATUS": "stopping"]))
+        context.stopEverything()
+        if let fault = failure ?? context.fault.error {
+            Log.fatal(description.name, fault.description)
+            return fault.status.rawValue
+        }
+        log(.notice, "stopped")
+        // The lock is held until here: nobody starts beside a service that still writes.
+        _ = consume lock
+        return ExitStatus.success.rawValue
+    }
+}
+
+/// What makes a service different from another at its start.
+public struct ServiceDescription: Sendable {
+    /// Such as `ib-recorder`: of locks, log lines and messages.
+    public let name: String
+    public let flags: FlagSet
+    /// How long it goes on after the lifeline's end, so that the watchdog can stop all in order.
+    public let lifelineGraceSeconds: Int
+
+    public init(
+        name: String, summary: String, lifelineGraceSeconds: Int, moreFlags: [FlagSet.Flag] = [],
+        examples: [(line: String, meaning: String)]
+    ) {
+        self.name = name
+        self.lifelineGraceSeconds = lifelineGraceSeconds
+        flags = FlagSet(
+            program: name, summary: summary, flags: FlagSet.common + [FlagSet.simulate] + moreFlags, examples: examples)
+    }
+}
+
+/// The pipe whose other end the parent of everything holds: its end is the parent's end.
+struct Lifeline {
+    /// -1: none was inherited.
+    var descriptor: Int32 = -1
+
+    /// `IB_STREAM_LIFELINE` names the descriptor; anything but a pipe is no lifeline.
+    init(environment: [String: String]) {
+        guard let number = environment["IB_STREAM_LIFELINE"].flatMap({ Int32($0) }), number > STDERR_FILENO else {
+            return
+        }
+        var info = stat()
+        guard fstat(number, &info) == 0, info.st_mode & S_IFMT == S_IFIFO else { return }
+        _ = fcntl(number, F_SETFD, FD_CLOEXEC)
+        descriptor = number
+    }
+
+    /// True once the parent is gone.
+    func hasEnded() -> Bool {
+        guard descriptor >= 0 else { return false }
+        var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&poller, 1, 0) == 1 && poller.revents & Int16(POLLHUP) != 0
+    }
+}
+
+/// What `main` does between start and stop: signals, lifeline, heartbeats.
+private struct ServiceLoop {
+    let context: ServiceContext
+    let lifeline: Lifeline
+    let grace: Int
+    /// When to end without the parent; nil while it lives.
+    var endAtNanos: Int64?
+    var beats: UInt64 = 0
+    var missing: [String] = []
+
+    static let beatIntervalNanos: Int64 = 1_000_000_000
+    static let lookMillis = 250
+
+    init(context: ServiceContext, lifeline: Lifeline, grace: Int) {
+        self.context = context
+        self.lifeline = lifeline
+        self.grace = grace
+    }
+
+    mutating func run(_ signals: borrowing StopSignals, _ sender: inout HeartbeatSender) {
+        sender.send(Notification(["READY": "1", "STATUS": "running"]))
+        while true {
+            let watched = endAtNanos == nil ? lifeline.descriptor : -1
+            if let number = signals.wait(millis: Self.lookMillis, also: watched) {
+                // FirstFault sends the same signal; its own line says more.
+                if context.fault.error == nil { log(.notice, "stopping", ["signal": StopSignals.name(number)]) }
+                return
+            }
+            let now = bootNanos()
+            if endAtNanos == nil, lifeline.hasEnded() {
+                log(.warning, "the parent of all services is gone, stopping soon", ["seconds": "\(grace)"])
+                endAtNanos = now + Int64(grace) * 1_000_000_000
+            }
+            if let end = endAtNanos, now >= end { return }
+            beat(now, &sender)
+        }
+    }
+
+    private mutating func beat(_ now: Int64, _ sender: inout HeartbeatSender) {
+        switch context.beat.look(nowNanos: now, intervalNanos: Self.beatIntervalNanos) {
+        case .notYetDue: return
+        case .missing(let parts):
+            guard parts != missing else { return }
+            // The first look after a beat comes early; a part that is still missing at the second one stands still.
+            if !missing.isEmpty { log(.warning, "no progress", ["parts": parts.joined(separator: ",")]) }
+            missing = parts
+        case .earned(let diskWait):
+            missing = []
+            beats += 1
+            sender.send(context.notification(beat: beats, diskWaitNanos: diskWait))
+        }
+    }
+}
