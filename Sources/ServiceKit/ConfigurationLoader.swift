@@ -52,8 +52,13 @@ public struct LoadedConfiguration: Sendable {
             for key in section.keys where key.kind != .items {
                 add(key, configuration, section.name.isEmpty ? key.name : "\(section.name).\(key.name)", .builtIn)
             }
+            func addList(_ path: String, isEmpty: Bool) {
+                guard isEmpty else { return }
+                result.append(EffectiveKey(path: path, value: "[]", origin: origins[path] ?? .builtIn))
+            }
             switch section.name {
             case "contracts":
+                addList("contracts", isEmpty: configuration.contracts.isEmpty)
                 for (index, item) in configuration.contracts.enumerated() {
                     let path = "contracts[\(index)]"
                     for key in ConfigurationSchema.contractKeys {
@@ -61,12 +66,14 @@ public struct LoadedConfiguration: Sendable {
                     }
                 }
             case "publish":
+                addList("publish.tcp", isEmpty: configuration.publish.tcp.isEmpty)
                 for (index, item) in configuration.publish.tcp.enumerated() {
                     for key in ConfigurationSchema.tcpKeys {
                         add(key, item, "publish.tcp[\(index)].\(key.name)", origins["publish.tcp"] ?? .builtIn)
                     }
                 }
             case "alerts":
+                addList("alerts", isEmpty: configuration.alerts.isEmpty)
                 for (index, item) in configuration.alerts.enumerated() {
                     for key in ConfigurationSchema.alertKeys {
                         add(key, item, "alerts[\(index)].\(key.name)", .builtIn)

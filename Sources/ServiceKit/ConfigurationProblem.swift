@@ -34,9 +34,9 @@ public struct ConfigurationFailure: Error, Sendable, Equatable {
 }
 
 /// Finds the word that was probably meant.
-enum Spelling {
+public enum Spelling {
     /// The candidate nearest to `word`, if it is near enough to be a slip: at most a third of the word differs.
-    static func nearest(to word: String, in candidates: some Sequence<String>) -> String? {
+    public static func nearest(to word: String, in candidates: some Sequence<String>) -> String? {
         var best: (word: String, distance: Int)?
         let bytes = Array(word.lowercased().utf8.prefix(64))
         for candidate in candidates {

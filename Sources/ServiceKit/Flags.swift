@@ -128,6 +128,13 @@ public struct ParsedFlags: Sendable, Equatable {
     /// The flag's last value.
     public func value(_ name: String) -> String? { values[name]?.last }
 
+    /// The same with one flag's value replaced.
+    public func setting(_ name: String, to value: String) -> ParsedFlags {
+        var copy = self
+        copy.values[name] = [value]
+        return copy
+    }
+
     /// All values of a flag that may be repeated, in order.
     public func all(_ name: String) -> [String] { values[name] ?? [] }
 }

@@ -1,0 +1,1 @@
+let lsCommand = Command.notBuilt("ls", "Lists what is recorded.")

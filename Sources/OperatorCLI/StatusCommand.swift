@@ -1,0 +1,1 @@
+let statusCommand = Command.notBuilt("status", usage: "[--json]", "Shows services, streams and lags.")
