@@ -106,30 +106,6 @@ public struct ServiceDescription: Sendable {
     }
 }
 
-/// The pipe whose other end the parent of everything holds: its end is the parent's end.
-struct Lifeline {
-    /// -1: none was inherited.
-    var descriptor: Int32 = -1
-
-    /// `IB_STREAM_LIFELINE` names the descriptor; anything but a pipe is no lifeline.
-    init(environment: [String: String]) {
-        guard let number = environment["IB_STREAM_LIFELINE"].flatMap({ Int32($0) }), number > STDERR_FILENO else {
-            return
-        }
-        var info = stat()
-        guard fstat(number, &info) == 0, info.st_mode & S_IFMT == S_IFIFO else { return }
-        _ = fcntl(number, F_SETFD, FD_CLOEXEC)
-        descriptor = number
-    }
-
-    /// True once the parent is gone.
-    func hasEnded() -> Bool {
-        guard descriptor >= 0 else { return false }
-        var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        return poll(&poller, 1, 0) == 1 && poller.revents & Int16(POLLHUP) != 0
-    }
-}
-
 /// What `main` does between start and stop: signals, lifeline, heartbeats.
 private struct ServiceLoop {
     let context: ServiceContext
@@ -160,6 +136,7 @@ private struct ServiceLoop {
             }
             let now = bootNanos()
             if endAtNanos == nil, lifeline.hasEnded() {
+                context.parentIsGone = true
                 log(.warning, "the parent of all services is gone, stopping soon", ["seconds": "\(grace)"])
                 endAtNanos = now + Int64(grace) * 1_000_000_000
             }

@@ -14,6 +14,9 @@ public final class ServiceContext {
     /// What goes along with each heartbeat.
     public let facts = HeartbeatFacts()
 
+    /// True once the parent of all services has gone: then the whole system ends, not this service alone.
+    public internal(set) var parentIsGone = false
+
     var beat = EarnedBeat()
     private var threads: [SupervisedThread] = []
     private var stopSteps: [(label: String, action: () -> Void)] = []

@@ -1,0 +1,59 @@
+public import Ticks
+
+/// Turns everything that is known into one answer: 200 or 503, and why.
+public struct HealthModel: Sendable, Equatable {
+    public struct Stream: Sendable, Equatable {
+        public let id: StreamID
+        /// False: the stream is shown and does not count.
+        public let required: Bool
+        public let state: StreamState
+        public let reason: String
+
+        public init(id: StreamID, required: Bool, state: StreamState, reason: String) {
+            self.id = id
+            self.required = required
+            self.state = state
+            self.reason = reason
+        }
+    }
+
+    public struct Service: Sendable, Equatable {
+        public let name: String
+        /// It runs and was heard of in time.
+        public let isUp: Bool
+        public let state: String
+
+        public init(name: String, isUp: Bool, state: String) {
+            self.name = name
+            self.isUp = isUp
+            self.state = state
+        }
+    }
+
+    public let overall: Health
+    /// One line per thing that is not as it should be, worst first.
+    public let reasons: [String]
+
+    /// - sessionReady: nil when it is not known.
+    public init(services: [Service], sessionReady: Bool?, inMaintenance: Bool, streams: [Stream]) {
+        var found: [(health: Health, text: String)] = []
+        for service in services where !service.isUp { found.append((.down, "\(service.name) is \(service.state)")) }
+        if sessionReady != true {
+            let text = sessionReady == nil ? "the gateway session's state is not known" : "no session with the gateway"
+            found.append((inMaintenance && sessionReady == false ? .degraded : .down, text))
+        }
+        for stream in streams where stream.required && stream.state.health != .healthy {
+            let why = stream.reason.isEmpty ? "" : ": \(stream.reason)"
+            found.append((stream.state.health, "\(stream.id) is \(stream.state.rawValue)\(why)"))
+        }
+        if streams.isEmpty { found.append((.down, "no stream is recorded")) }
+        overall = found.map(\.health).max() ?? .healthy
+        // Stable: equals stay in the order in which they were found.
+        reasons = found.enumerated().sorted {
+            ($1.element.health, $0.offset) < ($0.element.health, $1.offset)
+        }.map(\.element.text)
+    }
+
+    /// 200 while healthy or degraded, else 503.
+    public var httpStatus: Int { overall == .down ? 503 : 200 }
+}

@@ -1,0 +1,50 @@
+/// What the watchdog says about one stream. The raw value is the name on every face.
+public enum StreamState: String, Sendable, CaseIterable {
+    case live
+    /// No tick just now, which is usual for this stream.
+    case quiet
+    /// Its market is closed.
+    case closed
+    case halted
+    case expired
+    /// The broker's maintenance window.
+    case maintenance
+    case delayed
+    /// Silent for longer than is usual although its market is open.
+    case mute
+    case competingSession = "competing_session"
+    case noPermission = "no_permission"
+    case noLine = "no_line"
+    case farmDown = "farm_down"
+    /// Ticks arrive and do not become durable.
+    case diskFailing = "disk_failing"
+    case notSubscribed = "not_subscribed"
+    /// The facts are missing or too old.
+    case unknown
+
+    /// What the state means for health.
+    public var health: Health {
+        switch self {
+        case .live, .quiet, .closed, .halted, .expired: .healthy
+        case .delayed, .maintenance: .degraded
+        case .mute, .competingSession, .noPermission, .noLine, .farmDown, .diskFailing, .notSubscribed, .unknown: .down
+        }
+    }
+}
+
+/// Health of a stream or of everything; greater is worse.
+public enum Health: Int, Sendable, Comparable {
+    case healthy = 0
+    case degraded = 1
+    case down = 2
+
+    public var name: StaticString {
+        switch self {
+        case .healthy: "healthy"
+        case .degraded: "degraded"
+        case .down: "down"
+        }
+    }
+
+    public static func < (a: Health, b: Health) -> Bool { a.rawValue < b.rawValue }
+}
