@@ -3,16 +3,15 @@ internal import Ticks
 /// Walks the NUL-ended fields of one text body.
 ///
 /// The body's last byte is checked to be NUL once, in `init`; from then on every scan ends inside the body without a
-/// bound check per byte. Functions marked always-inline are the tick path; the others serve the rare messages.
+/// bound check per byte. For the rare messages and the odd ticks; ordinary ticks go through `TickFields`.
 /// Source: TWS protocol, text encoding.
-@usableFromInline struct FieldCursor {
-    @usableFromInline var at: UnsafePointer<UInt8>
-    @usableFromInline let end: UnsafePointer<UInt8>
+struct FieldCursor {
+    var at: UnsafePointer<UInt8>
+    let end: UnsafePointer<UInt8>
     /// The number of the field at `at`, for errors.
-    @usableFromInline var index: Int32 = 0
-    @usableFromInline var message: Int32
+    var index: Int32 = 0
+    var message: Int32
 
-    @inlinable @inline(__always)
     init(_ body: UnsafeRawBufferPointer, message: Int32 = 0) throws(DecodeError) {
         guard let base = body.baseAddress, body.count > 0, body[body.count &- 1] == 0 else {
             throw DecodeError(.unterminated, message: message, field: 0)
@@ -22,24 +21,24 @@ internal import Ticks
         self.message = message
     }
 
-    @inlinable @inline(__always) var isAtEnd: Bool { at == end }
+    var isAtEnd: Bool { at == end }
 
-    @inlinable @inline(__always) func fault(_ reason: DecodeError.Reason) -> DecodeError {
+    func fault(_ reason: DecodeError.Reason) -> DecodeError {
         DecodeError(reason, message: message, field: index)
     }
 
-    @inlinable @inline(__always) mutating func requireField() throws(DecodeError) {
+    mutating func requireField() throws(DecodeError) {
         guard at != end else { throw fault(.missingField) }
     }
 
     /// Goes behind the NUL at `nul`.
-    @inlinable @inline(__always) mutating func finish(at nul: UnsafePointer<UInt8>) {
+    mutating func finish(at nul: UnsafePointer<UInt8>) {
         at = nul + 1
         index &+= 1
     }
 
     /// The field's bytes without the NUL.
-    @inlinable @inline(__always) mutating func bytes() throws(DecodeError) -> UnsafeBufferPointer<UInt8> {
+    mutating func bytes() throws(DecodeError) -> UnsafeBufferPointer<UInt8> {
         try requireField()
         var nul = at
         while nul.pointee != 0 { nul += 1 }
@@ -48,10 +47,10 @@ internal import Ticks
         return field
     }
 
-    @inlinable mutating func skip() throws(DecodeError) { _ = try bytes() }
+    mutating func skip() throws(DecodeError) { _ = try bytes() }
 
     /// An integer; 0 for an empty field. Throws for anything beyond 18 digits except the greatest Int64 ("unset").
-    @inlinable @inline(__always) mutating func int64() throws(DecodeError) -> Int64 {
+    mutating func int64() throws(DecodeError) -> Int64 {
         try requireField()
         var nul = at
         let negative = nul.pointee == 0x2D
@@ -71,7 +70,7 @@ internal import Ticks
     }
 
     /// The integers that the fast path leaves: 19 digits, a plus sign, a whole number written as `3.0`.
-    @usableFromInline @inline(never) mutating func unusualInt64() throws(DecodeError) -> Int64 {
+    private mutating func unusualInt64() throws(DecodeError) -> Int64 {
         let before = self
         let text = String(decoding: try bytes(), as: UTF8.self)
         if let value = Int64(text) { return value }
@@ -84,7 +83,7 @@ internal import Ticks
     }
 
     /// An integer within 32 bits; 0 for an empty field.
-    @inlinable @inline(__always) mutating func int32() throws(DecodeError) -> Int32 {
+    mutating func int32() throws(DecodeError) -> Int32 {
         let before = index
         let wide = try int64()
         guard let value = Int32(exactly: wide) else {

@@ -38,13 +38,7 @@ public enum Level1Codec {
             body.attributes = UInt16(truncatingIfNeeded: try cursor.int64())
         case .size: body.size = try cursor.number(.size, isSize: true, flags: &flags, texts: &texts)
         case .generic: body.value = try cursor.double() ?? .nan
-        case .string:
-            let before = cursor
-            let text = try cursor.bytes()
-            let capacity = Level1Body.textRange.count
-            guard text.count <= capacity + MoreTexts.maxTextBytes else { throw before.fault(.tooLong) }
-            body.text = Array(text.prefix(capacity))
-            texts.add(.text, text.dropFirst(capacity))
+        case .string: body.text = Array(try cursor.text(.text, capacity: Level1Body.textRange.count, &texts))
         }
         if !texts.isEmpty { flags |= TickFlags.moreFollows.rawValue }
         tick.tsEventNanos = Tick.noEventTime

@@ -21,15 +21,44 @@ public enum TickByTickCodec {
     /// time, contract and source are the caller's. `texts` is emptied and receives what the record can't hold. Returns
     /// the request id, or nil for a kind that is none of the four (`tick` is undefined then): count it and go on.
     /// Allocates nothing unless `texts` has to grow. Extra trailing fields are ignored.
+    ///
+    /// Measured, release build, one thread of a 2.3 GHz AMD EPYC (shared, 2 cores), `FrameReader` and copying the bytes
+    /// in included, random prices and sizes: 57 ns a tick of two quotes and a trade in turn (135 cycles), 59 ns a quote,
+    /// 54 ns a trade, 38 ns a midpoint; no allocation.
     @inlinable
     public static func decode(
         _ body: UnsafeRawBufferPointer, into tick: inout Tick, texts: inout MoreTexts
     ) throws(DecodeError) -> Int32? {
-        guard matches(body) else { throw DecodeError(.badMessageId, message: 99, field: 0) }
-        var cursor = try FieldCursor(body, message: 99)
-        cursor.at += 3
-        cursor.index = 1
         texts.removeAll()
+        guard let start = body.baseAddress, body.count >= TickFields.leastBytes, body[body.count &- 1] == 0,
+            matches(body)
+        else { return try decodeCarefully(body, into: &tick, texts: &texts) }
+        var fields = TickFields(start, count: body.count, offset: 3)
+        let requestId = Int32(truncatingIfNeeded: fields.whole())
+        let kind = UInt8(truncatingIfNeeded: fields.digit())
+        tick.kindByte = kind
+        tick.tsEventNanos = fields.seconds()
+        switch kind {
+        case 3: fields.quote(into: &tick)
+        case 1, 2: fields.trade(into: &tick)
+        case 4:
+            tick.flags = []
+            tick.body = TickBody(fields.price(), 0)
+        default: return try decodeCarefully(body, into: &tick, texts: &texts)
+        }
+        guard fields.isOrdinary else { return try decodeCarefully(body, into: &tick, texts: &texts) }
+        return requestId
+    }
+
+    /// The same for every message that is not quite ordinary, field by field; tells what is wrong with it.
+    @usableFromInline @inline(never)
+    static func decodeCarefully(
+        _ body: UnsafeRawBufferPointer, into tick: inout Tick, texts: inout MoreTexts
+    ) throws(DecodeError) -> Int32? {
+        var cursor = try FieldCursor(body, message: 99)
+        guard try cursor.messageId() == ServerMessageID.tickByTick else {
+            throw DecodeError(.badMessageId, message: 99, field: 0)
+        }
         let requestId = try cursor.int32()
         let kind = try cursor.int32()
         tick.tsEventNanos = try cursor.eventTimeNanos()
@@ -49,115 +78,33 @@ public enum TickByTickCodec {
     }
 }
 
-extension FieldCursor {
-    /// Epoch seconds as nanoseconds; none for an empty or "unset" field. A time beyond the year 2262 is a fault.
-    @inlinable @inline(__always) mutating func eventTimeNanos() throws(DecodeError) -> Int64 {
-        let field = index
-        guard at == end || at.pointee != 0 else {
-            try skip()
-            return Tick.noEventTime
-        }
-        let seconds = try int64()
-        // 9.22e9 s is what 63 bits of nanoseconds hold.
-        if seconds.magnitude < 9_223_372_036 { return seconds &* 1_000_000_000 }
-        guard seconds == .max else { throw DecodeError(.badNumber, message: message, field: field) }
-        return Tick.noEventTime
-    }
-
-    /// The two bits that a mask may have.
-    @inlinable @inline(__always) mutating func maskBits() throws(DecodeError) -> UInt16 {
-        UInt16(truncatingIfNeeded: try int64() & 3)
-    }
-
-    /// The fields of a quote; its mask stands behind them, or has been read (`mask`) in a historical quote.
-    @inlinable @inline(__always)
-    mutating func quote(mask: UInt16? = nil, into tick: inout Tick, texts: inout MoreTexts) throws(DecodeError) {
-        var flags: UInt16 = 0
-        let bidPrice = try number(.bidPrice, isSize: false, flags: &flags, texts: &texts)
-        let askPrice = try number(.askPrice, isSize: false, flags: &flags, texts: &texts)
-        let bidSize = try number(.bidSize, isSize: true, flags: &flags, texts: &texts)
-        let askSize = try number(.askSize, isSize: true, flags: &flags, texts: &texts)
-        if let mask { flags |= mask } else { flags |= try maskBits() }
-        if !texts.isEmpty { flags |= TickFlags.moreFollows.rawValue }
-        tick.flags = TickFlags(rawValue: flags)
+extension TickFields {
+    @inlinable @inline(__always) mutating func quote(into tick: inout Tick) {
+        let bidPrice = price()
+        let askPrice = price()
+        let bidSize = size()
+        let askSize = size()
+        tick.flags = TickFlags(rawValue: UInt16(truncatingIfNeeded: digit() & 3))
         tick.body = TickBody(bidPrice, askPrice, bidSize, askSize)
     }
 
-    @inlinable @inline(__always)
-    mutating func midPoint(into tick: inout Tick, texts: inout MoreTexts) throws(DecodeError) {
-        var flags: UInt16 = 0
-        let price = try number(.price, isSize: false, flags: &flags, texts: &texts)
-        if !texts.isEmpty { flags |= TickFlags.moreFollows.rawValue }
-        tick.flags = TickFlags(rawValue: flags)
-        tick.body = TickBody(price, 0)
-    }
-
-    /// The fields of a trade; its mask stands behind the numbers, or has been read (`mask`) in a historical trade.
-    @inlinable @inline(__always)
-    mutating func trade(mask: UInt16? = nil, into tick: inout Tick, texts: inout MoreTexts) throws(DecodeError) {
-        var flags: UInt16 = 0
-        let price = try number(.price, isSize: false, flags: &flags, texts: &texts)
-        let size = try number(.size, isSize: true, flags: &flags, texts: &texts)
-        if let mask { flags |= mask } else { flags |= try maskBits() }
-        // A halt, or its end, is told by a trade of nothing at no price that is past the limit.
-        if price == 0, size == 0, flags & TickFlags.pastLimit.rawValue != 0 { flags |= TickFlags.halted.rawValue }
-        let (word2, word3) = try tradeTexts(&texts)
-        if !texts.isEmpty { flags |= TickFlags.moreFollows.rawValue }
-        tick.flags = TickFlags(rawValue: flags)
+    @inlinable @inline(__always) mutating func trade(into tick: inout Tick) {
+        let price = price()
+        let size = size()
+        let mask = UInt16(truncatingIfNeeded: digit() & 3)
+        tick.flags = TickFlags(rawValue: mask | TickFlags.halt(price: price, size: size, mask: mask))
+        let exchange = text()
+        let conditions = text()
+        // Six bytes are there for the conditions.
+        odd |= conditions &>> 48 == 0 ? 0 : TickFields.signBit
         tick.body = TickBody(
-            UInt64(bitPattern: price), UInt64(bitPattern: size), word2, word3)
+            UInt64(bitPattern: price), UInt64(bitPattern: size), exchange, conditions &<< 16)
     }
+}
 
-    /// Exchange (10 bytes) and conditions (6 bytes) as the last 16 body bytes.
-    @inlinable @inline(__always)
-    mutating func tradeTexts(_ texts: inout MoreTexts) throws(DecodeError) -> (UInt64, UInt64) {
-        try requireField()
-        var word2: UInt64 = 0
-        var word3: UInt64 = 0
-        var nul = at
-        var shift: UInt64 = 0
-        while nul.pointee != 0, shift < 64 {
-            word2 |= UInt64(nul.pointee) &<< shift
-            shift &+= 8
-            nul += 1
-        }
-        if nul.pointee != 0 {
-            word3 = try longExchange(&texts)
-        } else {
-            finish(at: nul)
-        }
-        try requireField()
-        nul = at
-        shift = 16
-        while nul.pointee != 0, shift < 64 {
-            word3 |= UInt64(nul.pointee) &<< shift
-            shift &+= 8
-            nul += 1
-        }
-        if nul.pointee != 0 {
-            try rest(of: .conditions, beyond: 6, &texts)
-        } else {
-            finish(at: nul)
-        }
-        return (word2, word3)
-    }
-
-    /// Bytes 8 and 9 of an exchange name longer than 8 bytes; what follows them goes to `texts`.
-    @usableFromInline @inline(never)
-    mutating func longExchange(_ texts: inout MoreTexts) throws(DecodeError) -> UInt64 {
-        var word: UInt64 = UInt64(at[8])
-        if at[9] != 0 { word |= UInt64(at[9]) << 8 }
-        try rest(of: .exchange, beyond: 10, &texts)
-        return word
-    }
-
-    /// Finishes a text field; what stands behind its first `capacity` bytes goes to `texts`.
-    @usableFromInline @inline(never)
-    mutating func rest(of field: MoreField, beyond capacity: Int, _ texts: inout MoreTexts) throws(DecodeError) {
-        let before = self
-        let text = try bytes()
-        guard text.count > capacity else { return }
-        guard text.count - capacity <= MoreTexts.maxTextBytes else { throw before.fault(.tooLong) }
-        texts.add(field, text[capacity...])
+extension TickFlags {
+    /// The `halted` bit if a trade says that: of nothing at no price, past the limit. The halt's end looks the same.
+    @inlinable @inline(__always) static func halt(price: Int64, size: Int64, mask: UInt16) -> UInt16 {
+        price | size == 0 && mask & TickFlags.pastLimit.rawValue != 0 ? TickFlags.halted.rawValue : 0
     }
 }
