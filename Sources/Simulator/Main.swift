@@ -1,5 +1,5 @@
 internal import Glibc
 
 @main enum Main {
-    static func main() { exit(64) }
+    static func main() { exit(runSimulator(arguments: Array(CommandLine.arguments.dropFirst()))) }
 }

@@ -1,0 +1,104 @@
+internal import Ticks
+
+/// One line of the control socket.
+enum ControlCommand: Equatable {
+    /// Cut every client's connection: in order (FIN), or with `reset` abruptly (RST).
+    case drop(reset: Bool)
+    /// Go mute: read and send nothing, keep all sockets. Ticks of the meantime are never sent.
+    case stall
+    case resume
+    case error(code: Int32, text: String?)
+    case mute(StreamPattern)
+    case unmute(StreamPattern)
+    /// Refuse new connections as a closed port does; the clients there stay.
+    case refuse
+    case accept
+    /// Send these bytes to every client that is logged in, as they are.
+    case raw([UInt8])
+    /// Write at most so many bytes at a time, so that frames arrive in pieces; 0 = as usual.
+    case fragment(Int)
+    case status
+
+    static let help =
+        "drop [reset], stall, resume, error CODE [text], mute STREAM|all, unmute STREAM|all, refuse, accept, "
+        + "raw HEX, fragment BYTES, status"
+
+    /// Which streams `mute` and `unmute` mean.
+    enum StreamPattern: Equatable {
+        case all
+        case one(StreamID)
+    }
+
+    /// Longest line, in bytes.
+    static let limitBytes = 64 * 1024
+
+    init(parsing line: String) throws(ControlError) {
+        let words = line.split(separator: " ", maxSplits: 1)
+        let rest = words.count > 1 ? String(words[1]).trimmed : ""
+        func alone(_ command: ControlCommand) throws(ControlError) -> ControlCommand {
+            guard rest.isEmpty else { throw ControlError("\(words[0]) takes nothing") }
+            return command
+        }
+        switch words.first {
+        case "drop":
+            guard rest.isEmpty || rest == "reset" else { throw ControlError("drop takes nothing or reset") }
+            self = .drop(reset: rest == "reset")
+        case "stall": self = try alone(.stall)
+        case "resume": self = try alone(.resume)
+        case "refuse": self = try alone(.refuse)
+        case "accept": self = try alone(.accept)
+        case "status": self = try alone(.status)
+        case "mute": self = .mute(try ControlCommand.pattern(rest))
+        case "unmute": self = .unmute(try ControlCommand.pattern(rest))
+        case "error":
+            let parts = rest.split(separator: " ", maxSplits: 1)
+            guard let code = parts.first.flatMap({ Int32($0) }), code >= 0 else {
+                throw ControlError("error takes a code and perhaps a text")
+            }
+            self = .error(code: code, text: parts.count > 1 ? String(parts[1]) : nil)
+        case "raw": self = .raw(try ControlCommand.bytes(rest))
+        case "fragment":
+            guard let count = Int(rest), (0...1_048_576).contains(count) else {
+                throw ControlError("fragment takes a number of bytes, 0 to 1048576")
+            }
+            self = .fragment(count)
+        default: throw ControlError("unknown command; there are: \(ControlCommand.help)")
+        }
+    }
+
+    private static func pattern(_ text: String) throws(ControlError) -> StreamPattern {
+        if text == "all" { return .all }
+        guard let stream = StreamID(text) else { throw ControlError("no stream such as 711280073.bid_ask: \(text)") }
+        return .one(stream)
+    }
+
+    private static func bytes(_ text: String) throws(ControlError) -> [UInt8] {
+        let digits = text.utf8.filter { $0 != UInt8(ascii: " ") }
+        guard !digits.isEmpty, digits.count % 2 == 0 else {
+            throw ControlError("raw takes pairs of hexadecimal digits")
+        }
+        var bytes: [UInt8] = []
+        for at in stride(from: 0, to: digits.count, by: 2) {
+            guard let byte = UInt8(String(decoding: digits[at...(at + 1)], as: UTF8.self), radix: 16) else {
+                throw ControlError("raw takes pairs of hexadecimal digits")
+            }
+            bytes.append(byte)
+        }
+        return bytes
+    }
+}
+
+/// What was wrong with a line of the control socket.
+struct ControlError: Error, Equatable, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+extension String {
+    var trimmed: String {
+        var rest = self[...]
+        while rest.first == " " || rest.first == "\r" { rest.removeFirst() }
+        while rest.last == " " || rest.last == "\r" { rest.removeLast() }
+        return String(rest)
+    }
+}

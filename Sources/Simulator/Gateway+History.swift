@@ -1,0 +1,135 @@
+internal import TWS
+internal import Ticks
+
+/// Requests that the market's history answers.
+extension Gateway {
+    /// Ticks of one message; a longer answer comes in several, only the last of them `done`.
+    static let historyMessageTicks = 16_384
+    static let maxTicksAsked: Int32 = 1_000
+
+    /// The last ticks up to this moment, in front of the live ones and with their request id.
+    func sendRecent(_ request: TickByTickRequest, instrument: Int, _ client: ClientSession) {
+        let ticks = history.ticks(
+            instrument: instrument, kind: request.kind.tickKind, through: .max, openSecond: .max,
+            limit: Int(request.numberOfTicks), ignoreSize: request.ignoreSize)
+        send(
+            ticks, instrument: instrument, kind: request.kind.tickKind, as: request.kind.history, request.requestId,
+            client)
+    }
+
+    func historicalTicks(_ request: HistoricalTicksRequest, _ client: ClientSession) {
+        let requestId = request.requestId
+        func refuse(_ notice: (Int32, String)) { client.sendError(notice, requestId: requestId, nowNanos: nowNanos) }
+        guard let index = instrument(of: request.contract, requestId: requestId, client) else { return }
+        guard let kind = HistoricalTicks.Kind.allCases.first(where: { $0.whatToShow == request.whatToShow }) else {
+            return refuse(Notice.invalid("What to show is one of TRADES, BID_ASK and MIDPOINT"))
+        }
+        guard (1...Gateway.maxTicksAsked).contains(request.numberOfTicks) else {
+            return refuse(Notice.invalid("Number of ticks must be 1 to 1000"))
+        }
+        guard request.startDateTime.isEmpty != request.endDateTime.isEmpty else {
+            return refuse(Notice.invalid("Exactly one of start and end date-time must be given"))
+        }
+        let fromStart = request.endDateTime.isEmpty
+        guard let time = RequestTime(parsing: fromStart ? request.startDateTime : request.endDateTime) else {
+            return refuse(Notice.badDateTime)
+        }
+        if options.enforce {
+            guard !(kind == .trades && instruments[index].hasNoTrades) else {
+                return refuse((162, "Historical Market Data Service error message:No historical data query found"))
+            }
+            guard limits.allowsHistory(pacingKey(request, instruments[index]), nowNanos: nowBootNanos) else {
+                return refuse(Notice.historyPacing)
+            }
+        }
+        let second = UInt32(clamping: time.utcSeconds)
+        let ticks =
+            fromStart
+            ? history.ticks(
+                instrument: index, kind: kind.tickKind, from: second, openSecond: openSecond(of: index),
+                limit: Int(request.numberOfTicks), ignoreSize: request.ignoreSize)
+            : history.ticks(
+                instrument: index, kind: kind.tickKind, through: second, openSecond: openSecond(of: index),
+                limit: Int(request.numberOfTicks), ignoreSize: request.ignoreSize)
+        send(ticks, instrument: index, kind: kind.tickKind, as: kind, requestId, client)
+    }
+
+    func headTimestamp(_ request: HeadTimestampRequest, _ client: ClientSession) {
+        guard let index = instrument(of: request.contract, requestId: request.requestId, client) else { return }
+        let kind: TickKind
+        switch request.whatToShow {
+        case "BID", "ASK", "BID_ASK": kind = .bidAsk
+        case "MIDPOINT": kind = .midPoint
+        default: kind = .last
+        }
+        guard let second = history.firstSecond(instrument: index, kind: kind) else {
+            return client.sendError(
+                (162, "Historical Market Data Service error message:No head time stamp"), requestId: request.requestId,
+                nowNanos: nowNanos)
+        }
+        let time = CivilTime(seconds: Int64(second))
+        let text = request.formatDate == 2 ? "\(second)" : "\(time.compactDate)-\(time.clock)"
+        client.send(.headTimestamp(requestId: request.requestId, text))
+    }
+
+    /// The second that is not over: what has happened in it is not history yet.
+    private func openSecond(of instrument: Int) -> UInt32 {
+        if let replay, replay.instrument == instrument { return replay.openSecond }
+        return market.second
+    }
+
+    private func pacingKey(_ request: HistoricalTicksRequest, _ instrument: Instrument) -> Limits.HistoryRequest {
+        Limits.HistoryRequest(
+            conId: instrument.conId, exchange: request.contract.exchange, type: request.whatToShow,
+            details: "\(request.startDateTime)|\(request.endDateTime)|\(request.numberOfTicks)|"
+                + "\(request.useRegularHours)|\(request.ignoreSize)")
+    }
+
+    private func send(
+        _ ticks: [MarketTick], instrument: Int, kind: TickKind, as form: HistoricalTicks.Kind, _ requestId: Int32,
+        _ client: ClientSession
+    ) {
+        let conId = instruments[instrument].conId
+        var rest = ticks[...]
+        repeat {
+            let part = rest.prefix(Gateway.historyMessageTicks)
+            rest = rest.dropFirst(part.count)
+            client.send(
+                .historicalTicks(
+                    HistoricalTicks(
+                        requestId: requestId, kind: form,
+                        ticks: part.map { HistoricalTick(tick: $0.tick(conId: conId)) },
+                        done: rest.isEmpty)))
+        } while !rest.isEmpty
+        markHistory(ticks, instrument: instrument, kind: kind, client: client)
+    }
+}
+
+/// A date-time of a request: `YYYYMMDD HH:MM:SS ZONE`, without zone the login's, or `YYYYMMDD-HH:MM:SS` in UTC.
+struct RequestTime: Equatable {
+    let utcSeconds: Int64
+
+    /// Nil when it is no date-time, or one in a zone that this market does not know.
+    init?(parsing text: String) {
+        let bytes = Array(text.trimmed.utf8)
+        func number(_ range: Range<Int>) -> Int64? {
+            guard range.upperBound <= bytes.count, bytes[range].allSatisfy({ (0x30...0x39).contains($0) }) else {
+                return nil
+            }
+            return Int64(String(decoding: bytes[range], as: UTF8.self))
+        }
+        guard let year = number(0..<4), let month = number(4..<6), let day = number(6..<8), let hour = number(9..<11),
+            let minute = number(12..<14), let second = number(15..<17), bytes[11] == 0x3A, bytes[14] == 0x3A,
+            let civil = CivilTime(year: year, month: month, day: day, hour: hour, minute: minute, second: second)
+        else { return nil }
+        let rest = String(decoding: bytes[17...], as: UTF8.self)
+        if bytes[8] == UInt8(ascii: "-") {
+            guard rest.isEmpty || rest == "Z" else { return nil }
+            utcSeconds = civil.seconds
+        } else {
+            guard bytes[8] == 0x20, rest.isEmpty || rest.hasPrefix(" ") else { return nil }
+            guard let zone = rest.isEmpty ? .eastern : MarketZone(name: rest.trimmed) else { return nil }
+            utcSeconds = zone.utc(ofLocal: civil)
+        }
+    }
+}

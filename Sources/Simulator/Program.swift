@@ -1,0 +1,76 @@
+internal import Glibc
+internal import ServiceKit
+
+/// The program from its command line to its exit status.
+func runSimulator(arguments: [String]) -> Int32 {
+    let environment = ProcessEnvironment.variables()
+    Log.start(identifier: "ib-simulator", environment: environment)
+    do throws(ProgramError) {
+        let flags = try Options.flags.parse(arguments)
+        if flags.has("help") {
+            printOut(Options.flags.help)
+        } else if flags.has("version") {
+            printOut("ib-simulator \(Version.text)\n")
+        } else {
+            try simulate(try Options(flags), environment: environment)
+        }
+        return ExitStatus.success.rawValue
+    } catch {
+        Log.fatal("ib-simulator", error.description)
+        return error.status.rawValue
+    }
+}
+
+private func simulate(_ options: Options, environment: [String: String]) throws(ProgramError) {
+    let signals = try StopSignals()
+    let now = realNanos()
+    var instruments = Instrument.catalogue(atUTC: now / 1_000_000_000, realHours: options.realHours)
+    let replay = try replay(options, &instruments)
+    let listener = try Listener(port: options.port)
+    let gateway = Gateway(
+        options: options, instruments: instruments, replay: replay,
+        truth: try rowFile(options.truthPath), events: try rowFile(options.historyPath), nowNanos: now,
+        nowBootNanos: bootNanos())
+    var control: ControlSocket?
+    if let path = options.controlPath { control = try ControlSocket(path: path) }
+    printOut("listening on 127.0.0.1:\(listener.port)\n")
+    var loop = EventLoop(
+        gateway: gateway, listener: listener, control: control, lifeline: lifeline(environment))
+    try loop.run(signals)
+}
+
+/// Reads the file, and adds its contract to the instruments if they do not have it. Throws 66.
+private func replay(_ options: Options, _ instruments: inout [Instrument]) throws(ProgramError) -> Replay? {
+    guard let path = options.replayPath else { return nil }
+    let file: ReplayFile
+    do throws(ReplayError) {
+        file = try ReplayFile(path: path)
+    } catch {
+        throw ProgramError(.noInput, "replay file \(path): \(error): see 'ib-simulator --help' for the format")
+    }
+    var index = instruments.firstIndex { $0.conId == options.replayConId }
+    if index == nil {
+        instruments.append(Instrument.unnamed(conId: options.replayConId, priceStep: file.commonPriceStep))
+        index = instruments.count - 1
+    }
+    return Replay(file: file, instrument: index ?? 0, speed: options.replaySpeed)
+}
+
+private func rowFile(_ path: String?) throws(ProgramError) -> RowFile? {
+    guard let path else { return nil }
+    do throws(SystemError) {
+        return try RowFile(path: path, header: TickRow.header)
+    } catch {
+        throw ProgramError(.ioError, "\(path): \(error): choose another path")
+    }
+}
+
+/// The descriptor of the pipe whose other end the parent holds, so that nothing is left behind when it dies; -1 without.
+private func lifeline(_ environment: [String: String]) -> Int32 {
+    guard let number = environment["IB_STREAM_LIFELINE"].flatMap({ Int32($0) }), number > STDERR_FILENO else {
+        return -1
+    }
+    var info = stat()
+    guard fstat(number, &info) == 0, info.st_mode & S_IFMT == S_IFIFO else { return -1 }
+    return number
+}
