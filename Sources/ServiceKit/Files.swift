@@ -14,7 +14,8 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
         self.code = code
     }
 
-    /// The system's words for the code, in lower case at the start.
+    /// Nothing stands at the path.
+    public var isMissing: Bool { code == ENOENT }
     public var reason: String { code == EFBIG ? "too large" : errorText(code) }
     public var description: String { "\(path): \(call): \(reason)" }
 }

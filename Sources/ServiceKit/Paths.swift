@@ -54,6 +54,8 @@ public struct Paths: Sendable, Equatable {
     public var historySocket: String { runtime + "/history.sock" }
     /// Where the watchdog receives heartbeats (a datagram socket).
     public var notifySocket: String { runtime + "/notify.sock" }
+    /// Where `ib-stream up` receives the watchdog's heartbeats (a datagram socket).
+    public var parentSocket: String { runtime + "/up.sock" }
     public var connectorSocket: String { controlSocket("connector") }
     public var recorderSocket: String { controlSocket("recorder") }
     public var watchdogSocket: String { controlSocket("watchdog") }

@@ -59,7 +59,9 @@ public enum Service {
         let context = ServiceContext(
             name: description.name, configuration: loaded.configuration, paths: paths, flags: flags,
             environment: environment)
-        var sender = try HeartbeatSender(notifySocket: paths.notifySocket, environment: environment)
+        var sender = try HeartbeatSender(
+            notifySocket: description.watcher == .watchdog ? paths.notifySocket : paths.parentSocket,
+            environment: environment)
         var failure: ProgramError?
         do {
             try start(context)
@@ -94,11 +96,19 @@ public struct ServiceDescription: Sendable {
     public let flags: FlagSet
     /// How long it goes on after the lifeline's end, so that the watchdog can stop all in order.
     public let lifelineGraceSeconds: Int
+    /// Who watches over it: the watchdog, or for the watchdog itself `ib-stream up`.
+    public let watcher: Watcher
+
+    public enum Watcher: Sendable {
+        case watchdog
+        case parent
+    }
 
     public init(
-        name: String, summary: String, lifelineGraceSeconds: Int, moreFlags: [FlagSet.Flag] = [],
-        examples: [(line: String, meaning: String)]
+        name: String, summary: String, lifelineGraceSeconds: Int, watcher: Watcher = .watchdog,
+        moreFlags: [FlagSet.Flag] = [], examples: [(line: String, meaning: String)]
     ) {
+        self.watcher = watcher
         self.name = name
         self.lifelineGraceSeconds = lifelineGraceSeconds
         flags = FlagSet(

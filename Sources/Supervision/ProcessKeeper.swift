@@ -10,6 +10,8 @@ public struct ProcessKeeper: Sendable {
         /// It ran already and was found by its lock.
         case adopted
         case spawnFailed
+        /// Somebody else starts it; look again soon.
+        case notThereYet
         /// `READY=1`.
         case ready
         /// An earned heartbeat.
@@ -83,6 +85,8 @@ public struct ProcessKeeper: Sendable {
         public var stopNanos: Int64 = 10_000_000_000
         /// Wait after an exit with 78 (configuration, lock): trying again at once would change nothing.
         public var configurationNanos: Int64 = 60_000_000_000
+        /// How often a process that somebody else starts is looked for.
+        public var absentNanos: Int64 = 500_000_000
 
         /// A working loop that stands still `hangNanos` is a hang. The last beat may have come up to one beat interval (1 s)
         /// after the loop stood still, so that silence counts as hang one second earlier.
@@ -128,6 +132,7 @@ public struct ProcessKeeper: Sendable {
             begin(.running, nowNanos, productive: true)
         case .spawnFailed:
             state = .down(startAtNanos: nowNanos + backoff.nextDelayNanos())
+        case .notThereYet: state = .down(startAtNanos: nowNanos + limits.absentNanos)
         case .ready, .beat:
             lastBeatNanos = nowNanos
             warned = false
@@ -149,6 +154,9 @@ public struct ProcessKeeper: Sendable {
 
     /// How long nothing has been heard of a process that runs; 0 otherwise.
     public func silenceNanos(nowNanos: Int64) -> Int64 { state == .running ? max(0, nowNanos - lastBeatNanos) : 0 }
+
+    /// The judge itself came round late by so much: nobody is blamed for that time.
+    public mutating func forgive(nanos: Int64) { lastBeatNanos += max(0, nanos) }
 
     private mutating func begin(_ next: State, _ nowNanos: Int64, productive: Bool) {
         state = next
@@ -220,5 +228,13 @@ public struct ProcessKeeper: Sendable {
             return .kill
         case .killed, .stopped: return .none
         }
+    }
+}
+
+extension ProcessKeeper {
+    /// True while the next restart has to wait for the budget.
+    public func isBudgetSpent(wallNanos: Int64) -> Bool {
+        var copy = budget
+        return copy.remaining(nowNanos: wallNanos) <= 0
     }
 }

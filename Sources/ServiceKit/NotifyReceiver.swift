@@ -1,0 +1,70 @@
+internal import CLinux
+internal import Glibc
+
+/// The receiving end of heartbeats: a datagram socket on which the kernel tells who sent. One thread.
+public struct NotifyReceiver: ~Copyable {
+    /// A notification and its sender as the kernel knows it.
+    public struct Arrival: Sendable {
+        public let notification: Notification
+        public let pid: Int32
+    }
+
+    private let descriptor: Int32
+    private let path: String
+    /// Datagrams that were no notification, or came from another user.
+    public private(set) var refused = 0
+    private var buffer = [UInt8](repeating: 0, count: Notification.maxBytes + 1)
+
+    /// Binds the socket. The caller holds the lock of the directory's owner, so that what lies at `path` is left over from
+    /// before and is removed. Throws 74 with one line.
+    public init(path: String) throws(ProgramError) {
+        func problem(_ call: String) -> ProgramError {
+            ProgramError(.ioError, "heartbeat socket \(path): \(call): \(errorText(errno))")
+        }
+        let made = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        guard made >= 0 else { throw problem("socket") }
+        unlink(path)
+        guard UnixAddress.with(path, { Int(bind(made, $0, $1)) }) == 0, clx_pass_credentials(made) == 0 else {
+            let error = problem("bind")
+            close(made)
+            throw error
+        }
+        // Services of the same group may send, nobody else.
+        chmod(path, 0o660)
+        descriptor = made
+        self.path = path
+    }
+
+    deinit {
+        close(descriptor)
+        unlink(path)
+    }
+
+    /// Readable when something arrived.
+    public var fileDescriptor: Int32 { descriptor }
+
+    /// The next notification that is there; nil when there is none. Never waits.
+    public mutating func next() -> Arrival? {
+        while true {
+            var pid: pid_t = 0
+            var uid: uid_t = 0
+            let got = buffer.withUnsafeMutableBytes { bytes in
+                bytes.baseAddress.map { clx_receive_with_credentials(descriptor, $0, bytes.count, &pid, &uid) } ?? -1
+            }
+            if got < 0 {
+                guard errno == EPROTO else { return nil }
+                refused += 1
+                continue
+            }
+            guard got <= Notification.maxBytes, uid == geteuid() || uid == 0,
+                let notification = buffer.withUnsafeBytes({
+                    Notification(parsing: UnsafeRawBufferPointer(rebasing: $0[0..<got]))
+                })
+            else {
+                refused += 1
+                continue
+            }
+            return Arrival(notification: notification, pid: pid)
+        }
+    }
+}

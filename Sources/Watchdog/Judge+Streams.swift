@@ -1,0 +1,142 @@
+internal import JSON
+internal import Messaging
+internal import ServiceKit
+internal import Supervision
+internal import Ticks
+
+extension Judge {
+    /// Takes what the feed has to say, a bounded number of messages.
+    mutating func receiveFacts(
+        _ feed: borrowing Subscriber, _ buffer: UnsafeMutableRawBufferPointer, _ parts: inout JudgeParts
+    ) throws(MessagingError) {
+        for _ in 0..<Self.messagesPerRound {
+            do throws(MessagingError) {
+                guard let received = try feed.receive(into: buffer, timeoutMillis: 0) else { return }
+                try accept(
+                    received.topic,
+                    UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[0..<received.payloadBytes]),
+                    &parts)
+            } catch {
+                switch error.code {
+                case .truncated, .malformed:
+                    refusedMessages += 1
+                    if refusedMessages == 1 { log(.warning, "message not understood", ["error": "\(error)"]) }
+                default: throw error
+                }
+            }
+        }
+    }
+
+    private mutating func accept(
+        _ topic: ReceivedTopic, _ payload: UnsafeRawBufferPointer, _ parts: inout JudgeParts
+    ) throws(MessagingError) {
+        let json: JSONValue
+        do throws(JSONError) {
+            json = try JSONValue(parsing: payload)
+        } catch {
+            throw MessagingError(.malformed("\(error)"), operation: "read", subject: topic.description)
+        }
+        let now = bootNanos()
+        if topic == Watermark.topic {
+            let watermark = try Watermark(json)
+            for (stream, seq) in watermark.streams {
+                streams[stream]?.judge.observePublished(TickKey(epoch: watermark.epoch, seq: seq), nowNanos: now)
+            }
+        } else if topic == DurableReport.topic {
+            durableHeardNanos = now
+            for entry in try DurableReport(json).entries { acceptDurable(entry, now, &parts) }
+        }
+    }
+
+    private mutating func acceptDurable(_ entry: DurableReport.Entry, _ now: Int64, _ parts: inout JudgeParts) {
+        guard let isNews = streams[entry.stream]?.judge.observeDurable(entry.key, nowNanos: now) else { return }
+        streams[entry.stream]?.tsEventNanos = entry.tsEventNanos
+        streams[entry.stream]?.tsRecvNanos = entry.tsRecvNanos
+        guard isNews else { return }
+        for index in parts.services.indices where !parts.services[index].keeper.isProductive {
+            // The tick must have come through this run: received since its start.
+            guard parts.services[index].process != nil, entry.tsRecvNanos > parts.services[index].startedAtNanos else {
+                continue
+            }
+            log(.info, "durable tick since the start", ["service": parts.services[index].name.rawValue])
+            step(&parts, index, .productive, now)
+        }
+    }
+
+    /// What is known about a stream beside its ticks.
+    func facts(
+        _ id: StreamID, _ answers: Board.Answers, sessionReady: Bool?, diskFailing: Bool, now: Int64
+    ) -> StreamJudge.Facts {
+        var facts = StreamJudge.Facts()
+        facts.durableHeardNanos = durableHeardNanos
+        facts.sessionReady = sessionReady
+        facts.diskFailing = diskFailing
+        if let at = answers.streamsAtNanos, now - at <= StreamJudge.factLimitNanos {
+            facts.subscription = answers.streams[id]?.problem
+        } else {
+            facts.subscription = .unknown
+        }
+        return facts
+    }
+
+    /// Everything known now, judged.
+    mutating func makeSnapshot(_ services: [ManagedService], _ now: Int64) -> Snapshot {
+        let answers = board.latestAnswers
+        var snapshot = Snapshot()
+        snapshot.bootNanos = now
+        snapshot.wallNanos = realNanos()
+        snapshot.simulated = setting.paths.simulated
+        snapshot.contracts = setting.configuration.contracts
+        snapshot.marketDataLines = setting.configuration.tws.marketDataLines
+        snapshot.staleWarnNanos = setting.configuration.watchdog.staleWarnNanos
+        snapshot.staleRestartNanos = setting.configuration.watchdog.staleRestartNanos
+        snapshot.services = services.map { describe($0, answers, now) }
+        let connector = services.first { $0.name == .connector }
+        let recorder = services.first { $0.name == .recorder }
+        let session = connector?.fact("SESSION", nowNanos: now)
+        snapshot.session = session ?? "unknown"
+        snapshot.sessionReady = session.map { $0 == "ready" }
+        let disk = recorder?.fact("DISK", nowNanos: now) ?? "ok"
+        let diskFailing = disk != "ok" || (recorder?.diskWaitNanos(nowNanos: now) ?? 0) > 2_000_000_000
+        for id in order {
+            streams[id]?.countRate(nowNanos: now)
+            guard let watched = streams[id] else { continue }
+            let facts = facts(id, answers, sessionReady: snapshot.sessionReady, diskFailing: diskFailing, now: now)
+            let judgement = watched.judge.judge(facts, nowNanos: now)
+            let said = answers.streams[id]?.reason ?? ""
+            snapshot.streams.append(
+                Snapshot.Stream(
+                    id: id, symbol: watched.contract.symbol, required: watched.contract.required,
+                    state: judgement.state, reason: judgement.reason.isEmpty ? said : judgement.reason,
+                    silentNanos: judgement.silentNanos, durable: watched.judge.durable,
+                    published: watched.judge.published, tsEventNanos: watched.tsEventNanos,
+                    tsRecvNanos: watched.tsRecvNanos, ticksPerSecond: watched.ticksPerSecond))
+        }
+        snapshot.health = HealthModel(
+            services: snapshot.services.map {
+                HealthModel.Service(name: $0.name, isUp: $0.isUp, state: $0.state == "running" ? "silent" : $0.state)
+            }, sessionReady: snapshot.sessionReady, inMaintenance: false,
+            streams: snapshot.streams.map {
+                HealthModel.Stream(id: $0.id, required: $0.required, state: $0.state, reason: $0.reason)
+            })
+        return snapshot
+    }
+
+    private func describe(_ service: ManagedService, _ answers: Board.Answers, _ now: Int64) -> Snapshot.Service {
+        var result = Snapshot.Service()
+        result.name = service.name.rawValue
+        result.state = service.keeper.state.name.description
+        result.isUp = service.isUp(nowNanos: now)
+        result.pid = service.process?.pid
+        result.restarts = service.keeper.restarts
+        result.startedAtNanos = service.startedAtNanos
+        result.lastExit = service.lastExit
+        result.status = service.notification["STATUS"] ?? ""
+        result.tasks = service.notification["X_IB_TASKS"] ?? ""
+        result.silentNanos = service.keeper.silenceNanos(nowNanos: now)
+        result.diskWaitNanos = service.diskWaitNanos(nowNanos: now)
+        result.ticks = service.notification["X_IB_TICKS"].flatMap { UInt64($0) }
+        if let at = answers.pingedAtNanos[service.name] { result.answersPing = now - at <= StreamJudge.factLimitNanos }
+        return result
+    }
+}

@@ -1,0 +1,70 @@
+internal import JSON
+internal import ServiceKit
+internal import Supervision
+
+/// One process in the judge's hands: what the keeper decided, the process itself, what its heartbeats said.
+struct ManagedService {
+    let name: ManagedName
+    var keeper: ProcessKeeper
+    var process: HeldProcess?
+    /// Wall clock of the start (or of the adoption).
+    var startedAtNanos: Int64 = 0
+    var lastExit = ""
+    /// The last notification of the running process.
+    var notification = Notification()
+    var notifiedAtNanos: Int64 = 0
+
+    private let budgetPath: String
+
+    init(_ name: ManagedName, configuration: Configuration, paths: Paths) {
+        self.name = name
+        budgetPath = "\(paths.state)/\(name.rawValue).restarts"
+        var limits = ProcessKeeper.Limits(hangNanos: configuration.watchdog.hangNanos)
+        limits.stopNanos = name == .recorder ? 15_000_000_000 : 8_000_000_000
+        keeper = ProcessKeeper(
+            limits: limits, budget: RestartBudget(spentAtNanos: ManagedService.readBudget(budgetPath)),
+            backoff: Backoff(seed: UInt64(bitPattern: realNanos())), nowNanos: bootNanos())
+    }
+
+    /// True while it runs and is heard of in time.
+    func isUp(nowNanos: Int64) -> Bool {
+        keeper.state == .running && keeper.silenceNanos(nowNanos: nowNanos) <= keeper.limits.hardNanos
+    }
+
+    /// A field of the last heartbeat, nil when that is older than a fact may be.
+    func fact(_ key: String, nowNanos: Int64) -> String? {
+        guard process != nil, nowNanos - notifiedAtNanos <= StreamJudge.factLimitNanos else { return nil }
+        return notification["X_IB_" + key]
+    }
+
+    /// How long the longest present disk call of the service has lasted.
+    func diskWaitNanos(nowNanos: Int64) -> Int64 {
+        let millis = fact("DISK_WAIT_MILLIS", nowNanos: nowNanos).flatMap { Int64($0) } ?? 0
+        return millis * 1_000_000
+    }
+
+    // MARK: Budget on disk
+
+    private static func readBudget(_ path: String) -> [Int64] {
+        do {
+            let json = try JSONValue(parsing: try Files.read(path, maxBytes: 64 << 10))
+            return json["spent_at_nanos"]?.array?.compactMap(\.integer) ?? []
+        } catch let error as FileError {
+            // The ordinary case: nothing was ever spent.
+            if !error.isMissing { log(.warning, "restart budget can't be read", ["error": "\(error)"]) }
+        } catch {
+            log(.warning, "restart budget can't be read", ["path": path, "error": "\(error)"])
+        }
+        return []
+    }
+
+    /// Keeps the spent restarts for the next watchdog.
+    func saveBudget() {
+        let json: JSONValue = ["spent_at_nanos": .array(keeper.budget.spentAtNanos.map { .integer($0) })]
+        do throws(FileError) {
+            try Files.writeAtomically(json.encoded, to: budgetPath, sync: false)
+        } catch {
+            log(.warning, "restart budget can't be written", ["error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,88 @@
+internal import JSON
+internal import Messaging
+internal import ServiceKit
+internal import Supervision
+internal import Ticks
+
+/// The thread that talks to the services' control sockets, so that a service that does not answer holds up nobody but
+/// this thread: pings, the connector's view of its streams, requests to restart streams.
+func runQuestions(_ task: TaskContext, paths: Paths, board: Board, messaging: Context) throws {
+    var connector = try ControlClient(in: messaging)
+    try connector.connect(Paths.endpoint(paths.connectorSocket))
+    var recorder = try ControlClient(in: messaging)
+    try recorder.connect(Paths.endpoint(paths.recorderSocket))
+    var round: UInt64 = 0
+    while !task.stop.wait(millis: 1000) {
+        round += 1
+        let nonce = "\(bootNanos()).\(round)"
+        task.progress.advance()
+        try ask(.connector, &connector, nonce, board)
+        task.progress.advance()
+        try ask(.recorder, &recorder, nonce, board)
+        task.progress.advance()
+        try askStreams(&connector, board)
+        for conId in board.takeResubscriptions().sorted() {
+            task.progress.advance()
+            try resubscribe(conId, &connector, board)
+        }
+        task.progress.advance()
+    }
+}
+
+private let answerMillis: Int32 = 800
+
+/// Calls and returns nil for an answer that did not come or was no success; throws only for the end of the context.
+private func call(
+    _ client: inout ControlClient, _ command: String, _ members: [JSONObject.Member]
+) throws(MessagingError) -> JSONValue? {
+    do throws(MessagingError) {
+        return try client.call(command, members, timeoutMillis: answerMillis)
+    } catch {
+        switch error.code {
+        case .contextClosed: throw error
+        // A service that is down is the judge's business; what matters here is that no answer came.
+        default: return nil
+        }
+    }
+}
+
+private func ask(
+    _ name: ManagedName, _ client: inout ControlClient, _ nonce: String, _ board: Board
+) throws(MessagingError) {
+    let members = [JSONObject.Member(name: "nonce", value: .string(nonce))]
+    guard let answer = try call(&client, "ping", members), answer["nonce"]?.string == nonce else { return }
+    board.update { $0.pingedAtNanos[name] = bootNanos() }
+}
+
+private func askStreams(_ client: inout ControlClient, _ board: Board) throws(MessagingError) {
+    guard let answer = try call(&client, "streams", []), let members = answer["streams"]?.object?.members else {
+        return
+    }
+    var streams: [StreamID: Board.StreamReport] = [:]
+    for member in members {
+        guard let id = StreamID(member.name) else { continue }
+        let state = member.value["state"]?.string ?? "unknown"
+        streams[id] = Board.StreamReport(
+            problem: streamProblem(state), reason: member.value["reason"]?.string ?? "")
+    }
+    let known = streams
+    board.update {
+        $0.streams = known
+        $0.streamsAtNanos = bootNanos()
+    }
+}
+
+/// The connector's word for a stream as what it means for health; nil: subscribed and well.
+func streamProblem(_ state: String) -> StreamState? {
+    switch state {
+    case "subscribed", "live", "active": nil
+    case "pending", "requested", "subscribing", "waiting": .notSubscribed
+    default: StreamState(rawValue: state) ?? .unknown
+    }
+}
+
+private func resubscribe(_ conId: Int32, _ client: inout ControlClient, _ board: Board) throws(MessagingError) {
+    let members = [JSONObject.Member(name: "con_id", value: .integer(Int64(conId)))]
+    guard try call(&client, "resubscribe", members) == nil else { return }
+    log(.warning, "the connector did not restart the streams", ["con_id": "\(conId)"])
+}

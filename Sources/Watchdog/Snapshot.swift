@@ -1,0 +1,65 @@
+internal import ServiceKit
+internal import Supervision
+internal import Ticks
+
+/// What the judge knew at one moment: a value that every face reads without touching the judge.
+struct Snapshot: Sendable {
+    struct Service: Sendable {
+        var name = ""
+        var state = ""
+        var isUp = false
+        var pid: Int32?
+        var restarts = 0
+        var startedAtNanos: Int64 = 0
+        var lastExit = ""
+        /// The service's own status line.
+        var status = ""
+        /// `name:state:restarts` of its threads, separated by commas.
+        var tasks = ""
+        var silentNanos: Int64 = 0
+        var diskWaitNanos: Int64 = 0
+        /// It answered the last ping in time.
+        var answersPing = false
+        var ticks: UInt64?
+    }
+
+    struct Stream: Sendable {
+        var id: StreamID
+        var symbol: String
+        var required: Bool
+        var state: StreamState
+        var reason: String
+        /// Since the last durable tick that the watchdog saw come; nil: none yet.
+        var silentNanos: Int64?
+        var durable: TickKey?
+        var published: TickKey?
+        var tsEventNanos: Int64
+        /// 0: never.
+        var tsRecvNanos: Int64
+        var ticksPerSecond: Double
+
+        /// Published records that are not durable yet, when both are of one epoch.
+        var lag: UInt32? {
+            guard let durable, let published, durable.epoch == published.epoch else { return nil }
+            return published.seq > durable.seq ? published.seq - durable.seq : 0
+        }
+    }
+
+    var bootNanos: Int64 = 0
+    var wallNanos: Int64 = 0
+    var services: [Service] = []
+    var sessionReady: Bool?
+    var session = "unknown"
+    var streams: [Stream] = []
+    var health = HealthModel(services: [], sessionReady: nil, inMaintenance: false, streams: [])
+    var contracts: [TrackedContract] = []
+    var simulated = false
+    var marketDataLines = 0
+    var staleWarnNanos: Int64 = 0
+    var staleRestartNanos: Int64 = 0
+
+    /// Facts older than this are no facts: the judge's loop stands still.
+    static let limitNanos: Int64 = 5_000_000_000
+
+    func isFresh(nowNanos: Int64) -> Bool { bootNanos > 0 && nowNanos - bootNanos <= Self.limitNanos }
+}
