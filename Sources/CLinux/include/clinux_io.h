@@ -1,0 +1,24 @@
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+/// CRC-32C (Castagnoli) of `count` bytes behind those that `crc` stands for; start with 0. Total.
+uint32_t clx_crc32c(uint32_t crc, const void *_Nullable bytes, size_t count);
+
+/// The same by table, for processors without the instruction and for tests.
+uint32_t clx_crc32c_portable(uint32_t crc, const void *_Nullable bytes, size_t count);
+
+/// Writes all `count` pieces (at most 1024) at `offset`, normally in one system call; goes on after a short write or
+/// EINTR and may change the array in doing so. Returns 0, or the errno value; then any part may have been written.
+int clx_pwritev_all(int fd, struct iovec *_Nonnull pieces, int count, int64_t offset);
+
+/// Reads up to `count` bytes at `offset`, until they are there or the file ends. Returns the bytes read, or minus the
+/// errno value.
+int64_t clx_pread_all(int fd, void *_Nonnull into, size_t count, int64_t offset);
+
+/// Reserves disk space; with `keep_size` the file's length stays. Returns 0, or the errno value.
+int clx_fallocate(int fd, int keep_size, int64_t offset, int64_t count);
+
+/// Renames within a directory; fails with EEXIST instead of replacing. Returns 0, or the errno value.
+int clx_rename_exclusively(const char *_Nonnull from, const char *_Nonnull to);

@@ -1,0 +1,115 @@
+internal import CLinux
+internal import Glibc
+
+/// An open file: closes itself, and every failure names the call and the path.
+struct File: ~Copyable {
+    let descriptor: Int32
+    let path: String
+
+    init(_ path: String, _ flags: Int32, mode: mode_t = 0o640) throws(StoreError) {
+        let descriptor = open(path, flags | O_CLOEXEC, mode)
+        guard descriptor >= 0 else { throw .system(call: "open", path: path, code: errno) }
+        self.descriptor = descriptor
+        self.path = path
+    }
+
+    deinit { close(descriptor) }
+
+    /// The file's length in bytes.
+    func size() throws(StoreError) -> UInt64 {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .system(call: "stat", path: path, code: errno) }
+        return UInt64(max(0, status.st_size))
+    }
+
+    /// Reads at `offset` until the buffer is full or the file ends; returns the bytes read.
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StoreError) -> Int {
+        guard let base = buffer.baseAddress, !buffer.isEmpty else { return 0 }
+        let got = clx_pread_all(descriptor, base, buffer.count, Int64(offset))
+        guard got >= 0 else { throw .system(call: "pread", path: path, code: Int32(-got)) }
+        return Int(got)
+    }
+
+    /// Writes all of `bytes` at `offset`.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError) {
+        var piece = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
+        let code = clx_pwritev_all(descriptor, &piece, 1, Int64(offset))
+        guard code == 0 else { throw .system(call: "pwrite", path: path, code: code) }
+    }
+
+    func write(_ bytes: [UInt8], at offset: UInt64) throws(StoreError) {
+        // `withUnsafeBytes` cannot throw a typed error of its own here.
+        let failure: StoreError? = bytes.withUnsafeBytes { raw in
+            do throws(StoreError) {
+                try write(raw, at: offset)
+                return nil
+            } catch { return error }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Waits until the file's data is on the device.
+    func syncData() throws(StoreError) {
+        while fdatasync(descriptor) != 0 {
+            guard errno == EINTR else { throw .system(call: "fdatasync", path: path, code: errno) }
+        }
+    }
+
+    /// Reserves blocks for `bytes` from the start. False when the file system has no such call or no room for it now.
+    func reserve(bytes: UInt64, keepSize: Bool) throws(StoreError) -> Bool {
+        let code = clx_fallocate(descriptor, keepSize ? 1 : 0, 0, Int64(bytes))
+        switch code {
+        case 0: return true
+        case EOPNOTSUPP, ENOSPC, ENOSYS: return false
+        default: throw .system(call: "fallocate", path: path, code: code)
+        }
+    }
+
+    func truncate(to bytes: UInt64) throws(StoreError) {
+        guard ftruncate(descriptor, off_t(bytes)) == 0 else {
+            throw .system(call: "ftruncate", path: path, code: errno)
+        }
+    }
+}
+
+/// Calls on directories and names.
+enum Directory {
+    /// Makes the directory and those above it where they are missing.
+    static func make(_ path: String) throws(StoreError) {
+        var prefix = ""
+        for component in path.split(separator: "/", omittingEmptySubsequences: true) {
+            prefix += (prefix.isEmpty && !path.hasPrefix("/") ? "" : "/") + component
+            if mkdir(prefix, 0o750) != 0, errno != EEXIST {
+                throw .system(call: "mkdir", path: prefix, code: errno)
+            }
+        }
+    }
+
+    /// The names in a directory, in no order.
+    static func names(_ path: String) throws(StoreError) -> [String] {
+        guard let stream = opendir(path) else { throw .system(call: "opendir", path: path, code: errno) }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else { break }
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        guard errno == 0 else { throw .system(call: "readdir", path: path, code: errno) }
+        return names
+    }
+
+    /// Makes new and removed names durable.
+    static func sync(_ path: String) throws(StoreError) {
+        let directory = try File(path, O_RDONLY | O_DIRECTORY)
+        guard fsync(directory.descriptor) == 0 else { throw .system(call: "fsync", path: path, code: errno) }
+    }
+
+    /// Removes a file; one that is gone already is no error.
+    static func remove(_ path: String) throws(StoreError) {
+        if unlink(path) != 0, errno != ENOENT { throw .system(call: "unlink", path: path, code: errno) }
+    }
+}

@@ -1,0 +1,143 @@
+internal import Glibc
+internal import Ticks
+
+/// One part (log part or journal segment) with a sparse index, for readers that page through streams by key. It follows
+/// a part that is still being written. One thread.
+final class IndexedPart {
+    /// Where a stream's records go on, about every 128 KiB.
+    struct Mark {
+        var offset: UInt64
+        var key: TickKey
+        var tsRecvNanos: Int64
+    }
+
+    enum Outcome {
+        /// Read to the end of what is indexed, or as far as the visitor wanted.
+        case read
+        /// The file now holds another part: its use ended while it was read.
+        case reused
+    }
+
+    private static let markDistanceBytes: UInt64 = 128 << 10
+
+    let path: String
+    let table: KeyTable
+    private let file: File
+    private let partID: UInt32
+    private var marks: [StreamID: [Mark]] = [:]
+    /// Everything below is indexed.
+    private(set) var indexedTo: UInt64
+    /// Set by the owner once nothing more can be appended.
+    var complete = false
+
+    /// Nil when the file is gone or its first block is not a sound key table.
+    init?(_ path: String, cursor: inout BlockCursor) throws(StoreError) {
+        let opened: File
+        do throws(StoreError) { opened = try File(path, O_RDONLY) } catch {
+            if error.code == ENOENT { return nil }
+            throw error
+        }
+        file = opened
+        self.path = path
+        cursor.seek(to: 0, limit: try file.size())
+        guard case .block(let header, let payload, _) = try cursor.next(in: file, partID: nil),
+            header.codec == .keyTable
+        else { return nil }
+        table = KeyTable(decoding: payload)
+        partID = header.partID
+        indexedTo = cursor.offset
+    }
+
+    /// The greatest offset that the durable slots beside the part name.
+    func durableLimit() throws(StoreError) -> UInt64 {
+        try DurableSlots.read(PartName.durablePath(ofLog: path), partID: partID)
+    }
+
+    /// Indexes what was appended since the last call, up to `limit` (nil: the file's end).
+    ///
+    /// - Parameter passDamage: look for sound blocks behind damaged bytes; false while the part is being written, where
+    ///   such bytes are only not yet whole.
+    func extend(to limit: UInt64?, passDamage: Bool, cursor: inout BlockCursor) throws(StoreError) {
+        let end = if let limit { limit } else { try file.size() }
+        guard end > indexedTo else { return }
+        cursor.seek(to: indexedTo, limit: end)
+        while true {
+            switch try cursor.next(in: file, partID: partID) {
+            case .block(let header, let payload, let offset):
+                if header.codec == .records { mark(payload, offset) }
+                indexedTo = cursor.offset
+            case .stop:
+                guard passDamage, try cursor.resync(in: file, partID: partID) else { return }
+            }
+        }
+    }
+
+    private func mark(_ payload: UnsafeRawBufferPointer, _ offset: UInt64) {
+        TickRuns(payload: payload).forEach { stream, run in
+            if let last = marks[stream]?.last, offset < last.offset + IndexedPart.markDistanceBytes { return }
+            marks[stream, default: []].append(
+                Mark(offset: offset, key: run[0].key, tsRecvNanos: run[0].tsRecvNanos))
+        }
+    }
+
+    /// The key of the stream's first record in this part.
+    func firstKey(of stream: StreamID) -> TickKey? { marks[stream]?.first?.key }
+
+    /// The last mark whose record lies before what is looked for, or the first mark.
+    private func start(of stream: StreamID, where isBefore: (Mark) -> Bool) -> UInt64? {
+        guard let marks = marks[stream], let first = marks.first else { return nil }
+        var low = 0
+        var high = marks.count
+        while low < high {
+            let middle = (low + high) / 2
+            if isBefore(marks[middle]) { low = middle + 1 } else { high = middle }
+        }
+        return low == 0 ? first.offset : marks[low - 1].offset
+    }
+
+    /// Visits the stream's runs from about `key` on (earlier records of the first run included), until the visitor returns
+    /// false.
+    func read(
+        _ stream: StreamID, from key: TickKey, cursor: inout BlockCursor,
+        visit: (UnsafeBufferPointer<Tick>) -> Bool
+    ) throws(StoreError) -> Outcome {
+        guard let offset = start(of: stream, where: { $0.key <= key }) else { return .read }
+        return try read(stream, fromOffset: offset, cursor: &cursor, visit: visit)
+    }
+
+    /// Visits the stream's runs from about a receive time on.
+    func read(
+        _ stream: StreamID, fromNanos: Int64, cursor: inout BlockCursor, visit: (UnsafeBufferPointer<Tick>) -> Bool
+    ) throws(StoreError) -> Outcome {
+        guard let offset = start(of: stream, where: { $0.tsRecvNanos < fromNanos }) else { return .read }
+        return try read(stream, fromOffset: offset, cursor: &cursor, visit: visit)
+    }
+
+    private func read(
+        _ stream: StreamID, fromOffset: UInt64, cursor: inout BlockCursor, visit: (UnsafeBufferPointer<Tick>) -> Bool
+    ) throws(StoreError) -> Outcome {
+        cursor.seek(to: fromOffset, limit: indexedTo)
+        while cursor.offset < indexedTo {
+            switch try cursor.next(in: file, partID: partID) {
+            case .block(let header, let payload, _):
+                guard header.codec == .records else { continue }
+                var goOn = true
+                TickRuns(payload: payload).forEach { if goOn, $0 == stream { goOn = visit($1) } }
+                if !goOn { return .read }
+            case .stop(let offset, _):
+                guard try isStillThere() else { return .reused }
+                cursor.seek(to: offset, limit: indexedTo)
+                guard try cursor.resync(in: file, partID: partID) else { return .read }
+            }
+        }
+        return .read
+    }
+
+    /// False when the file's first block belongs to another use of the file.
+    private func isStillThere() throws(StoreError) -> Bool {
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: BlockHeader.size, alignment: 8)
+        defer { bytes.deallocate() }
+        guard try file.read(into: bytes, at: 0) == BlockHeader.size else { return false }
+        return BlockHeader(decoding: UnsafeRawBufferPointer(bytes))?.partID == partID
+    }
+}

@@ -1,0 +1,106 @@
+public import Ticks
+
+/// The connector's journal: the last ticks, as a ring of preallocated files of one size, `<n>.log` with rising n. One
+/// thread. It is not synced: it outlives every process, not the machine.
+///
+/// A full segment is followed by the oldest one under a new name, so appending never asks for space. Each segment begins
+/// with the key table of all streams, from which a reader knows what stood in the segments that are gone.
+public struct Journal: ~Copyable {
+    public static let defaultBytes: UInt64 = 256 << 20
+    public static let defaultSegmentBytes: UInt64 = 16 << 20
+
+    public var directory: String { files.directory }
+    /// How far each stream is numbered: found at open, then every appended piece, also one whose append failed, since
+    /// its records are published all the same.
+    public private(set) var positions: [StreamID: StreamPosition]
+    /// The greatest epoch found at open, or begun since; 0 in an empty journal.
+    public private(set) var greatestEpoch: UInt32
+    /// Damage found at open; a process that died in the middle of a write leaves none.
+    public let findings: [LogFinding]
+    /// Bytes that the ring has; less than asked for where the file system had no room.
+    public var capacityBytes: UInt64 { UInt64(files.segments.count + files.spares.count) * files.segmentBytes }
+
+    private var files: JournalFiles
+    /// The first epoch since the machine started; all that was numbered from it on went through this journal.
+    private var firstEpoch: UInt32
+    private var begun = false
+    private var writer: LogWriter?
+
+    /// Opens a directory (made if missing), reads how far the streams have come, and brings the ring to its size.
+    ///
+    /// - Parameters:
+    ///   - sizeBytes: of all segments together, two at least. Where the file system has less room the ring is smaller.
+    ///   - segmentBytes: of one, at least 64 KiB; a block takes at most a quarter of it.
+    ///   - bootID: what names this run of the machine. A journal of an earlier run may lack what was in memory alone, so
+    ///     it no longer vouches for what it does not hold.
+    public init(
+        directory: String, sizeBytes: UInt64 = Journal.defaultBytes,
+        segmentBytes: UInt64 = Journal.defaultSegmentBytes, bootID: String? = nil
+    ) throws(StoreError) {
+        precondition(segmentBytes >= 64 << 10, "a segment has at least 64 KiB")
+        try Directory.make(directory)
+        var files = try JournalFiles(directory: directory, segmentBytes: segmentBytes)
+        let state = try JournalState(&files)
+        let sameBoot = try BootMark.matches(directory: directory, bootID: bootID)
+        try files.resize(to: max(2, Int(clamping: sizeBytes / segmentBytes)))
+        self.files = files
+        positions = state.table.positions
+        findings = state.findings
+        greatestEpoch = state.table.greatestEpoch
+        firstEpoch = sameBoot ? state.table.firstEpoch : 0
+    }
+
+    /// Begins an epoch, in a segment of its own. Must be called before the first `append`.
+    ///
+    /// - Parameter epoch: above `greatestEpoch`.
+    public mutating func begin(epoch: UInt32) throws(StoreError) {
+        precondition(epoch > greatestEpoch, "epochs only rise")
+        if firstEpoch == 0 { firstEpoch = epoch }
+        greatestEpoch = epoch
+        begun = true
+        try startSegment()
+    }
+
+    private func canTake(payloadBytes: Int) -> Bool {
+        switch writer {
+        case .some(let writer): !writer.failed && writer.hasRoom(payloadBytes: payloadBytes)
+        case .none: false
+        }
+    }
+
+    private mutating func startSegment() throws(StoreError) {
+        writer = nil
+        let file = try files.next()
+        writer = try LogWriter(
+            reusing: file, capacityBytes: files.segmentBytes,
+            table: KeyTable(positions: positions, firstEpoch: firstEpoch))
+    }
+
+    /// Appends runs of records, as one block and one system call where they fit in one. Allocates nothing, except when a
+    /// segment is full or a stream is new.
+    ///
+    /// After an error the next append begins a new segment. What could not be appended counts as numbered: readers of the
+    /// journal are told that it is gone.
+    ///
+    /// - Parameter pieces: each a run of whole records of one stream in key order; `more` records in the same piece as
+    ///   their tick.
+    public mutating func append(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>) throws(StoreError) {
+        precondition(begun, "begin(epoch:) comes first")
+        let blockBytes = min(BlockHeader.maxPayloadBytes, Int(files.segmentBytes / 4))
+        var groups = BlockGroups(pieces, maxBytes: blockBytes)
+        var failure: StoreError?
+        while let group = groups.next() {
+            do throws(StoreError) {
+                if !canTake(payloadBytes: group.byteCount) { try startSegment() }
+                try writer?.append(group.pieces)
+            } catch {
+                failure = error
+            }
+            // Only now: the table of a new segment speaks of what stands before it.
+            for piece in group.pieces {
+                if let last = LastRecord(of: piece) { positions[last.stream] = last.position }
+            }
+        }
+        if let failure { throw failure }
+    }
+}

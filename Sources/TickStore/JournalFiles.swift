@@ -1,0 +1,93 @@
+internal import Glibc
+
+/// The files of a journal directory: `<n>.log` segments, oldest first, and `<n>.spare` files that hold nothing.
+struct JournalFiles {
+    let directory: String
+    let segmentBytes: UInt64
+    /// Numbers of the segments, oldest first.
+    private(set) var segments: [UInt64]
+    private(set) var spares: [UInt64]
+
+    init(directory: String, segmentBytes: UInt64) throws(StoreError) {
+        self.directory = directory
+        self.segmentBytes = segmentBytes
+        let names = try Directory.names(directory)
+        segments = names.compactMap { JournalFiles.number($0, ".log") }.sorted()
+        spares = names.compactMap { JournalFiles.number($0, ".spare") }.sorted()
+    }
+
+    static func number(_ name: String, _ suffix: String) -> UInt64? {
+        guard name.hasSuffix(suffix), let number = UInt64(name.dropLast(suffix.utf8.count)) else { return nil }
+        return name == "\(number)" + suffix ? number : nil
+    }
+
+    static func path(_ number: UInt64, in directory: String) -> String { "\(directory)/\(number).log" }
+
+    private func sparePath(_ number: UInt64) -> String { "\(directory)/\(number).spare" }
+
+    /// A segment whose first block is not sound (a process died while it began it) holds nothing: it becomes a spare.
+    mutating func setAside(_ number: UInt64) throws(StoreError) {
+        try move(JournalFiles.path(number, in: directory), to: sparePath(number))
+        segments.removeAll { $0 == number }
+        spares.append(number)
+    }
+
+    /// Brings the ring to `wanted` files. Where the file system has less room it stays smaller, one segment short of all
+    /// that would fit (others need room there too), but never below two: then it throws.
+    mutating func resize(to wanted: Int) throws(StoreError) {
+        while segments.count + spares.count > wanted {
+            if let spare = spares.popLast() {
+                try Directory.remove(sparePath(spare))
+            } else {
+                try Directory.remove(JournalFiles.path(segments.removeFirst(), in: directory))
+            }
+        }
+        while segments.count + spares.count < wanted {
+            let number = max(segments.last ?? 0, spares.max() ?? 0) + 1
+            let path = sparePath(number)
+            do throws(StoreError) {
+                let file = try File(path, O_RDWR | O_CREAT | O_TRUNC)
+                guard try prepare(file) else { throw .system(call: "fallocate", path: path, code: ENOSPC) }
+            } catch {
+                try Directory.remove(path)
+                guard error.code == ENOSPC, segments.count + spares.count >= 2 else { throw error }
+                if segments.count + spares.count > 2, let last = spares.popLast() {
+                    try Directory.remove(sparePath(last))
+                }
+                return
+            }
+            spares.append(number)
+        }
+    }
+
+    /// Gives a file its size and its space. False when there is no room.
+    private func prepare(_ file: borrowing File) throws(StoreError) -> Bool {
+        if try file.size() != segmentBytes { try file.truncate(to: segmentBytes) }
+        do throws(StoreError) {
+            return try file.reserve(bytes: segmentBytes, keepSize: false)
+        } catch {
+            // A file system without the call keeps its promise or fails the append later; the ring works all the same.
+            guard error.code == EOPNOTSUPP || error.code == ENOSYS else { throw error }
+            return true
+        }
+    }
+
+    /// A file for the next segment, named so, with no sound block at its beginning: a spare, or else the oldest segment.
+    mutating func next() throws(StoreError) -> File {
+        let number = (segments.last ?? 0) + 1
+        let old = spares.first.map { sparePath($0) } ?? JournalFiles.path(segments.first ?? 0, in: directory)
+        let file = try File(old, O_RDWR)
+        // The order matters to readers and to a crash: first the old content is no segment any more, then the name.
+        try file.write([UInt8](repeating: 0, count: BlockHeader.size), at: 0)
+        if try file.size() != segmentBytes { _ = try prepare(file) }
+        let new = JournalFiles.path(number, in: directory)
+        try move(old, to: new)
+        if spares.isEmpty { segments.removeFirst() } else { spares.removeFirst() }
+        segments.append(number)
+        return try File(new, O_RDWR)
+    }
+
+    private func move(_ old: String, to new: String) throws(StoreError) {
+        guard rename(old, new) == 0 else { throw .system(call: "rename", path: old, code: errno) }
+    }
+}

@@ -1,0 +1,65 @@
+internal import Glibc
+internal import Ticks
+
+/// What an existing journal says at open: the newest sound segment's table and blocks are all there is to know.
+struct JournalState {
+    private(set) var table = KeyTable()
+    private(set) var findings: [LogFinding] = []
+
+    /// Reads the segments; those without a sound beginning are set aside.
+    init(_ files: inout JournalFiles) throws(StoreError) {
+        var cursor = BlockCursor()
+        var found = false
+        for number in files.segments.reversed() {
+            let path = JournalFiles.path(number, in: files.directory)
+            let file = try File(path, O_RDONLY)
+            cursor.seek(to: 0, limit: try file.size())
+            guard case .block(let header, let payload, _) = try cursor.next(in: file, partID: nil),
+                header.codec == .keyTable
+            else {
+                try files.setAside(number)
+                continue
+            }
+            guard !found else { continue }
+            found = true
+            table = KeyTable(decoding: payload)
+            try readBlocks(path, file, header.partID, &cursor)
+        }
+    }
+
+    private mutating func readBlocks(
+        _ path: String, _ file: borrowing File, _ partID: UInt32, _ cursor: inout BlockCursor
+    ) throws(StoreError) {
+        while true {
+            switch try cursor.next(in: file, partID: partID) {
+            case .block(let header, let payload, _):
+                guard header.codec == .records else { continue }
+                TickRuns(payload: payload).forEach { table.positions[$0] = StreamPosition($1[$1.count - 1]) }
+            case .stop(let offset, _):
+                guard try cursor.resync(in: file, partID: partID) else { return }
+                findings.append(LogFinding(meaning: .corruption, path: path, range: offset..<cursor.offset))
+            }
+        }
+    }
+}
+
+/// Which run of the machine a journal was written in: the file `boot` in its directory.
+enum BootMark {
+    /// True when the journal in `directory` was begun in this run of the machine; marks it so if not.
+    static func matches(directory: String, bootID: String?) throws(StoreError) -> Bool {
+        let id = if let bootID { bootID } else { try text(of: "/proc/sys/kernel/random/boot_id") }
+        let path = directory + "/boot"
+        if access(path, F_OK) == 0, try text(of: path) == id { return true }
+        let file = try File(path, O_RDWR | O_CREAT | O_TRUNC)
+        try file.write(Array(id.utf8), at: 0)
+        return false
+    }
+
+    private static func text(of path: String) throws(StoreError) -> String {
+        let file = try File(path, O_RDONLY)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256, alignment: 1)
+        defer { buffer.deallocate() }
+        let count = try file.read(into: buffer, at: 0)
+        return String(decoding: buffer[..<count], as: UTF8.self)
+    }
+}

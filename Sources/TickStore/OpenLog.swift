@@ -1,0 +1,109 @@
+public import Ticks
+
+/// The recorder's open log: one file for all streams, in parts. One thread.
+///
+/// A new part begins after a start, after every failed write or fdatasync, every 256 MiB and every hour of commit, and
+/// nobody ever appends to a file that he did not create.
+public struct OpenLog: ~Copyable {
+    public static let defaultPartBytes: UInt64 = 256 << 20
+
+    public let directory: String
+    /// The part being written, nil before the first and after a failure to begin one.
+    public private(set) var part: PartName?
+    /// How far each stream is written.
+    public private(set) var positions: [StreamID: StreamPosition]
+    /// How far each stream is durable: what may be published, and where replay begins after a failure.
+    public private(set) var durablePositions: [StreamID: StreamPosition]
+
+    private let partBytes: UInt64
+    private var writer: LogWriter?
+    /// Streams written since the last sync.
+    private var changed: [StreamID: StreamPosition] = [:]
+    private var lastHour: Int64
+    private var nextNumber: UInt32
+
+    /// Goes on where recovery found the log's end. Begins no part yet: `beginPart`.
+    public init(directory: String, recovery: LogRecovery, partBytes: UInt64 = OpenLog.defaultPartBytes) {
+        self.directory = directory
+        self.partBytes = partBytes
+        positions = recovery.positions
+        durablePositions = recovery.positions
+        lastHour = recovery.lastPart?.hour ?? .min
+        nextNumber = (recovery.lastPart?.number ?? 0) + 1
+    }
+
+    /// Bytes in the current part.
+    public var partEndOffset: UInt64 {
+        switch writer {
+        case .some(let writer): writer.endOffset
+        case .none: 0
+        }
+    }
+
+    /// True when the next append must not happen before `beginPart`, or should not: no part, a failed one, a full one, or
+    /// a new hour.
+    public func needsPart(nowNanos: Int64) -> Bool {
+        guard let part, partIsHealthy else { return true }
+        return partEndOffset >= partBytes || hour(nowNanos) > part.hour
+    }
+
+    /// True when blocks can be appended.
+    public var partIsHealthy: Bool {
+        switch writer {
+        case .some(let writer): !writer.failed
+        case .none: false
+        }
+    }
+
+    /// Begins a part. A healthy one is synced first, and what that made durable is reported as by `sync`. If the old part
+    /// has failed, `positions` falls back to `durablePositions` and everything above is to be written again.
+    ///
+    /// After an error (of the last sync, or of making the file) call it again, with backoff.
+    public mutating func beginPart(
+        nowNanos: Int64, reporting report: (StreamID, StreamPosition) -> Void = { _, _ in }
+    ) throws(StoreError) {
+        if partIsHealthy { try sync(reporting: report) }
+        writer = nil
+        part = nil
+        changed.removeAll(keepingCapacity: true)
+        positions = durablePositions
+        let name = PartName(hour: max(lastHour, hour(nowNanos)), number: nextNumber)
+        // A number is never tried twice, even if what failed left a file behind.
+        nextNumber += 1
+        writer = try LogWriter(creating: name.path(in: directory), positions: durablePositions)
+        lastHour = name.hour
+        part = name
+    }
+
+    /// Appends runs of records, as one block where they fit in one.
+    ///
+    /// - Parameter pieces: each a run of whole records of one stream in key order, not above 1 MiB; `more` records in the
+    ///   same piece as their tick.
+    public mutating func append(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>) throws(StoreError) {
+        var groups = BlockGroups(pieces, maxBytes: BlockHeader.maxPayloadBytes)
+        while let group = groups.next() {
+            guard partIsHealthy else { throw .writerFailed(path: part?.path(in: directory) ?? directory) }
+            try writer?.append(group.pieces)
+            for piece in group.pieces {
+                guard let last = LastRecord(of: piece) else { continue }
+                positions[last.stream] = last.position
+                changed[last.stream] = last.position
+            }
+        }
+    }
+
+    /// Makes durable what was appended and reports the streams that came on. After an error the part is given up.
+    public mutating func sync(
+        reporting report: (StreamID, StreamPosition) -> Void = { _, _ in }
+    ) throws(StoreError) {
+        guard partIsHealthy else { throw .writerFailed(path: part?.path(in: directory) ?? directory) }
+        try writer?.sync()
+        for (stream, position) in changed {
+            durablePositions[stream] = position
+            report(stream, position)
+        }
+        changed.removeAll(keepingCapacity: true)
+    }
+
+    private func hour(_ nanos: Int64) -> Int64 { nanos.floorDivided(by: 3_600_000_000_000) }
+}
