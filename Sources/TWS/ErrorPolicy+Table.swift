@@ -1,0 +1,82 @@
+extension ErrorPolicy {
+    /// Every code that has a rule of its own. Codes that a client library makes up never cross the wire and are not here.
+    /// Source: TWS protocol, codes.
+    public static let table: [Rule] = [
+        // The link between gateway and IB, and the connection to the gateway.
+        Rule(1100, .connection, .critical, .suspendAll),
+        Rule(1101, .connection, .error, .resubscribeAll),
+        Rule(1102, .connection, .warning, .verifyAll),
+        Rule(1300, .connection, .error, .changePort),
+        Rule(2110, .connection, .critical, .suspendAll),
+        Rule(326, .connection, .error, .waitForClientId),
+        Rule(0, .connection, .warning, .slowDown),
+        Rule(100, .connection, .error, .slowDown),
+        Rule(357, .connection, .critical, .misconfigured),
+
+        // Farms.
+        Rule(2103, .marketFarm, .error, .suspendFarm),
+        Rule(2104, .marketFarm, .info, .verifyFarm),
+        Rule(2108, .marketFarm, .info, .suspendFarmIfUsed),
+        Rule(2119, .marketFarm, .warning, .suspendFarm),
+        Rule(2105, .historyFarm, .warning, .holdHistory),
+        Rule(2106, .historyFarm, .info, .resumeHistory),
+        Rule(2107, .historyFarm, .info, .resumeHistory),
+        Rule(2157, .definitionFarm, .warning, .holdLookups),
+        Rule(2158, .definitionFarm, .info, .resumeLookups),
+
+        // Notices about other things.
+        Rule(2100, .other, .info, .note),
+        Rule(2101, .other, .info, .note),
+        Rule(2102, .other, .info, .note),
+        Rule(2109, .other, .info, .note),
+        Rule(2137, .other, .info, .note),
+        Rule(2168, .other, .info, .note),
+        Rule(2169, .other, .info, .note),
+
+        // Requests for market data.
+        Rule(101, .request, .error, .waitForLine),
+        Rule(102, .request, .error, .renewRequestId),
+        Rule(200, .request, .error, .failUnlessOutage),
+        Rule(203, .request, .error, .failForGood),
+        Rule(300, .request, .info, .ignore),
+        Rule(309, .request, .error, .waitForLine),
+        Rule(310, .request, .info, .ignore),
+        Rule(316, .request, .warning, .resubscribe),
+        Rule(317, .request, .warning, .note),
+        Rule(320, .request, .error, .bug),
+        Rule(321, .request, .error, .failForGood),
+        Rule(322, .request, .error, .retry),
+        Rule(323, .request, .error, .retry),
+        Rule(354, .request, .error, .retrySlowly),
+        Rule(385, .request, .error, .renewRequestId),
+        Rule(420, .request, .error, .retrySlowly),
+        Rule(2152, .request, .info, .note),
+        Rule(10089, .request, .error, .retrySlowly),
+        Rule(10090, .request, .warning, .note),
+        Rule(10091, .request, .error, .retrySlowly),
+        Rule(10092, .request, .error, .failForGood),
+        Rule(10167, .request, .warning, .delayedData),
+        Rule(10168, .request, .error, .retrySlowly),
+        Rule(10182, .request, .error, .resubscribe),
+        Rule(10186, .request, .error, .retrySlowly),
+        Rule(10189, .request, .error, .retrySlowly),
+        Rule(10190, .request, .error, .waitForLine),
+        Rule(10197, .request, .critical, .competingSession),
+        Rule(10225, .request, .warning, .resubscribe),
+        Rule(10346, .request, .error, .retrySlowly),
+
+        // Requests for history and definitions.
+        Rule(162, .request, .error, .retry),
+        Rule(165, .request, .warning, .note),
+        Rule(166, .request, .error, .failForGood),
+        Rule(366, .request, .info, .ignore),
+        Rule(386, .request, .error, .renewRequestId),
+        Rule(2174, .request, .warning, .note),
+        Rule(2188, .request, .error, .retrySlowly),
+        Rule(10187, .request, .error, .retrySlowly),
+        Rule(10299, .request, .error, .failForGood),
+        Rule(10314, .request, .error, .bug),
+        Rule(10330, .request, .error, .bug),
+        Rule(10358, .request, .error, .failForGood),
+    ]
+}

@@ -1,0 +1,396 @@
+/// The life of the connection to the gateway, as decisions: events and the time go in, actions come out.
+///
+///     idle → waiting → connecting → handshaking → starting → ready ⇄ degraded
+///               ↑___________ every fault leads back here ___________|
+///
+/// The owner of the socket does what the actions say, in order, and calls `handle(.timer)` at `deadlineNanos`, after it
+/// has read what the socket holds. It never gives up. Times are of one monotonic clock.
+/// Source: TWS protocol, handshake, codes, and rules for our client.
+public struct SessionMachine: Sendable {
+    public enum State: Sendable, Equatable {
+        case idle
+        case waiting(untilNanos: Int64)
+        case connecting(port: UInt16, untilNanos: Int64)
+        case handshaking(port: UInt16, untilNanos: Int64)
+        case starting(Starting, untilNanos: Int64)
+        case ready(Session)
+        /// Ready, but the gateway has lost its server: nothing comes until 1101 or 1102.
+        case degraded(Session, code: Int32, untilNanos: Int64)
+        case stopped
+    }
+
+    /// What is known between greeting and readiness.
+    public struct Starting: Sendable, Equatable {
+        public var port: UInt16
+        public var hello: ServerHello
+        public var accounts: [String]?
+        public var nextValidId: Int32?
+        /// 1100 or 2110 came before the session was ready.
+        public var linkLostCode: Int32?
+    }
+
+    public enum Event: Sendable, Equatable {
+        /// Begin, or begin again at once instead of waiting.
+        case start
+        /// `deadlineNanos` may have passed.
+        case timer
+        case connected
+        case connectFailed(String)
+        case hello(ServerHello)
+        case handshakeFailed(HandshakeError)
+        case managedAccounts([String])
+        case nextValidId(Int32)
+        /// An `error` message without a request of its own.
+        case notice(code: Int32, text: String)
+        /// The socket ended, or what came can't be read: give the cause.
+        case lost(SessionFault)
+        /// Drop the session and make a new one.
+        case reconnect(String)
+        case stop
+    }
+
+    public enum Action: Sendable, Equatable {
+        case connect(port: UInt16)
+        case send([UInt8])
+        /// Close the socket and forget its unread bytes.
+        case close
+        /// Ready: subscribe everything that is wanted, with new request ids.
+        case opened(Session)
+        /// The opened session is over: every stream has a gap from here on.
+        case ended(SessionFault)
+        /// The gateway lost its server: every stream has a gap from here on, subscriptions may survive.
+        case suspended(code: Int32)
+        /// 1101: the gateway forgot all subscriptions.
+        case resubscribeAll
+        /// 1102: subscriptions should go on by themselves; see that they do.
+        case verifyAll
+        /// An attempt failed; the next one comes at `retryAtNanos`.
+        case failed(SessionFault, retryAtNanos: Int64)
+        case circuitChanged(Circuit)
+    }
+
+    /// Whether attempts are made as usual. Open: one probe now and then; half open: the probe is under way or not proved.
+    public enum Circuit: String, Sendable {
+        case closed
+        case open
+        case halfOpen = "half_open"
+    }
+
+    public private(set) var state = State.idle
+    public private(set) var circuit = Circuit.closed
+    /// Failures since the last proof that the way is free.
+    public private(set) var failures = 0
+    /// Ready sessions so far.
+    public private(set) var sessions: UInt64 = 0
+
+    private var policy: SessionPolicy
+    private var random: SplitMix64
+    /// The port that was ready last, and when it was lost.
+    private var preferredPort: UInt16?
+    private var lostAtNanos: Int64?
+    private var lastAccountKind: AccountKind?
+    /// Ports of the present round that have not been tried.
+    private var portsLeft: [UInt16] = []
+    private var readySinceNanos: Int64 = 0
+
+    /// When bytes came last, and the questions asked since.
+    private var receivedAtNanos: Int64 = 0
+    private var askedAtNanos: Int64 = 0
+    private var unanswered = 0
+
+    /// - Parameters:
+    ///   - seed: of the jitter.
+    ///   - lastAccountKind: of the last session of an earlier process, where the caller knows it.
+    public init(policy: SessionPolicy, seed: UInt64, lastAccountKind: AccountKind? = nil) {
+        self.policy = policy
+        self.lastAccountKind = lastAccountKind
+        random = SplitMix64(state: seed)
+    }
+
+    /// The session, while there is one.
+    public var session: Session? {
+        switch state {
+        case .ready(let session), .degraded(let session, _, _): session
+        case .idle, .waiting, .connecting, .handshaking, .starting, .stopped: nil
+        }
+    }
+
+    /// Bytes came. Cheap: once per read.
+    public mutating func noteReceived(nowNanos: Int64) { receivedAtNanos = nowNanos }
+
+    /// Market data came: the way is free, whatever failed before. Cheap. True when that closed the circuit.
+    @discardableResult public mutating func noteMarketData() -> Bool {
+        failures != 0 || circuit != .closed ? prove() : false
+    }
+
+    /// Forgets the failures. True when that closed the circuit.
+    private mutating func prove() -> Bool {
+        failures = 0
+        let wasOpen = circuit != .closed
+        circuit = .closed
+        return wasOpen
+    }
+
+    /// When `handle(.timer)` is due; nil when nothing is.
+    public var deadlineNanos: Int64? {
+        switch state {
+        case .idle, .stopped: nil
+        case .waiting(let until), .connecting(_, let until), .handshaking(_, let until), .starting(_, let until): until
+        case .ready: askDeadlineNanos
+        case .degraded(_, _, let until): min(until, askDeadlineNanos)
+        }
+    }
+
+    private var askDeadlineNanos: Int64 {
+        unanswered > 0 && askedAtNanos >= receivedAtNanos
+            ? askedAtNanos + policy.answerTimeoutNanos : receivedAtNanos + policy.askAfterSilenceNanos
+    }
+
+    public mutating func handle(_ event: Event, nowNanos: Int64) -> [Action] {
+        switch event {
+        case .stop:
+            let actions = drop(.requested("stopped"))
+            state = .stopped
+            return actions
+        case .reconnect(let why): return fail(.requested(why), nowNanos)
+        case .lost(let fault): return fail(fault, nowNanos)
+        case .connectFailed(let text): return fail(.connectFailed(text), nowNanos)
+        case .handshakeFailed(let error): return fail(.handshake(error), nowNanos)
+        case .start: return start(nowNanos)
+        case .timer: return timer(nowNanos)
+        case .connected: return connected(nowNanos)
+        case .hello(let hello): return greeted(hello, nowNanos)
+        case .managedAccounts(let accounts):
+            return starting(nowNanos) { $0.accounts = accounts }
+        case .nextValidId(let id):
+            return starting(nowNanos) { $0.nextValidId = id }
+        case .notice(let code, let text): return notice(code, text, nowNanos)
+        }
+    }
+
+    /// The events that a message is; no action for all others.
+    public mutating func handle(_ message: ServerMessage, nowNanos: Int64) -> [Action] {
+        switch message {
+        case .managedAccounts(let accounts): handle(Event.managedAccounts(accounts), nowNanos: nowNanos)
+        case .nextValidId(let id): handle(Event.nextValidId(id), nowNanos: nowNanos)
+        case .error(let error) where error.requestId == -1:
+            handle(Event.notice(code: error.code, text: error.text), nowNanos: nowNanos)
+        default: []
+        }
+    }
+
+    // MARK: - Ways through the states
+
+    private mutating func start(_ now: Int64) -> [Action] {
+        switch state {
+        case .idle, .waiting, .stopped: beginRound(now)
+        case .connecting, .handshaking, .starting, .ready, .degraded: []
+        }
+    }
+
+    private mutating func timer(_ now: Int64) -> [Action] {
+        switch state {
+        case .idle, .stopped: return []
+        case .waiting(let until): return now >= until ? beginRound(now) : []
+        case .connecting(_, let until): return now >= until ? fail(.connectTimeout, now) : []
+        case .handshaking(_, let until): return now >= until ? fail(.handshakeTimeout, now) : []
+        case .starting(_, let until): return now >= until ? fail(.startTimeout, now) : []
+        case .degraded(_, _, let until) where now >= until: return fail(.linkLost, now)
+        case .ready, .degraded: return keepAlive(now)
+        }
+    }
+
+    /// All ports in the order of preference, or only the preferred one while it may come back.
+    private mutating func beginRound(_ now: Int64) -> [Action] {
+        var actions: [Action] = []
+        if circuit == .open { actions.append(change(.halfOpen)) }
+        if let preferredPort {
+            let stays = lostAtNanos.map { now - $0 < policy.stayOnPortNanos } ?? false
+            portsLeft = [preferredPort] + (stays ? [] : policy.ports.filter { $0 != preferredPort })
+        } else {
+            portsLeft = policy.ports
+        }
+        return actions + connectNext(now)
+    }
+
+    private mutating func connectNext(_ now: Int64) -> [Action] {
+        let port = portsLeft.removeFirst()
+        state = .connecting(port: port, untilNanos: now + policy.connectTimeoutNanos)
+        return [.connect(port: port)]
+    }
+
+    private mutating func connected(_ now: Int64) -> [Action] {
+        guard case .connecting(let port, _) = state else { return [] }
+        state = .handshaking(port: port, untilNanos: now + policy.handshakeTimeoutNanos)
+        return [.send(Handshake.clientHello(versions: policy.versions))]
+    }
+
+    private mutating func greeted(_ hello: ServerHello, _ now: Int64) -> [Action] {
+        guard case .handshaking(let port, _) = state else { return [] }
+        guard policy.versions.contains(hello.version) else {
+            return fail(.handshake(.unsupportedVersion(hello.version)), now)
+        }
+        state = .starting(Starting(port: port, hello: hello), untilNanos: now + policy.startTimeoutNanos)
+        return [.send(bytes(of: .startApi(clientId: policy.clientId), hello.version))]
+    }
+
+    private mutating func starting(_ now: Int64, _ change: (inout Starting) -> Void) -> [Action] {
+        guard case .starting(var starting, let until) = state else { return [] }
+        change(&starting)
+        guard let accounts = starting.accounts, let nextValidId = starting.nextValidId else {
+            state = .starting(starting, untilNanos: until)
+            return []
+        }
+        let kind = AccountKind(accounts: accounts)
+        guard policy.anyAccount || kind.mayFollow(lastAccountKind) else { return fail(.wrongAccount(kind), now) }
+        lastAccountKind = kind
+        sessions += 1
+        let session = Session(
+            number: sessions, port: starting.port, serverVersion: starting.hello.version,
+            connectionTime: starting.hello.connectionTime, accounts: accounts, nextValidId: nextValidId)
+        state = .ready(session)
+        preferredPort = session.port
+        readySinceNanos = now
+        receivedAtNanos = now
+        unanswered = 0
+        return [.opened(session)] + (starting.linkLostCode.map { suspend(session, $0, now) } ?? [])
+    }
+
+    private mutating func suspend(_ session: Session, _ code: Int32, _ now: Int64) -> [Action] {
+        state = .degraded(session, code: code, untilNanos: now + policy.linkLossLimitNanos)
+        return [.suspended(code: code)]
+    }
+
+    private mutating func notice(_ code: Int32, _ text: String, _ now: Int64) -> [Action] {
+        switch (code, state) {
+        case (326, .handshaking), (326, .starting): return fail(.clientIdInUse, now)
+        case (1300, .ready), (1300, .degraded), (1300, .starting):
+            return fail(.portChanged(SessionMachine.port(atEndOf: text) ?? policy.ports[0]), now)
+        case (1100, .ready(let session)), (2110, .ready(let session)): return suspend(session, code, now)
+        case (1100, .starting), (2110, .starting): return starting(now) { $0.linkLostCode = code }
+        case (1101, .starting), (1102, .starting): return starting(now) { $0.linkLostCode = nil }
+        case (1101, .ready(let session)), (1101, .degraded(let session, _, _)):
+            state = .ready(session)
+            return [.resubscribeAll]
+        case (1102, .ready(let session)), (1102, .degraded(let session, _, _)):
+            state = .ready(session)
+            return [.verifyAll]
+        default: return []
+        }
+    }
+
+    /// Asks for the time when nothing has come for a while; ends the session when that brings nothing either.
+    private mutating func keepAlive(_ now: Int64) -> [Action] {
+        guard let session else { return [] }
+        var actions: [Action] = []
+        if now - readySinceNanos >= policy.provenAfterNanos, prove() { actions.append(.circuitChanged(.closed)) }
+        if askedAtNanos < receivedAtNanos { unanswered = 0 }
+        guard now >= askDeadlineNanos else { return actions }
+        if unanswered >= 2 { return actions + fail(.silent, now) }
+        unanswered += 1
+        askedAtNanos = now
+        return actions + [.send(bytes(of: .currentTime, session.serverVersion))]
+    }
+
+    // MARK: - Faults
+
+    /// Closes what is open and says that a session is over; the state is the caller's to change.
+    private func drop(_ fault: SessionFault) -> [Action] {
+        switch state {
+        case .idle, .waiting, .stopped: []
+        case .connecting, .handshaking, .starting: [.close]
+        case .ready, .degraded: [.close, .ended(fault)]
+        }
+    }
+
+    private mutating func fail(_ fault: SessionFault, _ now: Int64) -> [Action] {
+        var actions: [Action] = []
+        switch state {
+        case .idle, .waiting, .stopped: return []
+        case .connecting, .handshaking, .starting: actions = [.close]
+        case .ready, .degraded:
+            actions = [.close, .ended(fault)]
+            lostAtNanos = now
+            // A session that proved itself starts the count anew.
+            if now - readySinceNanos >= policy.provenAfterNanos, prove() {
+                actions.append(.circuitChanged(.closed))
+            }
+            portsLeft = []
+        }
+        if case .portChanged(let port) = fault {
+            preferredPort = port
+            if !policy.ports.contains(port) { policy.ports.append(port) }
+        }
+        if goesOn(after: fault) {
+            state = .waiting(untilNanos: now)
+            return actions + [.failed(fault, retryAtNanos: now)] + connectNext(now)
+        }
+        failures += 1
+        if circuit == .halfOpen || (circuit == .closed && failures >= policy.failuresToOpen) {
+            actions.append(change(.open))
+        }
+        let retryAt = now + delayNanos(after: fault)
+        state = .waiting(untilNanos: retryAt)
+        return actions + [.failed(fault, retryAtNanos: retryAt)]
+    }
+
+    /// Whether the round's next port is tried at once: a probe is over as soon as somebody answered it.
+    private func goesOn(after fault: SessionFault) -> Bool {
+        guard !portsLeft.isEmpty else { return false }
+        switch fault {
+        case .connectFailed, .connectTimeout: return true
+        case .handshakeTimeout, .handshake, .startTimeout, .wrongAccount: return circuit == .closed
+        case .clientIdInUse, .closedByPeer, .inputOutput, .frame, .message, .silent, .linkLost, .portChanged,
+            .requested:
+            return false
+        }
+    }
+
+    private mutating func delayNanos(after fault: SessionFault) -> Int64 {
+        var delay: Int64
+        if circuit == .open {
+            delay = policy.openDelayNanos
+        } else {
+            delay = policy.firstDelayNanos << Int64(min(failures - 1, 20))
+            delay = min(delay, policy.greatestDelayNanos)
+        }
+        delay -= Int64(random.next() % UInt64(max(delay / 2, 1)))
+        switch fault {
+        case .clientIdInUse: return max(delay, policy.clientIdInUseDelayNanos)
+        case .handshake, .wrongAccount: return max(delay, policy.misconfiguredDelayNanos)
+        case .connectFailed, .connectTimeout, .handshakeTimeout, .startTimeout, .closedByPeer, .inputOutput, .frame,
+            .message, .silent, .linkLost, .portChanged, .requested:
+            return delay
+        }
+    }
+
+    private mutating func change(_ circuit: Circuit) -> Action {
+        self.circuit = circuit
+        return .circuitChanged(circuit)
+    }
+
+    private func bytes(of request: ClientRequest, _ serverVersion: Int) -> [UInt8] {
+        var out: [UInt8] = []
+        request.encode(to: &out, serverVersion: serverVersion)
+        return out
+    }
+
+    /// The port in `… Please reconnect on the new port - 4002`.
+    static func port(atEndOf text: String) -> UInt16? {
+        let digits = text.reversed().drop { !$0.isASCII || !$0.isNumber }.prefix { $0.isASCII && $0.isNumber }
+        return UInt16(String(digits.reversed())).flatMap { $0 > 0 ? $0 : nil }
+    }
+}
+
+/// A small generator of jitter, the same for the same seed.
+struct SplitMix64: Sendable {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ mixed >> 31
+    }
+}

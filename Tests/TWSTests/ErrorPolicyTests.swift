@@ -1,0 +1,63 @@
+import TWS
+import Testing
+
+private func rule(_ code: Int32, _ text: String = "", requestId: Int32 = 5, isLevel1: Bool = false) -> ErrorPolicy.Rule
+{
+    ErrorPolicy.rule(for: ErrorMessage(requestId: requestId, code: code, text: text), isLevel1: isLevel1)
+}
+
+@Test func everyCodeStandsInTheTableOnce() {
+    let codes = ErrorPolicy.table.map(\.code)
+    #expect(Set(codes).count == codes.count)
+}
+
+@Test func theTwoKindsOfRestorationAreKeptApart() {
+    #expect(rule(1101, requestId: -1).action == .resubscribeAll)
+    #expect(rule(1102, requestId: -1).action == .verifyAll)
+    #expect(rule(1100, requestId: -1).action == .suspendAll)
+}
+
+@Test(arguments: [
+    (322, "Error processing request.-'bO' : cause - Duplicate ticker id", ErrorPolicy.Action.renewRequestId),
+    (322, "Max number of tick-by-tick requests has been reached.", .waitForLine),
+    (10190, "Max number of tick-by-tick requests has been reached.", .waitForLine),
+    (162, "Historical Market Data Service error message:HMDS query returned no data: MNQU5@CME Trades", .emptyAnswer),
+    (162, "Historical Market Data Service error message:Historical data request pacing violation", .slowDown),
+    (162, "Historical Market Data Service error message:No market data permissions for CME FUT", .retrySlowly),
+    (10167, "Requested market data is not subscribed. Displaying delayed market data.", .delayedData),
+    (0, "Warning: Approaching max rate of 50 messages per second (44)", .slowDown),
+])
+func textsDecideWhereTheyMust(code: Int32, text: String, action: ErrorPolicy.Action) {
+    #expect(rule(code, text).action == action)
+}
+
+@Test func aMissingSubscriptionEndsTickByTickAndNotLevel1() {
+    #expect(rule(10089).endsRequest)
+    #expect(!rule(10089, isLevel1: true).endsRequest)
+    #expect(!rule(10167).endsRequest)
+    #expect(rule(10189).endsRequest)
+}
+
+@Test func unknownCodesFailTheirRequestAndAreNoticesOtherwise() {
+    #expect(rule(99_999).endsRequest)
+    #expect(rule(99_999, requestId: -1) == rule(99_999, requestId: -1))
+    #expect(rule(99_999, requestId: -1).scope == .other)
+    #expect(!rule(99_999, requestId: -1).endsRequest)
+}
+
+@Test(arguments: [
+    ("Market data farm connection is OK:usfarm", "usfarm"),
+    ("Market data farm connection is broken:usfarm.nj", "usfarm.nj"),
+    ("HMDS data farm connection is inactive but should be available upon demand.ushmds", "ushmds"),
+    ("Market data farm connection is inactive but should be available upon demand.usfarm.nj", "usfarm.nj"),
+    ("Market data farm is connecting: usfuture", "usfuture"),
+])
+func farmsAreFoundInTheirTexts(text: String, farm: String) {
+    #expect(ErrorPolicy.farm(in: text) == farm)
+}
+
+@Test func textsWithoutAFarmNameNone() {
+    #expect(ErrorPolicy.farm(in: "no farm here") == nil)
+    #expect(ErrorPolicy.farm(in: "broken:") == nil)
+    #expect(ErrorPolicy.farm(in: "") == nil)
+}

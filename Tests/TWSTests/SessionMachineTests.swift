@@ -1,0 +1,326 @@
+import TWS
+import Testing
+
+private let second: Int64 = 1_000_000_000
+private typealias Event = SessionMachine.Event
+private typealias Action = SessionMachine.Action
+
+/// A machine and a clock; the test says what happens when.
+private struct Life {
+    var machine: SessionMachine
+    var now: Int64 = 1_000 * second
+
+    init(ports: [UInt16] = [4002], last: AccountKind? = nil, _ change: (inout SessionPolicy) -> Void = { _ in }) {
+        var policy = SessionPolicy(ports: ports, clientId: 7)
+        change(&policy)
+        machine = SessionMachine(policy: policy, seed: 1, lastAccountKind: last)
+    }
+
+    @discardableResult mutating func at(_ seconds: Int64, _ event: Event) -> [Action] {
+        now += seconds * second
+        return machine.handle(event, nowNanos: now)
+    }
+
+    /// Goes to the deadline and says so.
+    mutating func wait() -> [Action] {
+        guard let deadline = machine.deadlineNanos else { return [] }
+        now = max(now, deadline)
+        return machine.handle(.timer, nowNanos: now)
+    }
+
+    @discardableResult mutating func open(accounts: [String] = ["DU1"], version: Int = 187) -> [Action] {
+        at(0, .connected)
+        at(0, .hello(ServerHello(version: version, connectionTime: "20250812 20:11:34 US/Central")))
+        at(0, .managedAccounts(accounts))
+        return at(0, .nextValidId(1))
+    }
+}
+
+private func ports(_ actions: [Action]) -> [UInt16] {
+    actions.compactMap { if case .connect(let port) = $0 { port } else { nil } }
+}
+
+private func retryNanos(_ actions: [Action]) -> Int64? {
+    actions.compactMap { if case .failed(_, let at) = $0 { at } else { nil } }.last
+}
+
+@Test func aSessionOpensStepByStep() {
+    var life = Life()
+    #expect(life.at(0, .start) == [.connect(port: 4002)])
+    #expect(life.at(0, .connected) == [.send(hex("41 50 49 00 00 00 00 09 76 31 35 37 2e 2e 32 30 30"))])
+    let hello = ServerHello(version: 187, connectionTime: "20250812 20:11:34 US/Central")
+    #expect(life.at(0, .hello(hello)) == [.send(hex("00 00 00 08 37 31 00 32 00 37 00 00"))])
+    #expect(life.at(0, .nextValidId(5)).isEmpty)
+    let session = Session(
+        number: 1, port: 4002, serverVersion: 187, connectionTime: "20250812 20:11:34 US/Central", accounts: ["DU1"],
+        nextValidId: 5)
+    #expect(life.at(0, .managedAccounts(["DU1"])) == [.opened(session)])
+    #expect(life.machine.session == session)
+}
+
+@Test func messagesDriveTheStartAsEventsDo() {
+    var life = Life()
+    life.at(0, .start)
+    life.at(0, .connected)
+    life.at(0, .hello(ServerHello(version: 200, connectionTime: "")))
+    #expect(life.machine.handle(ServerMessage.managedAccounts(["U1"]), nowNanos: life.now).isEmpty)
+    #expect(life.machine.handle(ServerMessage.openOrderEnd, nowNanos: life.now).isEmpty)
+    #expect(life.machine.handle(ServerMessage.nextValidId(1), nowNanos: life.now).count == 1)
+    let lost = ServerMessage.error(ErrorMessage(code: 1100, text: ""))
+    #expect(life.machine.handle(lost, nowNanos: life.now) == [.suspended(code: 1100)])
+    let ofRequest = ServerMessage.error(ErrorMessage(requestId: 9, code: 1101, text: ""))
+    #expect(life.machine.handle(ofRequest, nowNanos: life.now).isEmpty)
+}
+
+@Test(arguments: [0, 1, 2])
+func everyStepHasATimeLimit(step: Int) {
+    var life = Life()
+    life.at(0, .start)
+    if step > 0 { life.at(0, .connected) }
+    if step > 1 {
+        life.at(0, .hello(ServerHello(version: 187, connectionTime: "")))
+        life.at(0, .managedAccounts(["DU1"]))
+    }
+    #expect(life.at(1, .timer).isEmpty)
+    let actions = life.wait()
+    let faults: [SessionFault] = [.connectTimeout, .handshakeTimeout, .startTimeout]
+    #expect(actions.first == .close)
+    #expect(actions.contains { if case .failed(faults[step], _) = $0 { true } else { false } })
+    #expect(ports(life.wait()) == [4002])
+}
+
+@Test func itNeverGivesUpAndNeverHammers() {
+    var life = Life()
+    life.at(0, .start)
+    var delays: [Int64] = []
+    for _ in 0..<200 {
+        let actions = life.at(0, .connectFailed("refused"))
+        let retry = retryNanos(actions)
+        delays.append((retry ?? 0) - life.now)
+        #expect(ports(life.wait()) == [4002])
+    }
+    #expect(delays[0] <= second / 4)
+    #expect(delays[1...].allSatisfy { $0 >= second / 8 && $0 <= 15 * second })
+    #expect(delays.suffix(100).allSatisfy { $0 >= 7 * second })
+    #expect(life.machine.circuit == .halfOpen)
+}
+
+@Test func theCircuitClosesOnDataNotOnAHandshake() {
+    var life = Life { $0.failuresToOpen = 2 }
+    life.at(0, .start)
+    life.at(0, .connectFailed("refused"))
+    _ = life.wait()
+    #expect(life.at(0, .connectFailed("refused")).contains(.circuitChanged(.open)))
+    #expect(life.wait().first == .circuitChanged(.halfOpen))
+    life.open()
+    #expect(life.machine.circuit == .halfOpen)
+    #expect(life.at(1, .lost(.closedByPeer)).contains(.circuitChanged(.open)))
+    _ = life.wait()
+    life.open()
+    let closed = life.machine.noteMarketData()
+    #expect(closed)
+    #expect(life.machine.circuit == .closed)
+    #expect(life.machine.failures == 0)
+}
+
+@Test func aQuietSessionProvesItselfByLasting() {
+    var life = Life()
+    life.at(0, .start)
+    life.at(0, .connectFailed("refused"))
+    _ = life.wait()
+    life.open()
+    #expect(life.machine.failures == 1)
+    for _ in 0..<20 {
+        _ = life.wait()
+        life.machine.noteReceived(nowNanos: life.now + 1)
+    }
+    #expect(life.machine.failures == 0)
+}
+
+@Test func itStaysOnItsPortForAMinuteThenTriesTheOthers() {
+    var life = Life(ports: [4002, 4001, 7497])
+    #expect(ports(life.at(0, .start)) == [4002])
+    #expect(ports(life.at(0, .connectFailed("refused"))) == [4001])
+    life.open()
+    life.machine.noteMarketData()
+    life.at(100, .lost(.closedByPeer))
+    let lostAt = life.now
+    var early: Set<UInt16> = []
+    var later: [UInt16] = []
+    while later.count < 8 {
+        let tried = ports(life.wait()) + ports(life.at(0, .connectFailed("refused")))
+        if life.now < lostAt + 60 * second { early.formUnion(tried) } else { later += tried }
+    }
+    #expect(early == [4001])
+    #expect(Array(later.prefix(4)) == [4001, 4002, 7497, 4001])
+}
+
+@Test func aProbeShakesHandsOnce() {
+    var life = Life(ports: [1, 2, 3]) { $0.failuresToOpen = 1 }
+    life.at(0, .start)
+    life.at(0, .connectFailed("refused"))
+    life.at(0, .connectFailed("refused"))
+    life.at(0, .connectFailed("refused"))
+    #expect(life.machine.circuit == .open)
+    #expect(ports(life.wait()) == [1])
+    #expect(ports(life.at(0, .connectFailed("refused"))) == [2])
+    life.at(0, .connected)
+    #expect(ports(life.wait()).isEmpty)
+    #expect(life.machine.circuit == .open)
+}
+
+@Test func aTakenClientIdIsLeftAloneForFiveSeconds() throws {
+    var life = Life()
+    life.at(0, .start)
+    life.at(0, .connected)
+    life.at(0, .hello(ServerHello(version: 187, connectionTime: "")))
+    let actions = life.at(0, .notice(code: 326, text: "Unable to connect as the client id is already in use."))
+    #expect(actions.first == .close)
+    #expect(try #require(retryNanos(actions)) >= life.now + 5 * second)
+}
+
+@Test func aPaperAccountNeverReplacesALiveOne() {
+    var life = Life()
+    life.at(0, .start)
+    life.open(accounts: ["U1", "DU2"])
+    life.at(1, .lost(.closedByPeer))
+    _ = life.wait()
+    let actions = life.open(accounts: ["DU2"])
+    #expect(actions.contains { if case .failed(.wrongAccount(.paper), _) = $0 { true } else { false } })
+    #expect(life.machine.session == nil)
+    _ = life.wait()
+    #expect(life.open(accounts: ["U1"]).contains { if case .opened = $0 { true } else { false } })
+}
+
+@Test(arguments: [
+    (AccountKind.live, ["DU1"], false), (.live, ["SIM000001"], false), (.simulated, ["U1"], false),
+    (.paper, ["U1"], true), (.simulated, ["SIM000001"], true), (.paper, ["DU1"], true),
+])
+func accountsFollowOneAnother(last: AccountKind, accounts: [String], opens: Bool) {
+    for anyAccount in [false, true] {
+        var life = Life(last: last) { $0.anyAccount = anyAccount }
+        life.at(0, .start)
+        life.open(accounts: accounts)
+        #expect((life.machine.session != nil) == (opens || anyAccount))
+    }
+}
+
+@Test func aSilentGatewayIsNoticedWithinTenSeconds() {
+    var life = Life()
+    life.at(0, .start)
+    life.open()
+    let openedAt = life.now
+    #expect(life.wait() == [.send(hex("00 00 00 05 34 39 00 31 00"))])
+    #expect(life.wait().count == 1)
+    let actions = life.wait()
+    #expect(actions.prefix(2) == [.close, .ended(.silent)])
+    #expect(life.now - openedAt <= 10 * second)
+}
+
+@Test func anAnswerKeepsTheSession() {
+    var life = Life()
+    life.at(0, .start)
+    life.open()
+    for _ in 0..<100 {
+        #expect(life.wait().allSatisfy { if case .send = $0 { true } else { false } })
+        life.machine.noteReceived(nowNanos: life.now + 1)
+    }
+    #expect(life.machine.session != nil)
+}
+
+@Test func aStoppedProcessAsksBeforeItJudges() {
+    var life = Life()
+    life.at(0, .start)
+    life.open()
+    // Ten minutes without running: the first look at the clock must not end a session whose bytes lie in the socket.
+    #expect(life.at(600, .timer) == [.send(hex("00 00 00 05 34 39 00 31 00"))])
+}
+
+@Test func lossOfTheServerSuspendsAndEndsIfNothingFollows() {
+    var life = Life()
+    life.at(0, .start)
+    life.open()
+    #expect(life.at(1, .notice(code: 1100, text: "")) == [.suspended(code: 1100)])
+    #expect(life.at(1, .notice(code: 2110, text: "")).isEmpty)
+    #expect(life.at(1, .notice(code: 1102, text: "")) == [.verifyAll])
+    #expect(life.at(1, .notice(code: 2110, text: "")) == [.suspended(code: 2110)])
+    #expect(life.at(1, .notice(code: 1101, text: "")) == [.resubscribeAll])
+    life.at(1, .notice(code: 1100, text: ""))
+    var ended: [Action] = []
+    for _ in 0..<400 where ended.isEmpty {
+        life.machine.noteReceived(nowNanos: life.now + 1)
+        ended = life.wait().filter { if case .ended = $0 { true } else { false } }
+    }
+    #expect(ended == [.ended(.linkLost)])
+}
+
+@Test func aLinkLostBeforeReadinessIsNotForgotten() {
+    var life = Life()
+    life.at(0, .start)
+    life.at(0, .connected)
+    life.at(0, .hello(ServerHello(version: 187, connectionTime: "")))
+    life.at(0, .notice(code: 1100, text: ""))
+    life.at(0, .managedAccounts(["DU1"]))
+    #expect(life.at(0, .nextValidId(1)).last == .suspended(code: 1100))
+}
+
+@Test func aMovedPortIsFollowed() {
+    var life = Life()
+    life.at(0, .start)
+    life.open()
+    let text =
+        "TWS socket port has been reset and this connection is being dropped.   Please reconnect on the new port - 4444"
+    #expect(life.at(0, .notice(code: 1300, text: text)).contains(.ended(.portChanged(4444))))
+    #expect(ports(life.wait()) == [4444])
+}
+
+@Test func faultsEndASessionOnceAndStopIsFinal() {
+    var life = Life()
+    life.at(0, .start)
+    life.open()
+    #expect(life.at(0, .lost(.frame(.badLength(0)))).prefix(2) == [.close, .ended(.frame(.badLength(0)))])
+    #expect(life.at(0, .lost(.closedByPeer)).isEmpty)
+    _ = life.wait()
+    life.open()
+    #expect(life.machine.sessions == 2)
+    #expect(life.at(0, .stop) == [.close, .ended(.requested("stopped"))])
+    #expect(life.machine.deadlineNanos == nil)
+    #expect(life.at(100, .timer).isEmpty)
+}
+
+@Test func aRedirectIsAClearFault() throws {
+    let bytes = body("-1|gw.example:4001|")
+    let error = #expect(throws: HandshakeError.redirected("gw.example:4001")) {
+        try bytes.withUnsafeBytes { raw throws(HandshakeError) in try ServerHello(parsing: raw) }
+    }
+    var life = Life()
+    life.at(0, .start)
+    life.at(0, .connected)
+    let actions = life.at(0, .handshakeFailed(try #require(error)))
+    #expect(actions.first == .close)
+    #expect(try #require(retryNanos(actions)) >= life.now + 10 * second)
+}
+
+@Test func anythingAtAnyTimeKeepsTheMachineWhole() {
+    var random = Seeded(3)
+    for seed in 0..<200 {
+        var life = Life(ports: [1, 2])
+        for _ in 0..<200 {
+            let events: [Event] = [
+                .start, .timer, .connected, .connectFailed("x"), .hello(ServerHello(version: 187, connectionTime: "")),
+                .hello(ServerHello(version: 5, connectionTime: "")), .handshakeFailed(.malformed("x")),
+                .managedAccounts(["DU1"]), .managedAccounts([]), .nextValidId(1), .notice(code: 1100, text: ""),
+                .notice(code: 1101, text: ""), .notice(code: 326, text: ""), .notice(code: 1300, text: "port"),
+                .notice(code: 2104, text: ""), .lost(.closedByPeer), .reconnect("wish"),
+            ]
+            let before = life.machine.session
+            let actions = life.at(
+                Int64.random(in: 0...3, using: &random), events.randomElement(using: &random) ?? .timer)
+            let ended = actions.contains { if case .ended = $0 { true } else { false } }
+            let opened = actions.contains { if case .opened = $0 { true } else { false } }
+            #expect(ended == (before != nil && life.machine.session?.number != before?.number), "seed \(seed)")
+            #expect(opened == (life.machine.session != nil && life.machine.session?.number != before?.number))
+            #expect((life.machine.deadlineNanos == nil) == (life.machine.state == .idle))
+        }
+    }
+}
