@@ -1,5 +1,8 @@
 internal import Glibc
+internal import ServiceKit
 
 @main enum Main {
-    static func main() { exit(64) }
+    static func main() {
+        exit(Service.run(connectorService, arguments: Array(CommandLine.arguments.dropFirst()), start: startConnector))
+    }
 }

@@ -13,7 +13,7 @@ public struct StreamPosition: Sendable, Equatable {
         self.tsRecvNanos = tsRecvNanos
     }
 
-    init(_ tick: Tick) {
+    public init(_ tick: Tick) {
         self.init(key: tick.key, tsEventNanos: tick.tsEventNanos, tsRecvNanos: tick.tsRecvNanos)
     }
 }

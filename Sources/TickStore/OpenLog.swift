@@ -92,6 +92,27 @@ public struct OpenLog: ~Copyable {
         }
     }
 
+    /// Appends records of several streams that already lie together, as one block.
+    ///
+    /// - Parameters:
+    ///   - block: whole records, at most 1 MiB, each stream's in key order; `more` records directly behind their tick.
+    ///   - newest: the last record of every stream that has one in the block.
+    public mutating func append(
+        block: UnsafeRawBufferPointer, newest: [StreamID: StreamPosition]
+    ) throws(StoreError) {
+        guard partIsHealthy else { throw .writerFailed(path: part?.path(in: directory) ?? directory) }
+        let outcome = withUnsafePointer(to: block) { piece -> Result<Void, StoreError> in
+            do throws(StoreError) {
+                return .success(try writer?.append(UnsafeBufferPointer(start: piece, count: 1)) ?? ())
+            } catch {
+                return .failure(error)
+            }
+        }
+        try outcome.get()
+        positions.merge(newest) { _, new in new }
+        changed.merge(newest) { _, new in new }
+    }
+
     /// Makes durable what was appended and reports the streams that came on. After an error the part is given up.
     public mutating func sync(
         reporting report: (StreamID, StreamPosition) -> Void = { _, _ in }

@@ -1,0 +1,123 @@
+internal import Glibc
+internal import ServiceKit
+internal import TWS
+
+/// The TCP connection to the gateway: non-blocking, with what could not be sent yet. Owner: the session thread.
+///
+/// The descriptor is closed on every path: by `close`, and at the latest when the link ends.
+struct GatewayLink: ~Copyable {
+    /// Requests are small and few; a gateway that does not read for this long is stalled.
+    private static let outputLimitBytes = 1 << 20
+
+    /// The open descriptor, or -1.
+    private(set) var descriptor: Int32 = -1
+    private var output: [UInt8] = []
+    private var written = 0
+
+    init() {}
+
+    deinit { if descriptor >= 0 { Glibc.close(descriptor) } }
+
+    var isOpen: Bool { descriptor >= 0 }
+    var hasOutput: Bool { written < output.count }
+
+    /// Begins to connect to an IPv4, IPv6 or host name address. Readable or writable says how it went (`finishConnecting`).
+    mutating func connect(host: String, port: UInt16) throws(LinkError) {
+        close()
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        hints.ai_flags = AI_NUMERICSERV
+        var list: UnsafeMutablePointer<addrinfo>?
+        let failure = getaddrinfo(host, String(port), &hints, &list)
+        guard failure == 0, let first = list else {
+            throw LinkError("\(host): \(String(cString: gai_strerror(failure)))")
+        }
+        defer { freeaddrinfo(list) }
+        let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        let made = socket(first.pointee.ai_family, type, 0)
+        guard made >= 0 else { throw LinkError("socket: \(errorText(errno))") }
+        var on: Int32 = 1
+        setsockopt(made, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+        setsockopt(made, SOL_SOCKET, SO_KEEPALIVE, &on, socklen_t(MemoryLayout<Int32>.size))
+        // 4 MiB: what a burst needs while this thread is busy for some milliseconds.
+        var receiveBytes: Int32 = 4 << 20
+        setsockopt(made, SOL_SOCKET, SO_RCVBUF, &receiveBytes, socklen_t(MemoryLayout<Int32>.size))
+        guard Glibc.connect(made, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0 || errno == EINPROGRESS else {
+            let code = errno
+            Glibc.close(made)
+            throw LinkError("connect to \(host):\(port): \(errorText(code))")
+        }
+        descriptor = made
+    }
+
+    /// The outcome of `connect`, once the descriptor is writable.
+    func connectOutcome() -> Int32 {
+        var code: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        guard getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length) == 0 else { return errno }
+        return code
+    }
+
+    mutating func close() {
+        if descriptor >= 0 { Glibc.close(descriptor) }
+        descriptor = -1
+        output.removeAll(keepingCapacity: true)
+        written = 0
+    }
+
+    enum Read {
+        case bytes(Int)
+        case nothing
+        case ended
+        case failed(Int32)
+    }
+
+    /// One read(2) into the frame reader.
+    @inline(__always) func read(into reader: inout FrameReader) -> Read {
+        var result = Read.nothing
+        let descriptor = descriptor
+        reader.withFreeSpace { space in
+            var count: Int
+            repeat { count = Glibc.read(descriptor, space.baseAddress, space.count) } while count < 0 && errno == EINTR
+            if count > 0 {
+                result = .bytes(count)
+                return count
+            }
+            result = count == 0 ? .ended : errno == EAGAIN ? .nothing : .failed(errno)
+            return 0
+        }
+        return result
+    }
+
+    /// Queues bytes and sends what the socket takes now. Throws when the gateway has not read for long.
+    mutating func send(_ bytes: [UInt8]) throws(LinkError) {
+        guard output.count - written + bytes.count <= GatewayLink.outputLimitBytes else {
+            throw LinkError("the gateway does not read what is sent to it")
+        }
+        output.append(contentsOf: bytes)
+        try flush()
+    }
+
+    /// Sends what is queued, as far as the socket takes it.
+    mutating func flush() throws(LinkError) {
+        while written < output.count {
+            let count = output.withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress! + written, output.count - written, Int32(MSG_NOSIGNAL))
+            }
+            if count < 0 {
+                if errno == EINTR { continue }
+                if errno == EAGAIN { return }
+                throw LinkError("send: \(errorText(errno))")
+            }
+            written += count
+        }
+        output.removeAll(keepingCapacity: true)
+        written = 0
+    }
+}
+
+/// Why the connection to the gateway could not be made or kept.
+struct LinkError: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,175 @@
+internal import Glibc
+internal import Messaging
+internal import ServiceKit
+internal import TWS
+internal import Ticks
+
+extension GatewaySession {
+    static func versions(_ settings: TWSSettings) -> ClosedRange<Int> {
+        let all = ServerVersion.supported
+        return all.lowerBound...min(max(settings.maxServerVersion ?? all.upperBound, all.lowerBound), all.upperBound)
+    }
+
+    static func policy(_ settings: TWSSettings) -> SessionPolicy {
+        var policy = SessionPolicy(ports: settings.ports, clientId: settings.clientId)
+        policy.versions = versions(settings)
+        policy.anyAccount = settings.anyAccount
+        return policy
+    }
+
+    static func excess(_ setting: TWSSettings.OnExcess) -> LineBudget.Excess {
+        switch setting {
+        case .recordFirst: .recordFirst
+        case .level1: .level1
+        case .refuse: .refuse
+        }
+    }
+
+    var isConnecting: Bool {
+        if case .connecting = machine.state { true } else { false }
+    }
+
+    /// The negotiated version, once the gateway has greeted.
+    var serverVersion: Int? {
+        if case .starting(let starting, _) = machine.state { return starting.hello.version }
+        return machine.session?.serverVersion
+    }
+
+    // MARK: - Doing what the machine says
+
+    mutating func drive(_ actions: [SessionMachine.Action]) {
+        for action in actions { carryOut(action) }
+    }
+
+    private mutating func carryOut(_ action: SessionMachine.Action) {
+        switch action {
+        case .connect(let port): connect(port)
+        case .send(let bytes): sendBytes(bytes)
+        case .close:
+            link.close()
+            reader.removeAll()
+        case .opened(let session): opened(session)
+        case .ended(let fault): ended(fault)
+        case .suspended(let code): openAllGaps(cause: "tws \(code)", code: code)
+        case .resubscribeAll:
+            openAllGaps(cause: "tws 1101", code: 1101)
+            forgetSubscriptions()
+        case .verifyAll: verifyStreams()
+        case .failed(let fault, let retryAt): failed(fault, retryAt)
+        case .circuitChanged(let circuit):
+            log(circuit == .closed ? .notice : .warning, "connection circuit", ["state": circuit.rawValue])
+            publishEvent("circuit", cause: circuit.rawValue, text: "attempts to connect: circuit \(circuit.rawValue)")
+        }
+    }
+
+    private mutating func connect(_ port: UInt16) {
+        do throws(LinkError) {
+            try link.connect(host: configuration.tws.host, port: port)
+        } catch {
+            drive(machine.handle(.connectFailed(error.description), nowNanos: bootNanos()))
+        }
+    }
+
+    mutating func finishConnecting() {
+        let code = link.connectOutcome()
+        let event: SessionMachine.Event = code == 0 ? .connected : .connectFailed(errorText(code))
+        drive(machine.handle(event, nowNanos: bootNanos()))
+    }
+
+    mutating func flushLink() {
+        do throws(LinkError) {
+            try link.flush()
+        } catch {
+            lose(.inputOutput(error.description))
+        }
+    }
+
+    private mutating func sendBytes(_ bytes: [UInt8]) {
+        guard link.isOpen else { return }
+        do throws(LinkError) {
+            try link.send(bytes)
+        } catch {
+            lose(.inputOutput(error.description))
+        }
+    }
+
+    /// Sends a request of the running session; counts against the budget.
+    mutating func send(_ request: ClientRequest) {
+        guard let version = serverVersion else { return }
+        var bytes: [UInt8] = []
+        request.encode(to: &bytes, serverVersion: version)
+        pacer.noteSent(GatewaySession.pacing(request), nowNanos: bootNanos())
+        sendBytes(bytes)
+    }
+
+    private static func pacing(_ request: ClientRequest) -> RequestPacer.Request {
+        if case .tickByTick(let request) = request { return .tickByTick(conId: request.contract.conId) }
+        return .ordinary
+    }
+
+    // MARK: - Beginning and end of a session
+
+    private mutating func opened(_ session: Session) {
+        counters.connects &+= 1
+        awaitsProof = true
+        let flags: TickFlags = session.accountKind == .simulated ? .simulated : []
+        for index in 0..<path.slotCount { path.setCommonFlags(flags, of: index) }
+        log(
+            .notice,
+            counters.connects == 1 ? "TWS connection established" : "TWS reconnected, restarting all tracked streams",
+            [
+                "port": "\(session.port)", "server_version": "\(session.serverVersion)",
+                "account_kind": session.accountKind.rawValue,
+            ])
+        publishEvent("tws_connected", text: "session \(session.number) with server version \(session.serverVersion)")
+        if configuration.tws.marketDataType != 1 { send(.marketDataType(Int32(configuration.tws.marketDataType))) }
+    }
+
+    private mutating func ended(_ fault: SessionFault) {
+        counters.disconnects &+= 1
+        log(.warning, "TWS disconnection detected, clearing active streams", ["why": "\(fault)"])
+        openAllGaps(cause: GatewaySession.cause(fault))
+        forgetSubscriptions()
+        definitionRequests.removeAll()
+        nextDefinitionsNanos = 0
+        failLookups("the session with the gateway ended")
+        publishEvent("tws_disconnected", cause: GatewaySession.cause(fault), text: "\(fault)")
+        // What led here is on the feed before anything new happens.
+        path.flush()
+    }
+
+    private mutating func failed(_ fault: SessionFault, _ retryAt: Int64) {
+        let wait = max(0, retryAt - bootNanos()) / 1_000_000
+        log(
+            machine.failures <= 3 ? .warning : .debug, "no session with the gateway",
+            ["why": "\(fault)", "attempt": "\(machine.failures)", "retry_millis": "\(wait)"])
+    }
+
+    /// Ends the session, or the attempt, with a cause.
+    mutating func lose(_ fault: SessionFault) {
+        path.flush()
+        drive(machine.handle(.lost(fault), nowNanos: bootNanos()))
+    }
+
+    /// Ticks came: whatever failed before, the way is free.
+    mutating func noteProof() {
+        awaitsProof = false
+        if machine.noteMarketData() { log(.notice, "connection circuit", ["state": "closed"]) }
+    }
+
+    /// A marker's 16 bytes: why ticks may be missing.
+    static func cause(_ fault: SessionFault) -> String {
+        switch fault {
+        case .closedByPeer, .inputOutput: "disconnect"
+        case .frame: "framing"
+        case .message: "decode"
+        case .silent: "gateway silent"
+        case .linkLost: "link lost"
+        case .portChanged: "port changed"
+        case .requested: "reconnect"
+        case .connectFailed, .connectTimeout, .handshakeTimeout, .handshake, .startTimeout, .clientIdInUse,
+            .wrongAccount:
+            "no session"
+        }
+    }
+}

@@ -1,0 +1,145 @@
+internal import JSON
+internal import Messaging
+internal import ServiceKit
+internal import TWS
+internal import Ticks
+
+extension GatewaySession {
+    /// Takes one message that is not a tick-by-tick tick. False when the connection ended over it.
+    mutating func takeMessage(_ body: UnsafeRawBufferPointer) -> Bool {
+        guard case .handshaking = machine.state else { return takeAnswer(body) }
+        do throws(HandshakeError) {
+            let hello = try ServerHello(parsing: body, offered: GatewaySession.versions(configuration.tws))
+            drive(machine.handle(.hello(hello), nowNanos: bootNanos()))
+        } catch {
+            drive(machine.handle(.handshakeFailed(error), nowNanos: bootNanos()))
+        }
+        return link.isOpen
+    }
+
+    private mutating func takeAnswer(_ body: UnsafeRawBufferPointer) -> Bool {
+        guard let version = serverVersion else { return link.isOpen }
+        let message: ServerMessage
+        do throws(DecodeError) {
+            message = try ServerMessage(decoding: body, serverVersion: version)
+        } catch {
+            refuse(body, error)
+            return false
+        }
+        take(message)
+        drive(machine.handle(message, nowNanos: bootNanos()))
+        return link.isOpen
+    }
+
+    private mutating func take(_ message: ServerMessage) {
+        switch message {
+        case .nextValidId(let id): lastRequest = max(lastRequest, id)
+        case .managedAccounts: break
+        case .currentTime(let seconds): noteGatewayTime(seconds * 1_000_000_000)
+        case .currentTimeMillis(let millis): noteGatewayTime(millis * 1_000_000)
+        case .error(let error): takeError(error)
+        case .contractData(let request, let details): takeDetails(details, request: request)
+        case .contractDataEnd(let request): endOfDetails(request)
+        case .symbolSamples(let request, let samples): takeSamples(samples, request: request)
+        case .level1(let request, _, let tick, let texts): path.accept(tick, texts: texts, request: request)
+        case .marketDataType(let request, let type): noteMarketDataType(type, request: request)
+        case .tickByTick, .historicalTicks, .tickReqParams, .tickSnapshotEnd, .headTimestamp, .positionEnd,
+            .openOrderEnd, .completedOrdersEnd, .accountUpdateTime, .accountDownloadEnd, .accountUpdateMultiEnd,
+            .executionDataEnd:
+            // Answers to nothing that this client asks, and ticks before the session is ready.
+            counters.unknownMessages &+= 1
+        case .unknown: counters.unknownMessages &+= 1
+        }
+    }
+
+    /// An answer proves that the gateway lives; its clock is compared with the host's.
+    private mutating func noteGatewayTime(_ nanos: Int64) {
+        gatewayTime.lastAnswerNanos = bootNanos()
+        gatewayTime.offsetNanos = nanos - realNanos()
+    }
+
+    /// Types 3 and 4 are 15 to 20 minutes late: every record says so.
+    private mutating func noteMarketDataType(_ type: Int32, request: Int32) {
+        guard let entry = subscriptions.entry(of: request) else { return }
+        let slot = subscriptions.entries[entry].slot
+        if type >= 3 { path.addCommonFlags(.delayed, of: slot) } else { path.removeCommonFlags(.delayed, of: slot) }
+    }
+
+    // MARK: - Errors and notices
+
+    private mutating func takeError(_ error: ErrorMessage) {
+        counters.errors &+= 1
+        let rule = ErrorPolicy.rule(for: error)
+        let entry = subscriptions.entry(of: error.requestId)
+        note(error, rule, stream: entry.map { subscriptions.entries[$0].stream })
+        if lookupFailed(error) { return }
+        if let entry { takeError(error, rule, entry: entry) }
+        switch rule.action {
+        case .slowDown: pacer.noteRateExceeded(nowNanos: bootNanos())
+        case .suspendFarm:
+            suspendedFarms.insert(ErrorPolicy.farm(in: error.text) ?? "")
+            openAllGaps(cause: "tws \(error.code)", code: error.code)
+        case .verifyFarm:
+            // The burst at the start says OK of farms that never were down.
+            if suspendedFarms.remove(ErrorPolicy.farm(in: error.text) ?? "") != nil { verifyStreams() }
+        case .competingSession:
+            openAllGaps(cause: "tws \(error.code)", code: error.code)
+            verifyStreams()
+        case .note, .suspendAll, .resubscribeAll, .verifyAll, .waitForClientId, .changePort, .suspendFarmIfUsed,
+            .holdHistory, .resumeHistory, .holdLookups, .resumeLookups, .renewRequestId, .failForGood,
+            .failUnlessOutage, .retrySlowly, .retry, .waitForLine, .delayedData, .resubscribe, .emptyAnswer, .ignore,
+            .bug, .misconfigured:
+            // The link's codes are the machine's; a request's are dealt with above.
+            break
+        }
+    }
+
+    /// A code for one of our subscriptions.
+    private mutating func takeError(_ error: ErrorMessage, _ rule: ErrorPolicy.Rule, entry: Int) {
+        let slot = subscriptions.entries[entry].slot
+        path.mark(slot, .twsCode, code: error.code)
+        if rule.action == .delayedData { path.addCommonFlags(.delayed, of: slot) }
+        guard rule.endsRequest else { return }
+        path.openGap(slot, cause: "tws \(error.code)", code: error.code)
+        path.unbind(request: error.requestId)
+        if rule.action == .waitForLine { lines.noteRefused(subscriptions.entries[entry].stream) }
+        let retryAt = GatewaySession.retryNanos(rule.action).map { bootNanos() + $0 }
+        subscriptions.failed(request: error.requestId, code: error.code, text: error.text, retryAtNanos: retryAt)
+    }
+
+    /// How long until a failed subscription is tried again; nil: a person has to act.
+    private static func retryNanos(_ action: ErrorPolicy.Action) -> Int64? {
+        let second: Int64 = 1_000_000_000
+        switch action {
+        case .renewRequestId, .resubscribe: return second
+        case .retry: return 10 * second
+        case .waitForLine: return 30 * second
+        case .failUnlessOutage: return 60 * second
+        case .retrySlowly: return 300 * second
+        default: return nil
+        }
+    }
+
+    private mutating func note(_ error: ErrorMessage, _ rule: ErrorPolicy.Rule, stream: StreamID?) {
+        let level: LogLevel =
+            switch rule.severity {
+            case .info: .info
+            case .warning: .warning
+            case .error: .error
+            case .critical: .critical
+            }
+        log(
+            level, "TWS says",
+            ["code": "\(error.code)", "text": error.text, "stream": stream.map { "\($0)" } ?? "-"])
+        publishEvent("tws_code", stream: stream, code: error.code, text: error.text)
+    }
+
+    mutating func publishEvent(
+        _ event: String, stream: StreamID? = nil, code: Int32? = nil, cause: String? = nil, text: String
+    ) {
+        var writer = JSONWriter()
+        FeedEvent(timeNanos: realNanos(), event: event, stream: stream, code: code, cause: cause, text: text)
+            .write(to: &writer)
+        path.publish(eventTopic, writer.bytes)
+    }
+}

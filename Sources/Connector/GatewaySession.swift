@@ -1,0 +1,257 @@
+internal import Glibc
+internal import JSON
+internal import Messaging
+internal import ServiceKit
+internal import TWS
+internal import TickStore
+internal import Ticks
+
+/// The session thread's work: owns the gateway's socket, the numbering, the journal and the live publisher.
+///
+/// For each readable event: read → frame → decode in place → number → journal → publish. Everything else that this thread
+/// does (reconnecting, subscribing, watermarks, commands) happens between reads. Decisions are `SessionMachine`'s and
+/// `Subscriptions`'.
+struct GatewaySession: ~Copyable {
+    /// Reads in a row before the other work gets its turn.
+    private static let readsPerRound = 16
+    private static let watermarkNanos: Int64 = 1_000_000_000
+
+    let task: TaskContext
+    let configuration: Configuration
+    let mailbox: SessionMailbox
+    let status: ConnectorStatus
+    let facts: HeartbeatFacts
+
+    var path: TickPath
+    var link = GatewayLink()
+    var reader = FrameReader()
+    var machine: SessionMachine
+    var pacer: RequestPacer
+    var lines: LineBudget
+    var subscriptions = Subscriptions()
+    /// Market-data farms that are down; streams are verified when one is back.
+    var suspendedFarms: Set<String> = []
+    /// Streams that have to show a tick by a time, or are asked for anew: (due, ticks so far).
+    var verifications: [StreamID: (dueNanos: Int64, ticks: UInt64)] = [:]
+    var definitions: DefinitionStore
+    var lookups: [ContractLookup] = []
+    /// Contract requests of our own, not of a lookup: con_id by request id.
+    var definitionRequests: [Int32: Int32] = [:]
+    let epochs: EpochStore
+    let contractOf: [Int32: TrackedContract]
+
+    var lastRequest: Int32 = 0
+    /// The circuit was not closed or attempts have failed: the next tick is news for the machine.
+    var awaitsProof = false
+    /// When the instruments' definitions are asked for (again).
+    var nextDefinitionsNanos: Int64 = 0
+    var counters = SessionCounters()
+    var gatewayTime = GatewayTime()
+    private var nextWatermarkNanos: Int64 = 0
+    private let watermarkTopic = Topic(Watermark.topic.description)
+    let eventTopic = Topic(FeedEvent.topic.description)
+
+    init(
+        _ task: TaskContext, configuration: Configuration, paths: Paths, mailbox: SessionMailbox,
+        status: ConnectorStatus, facts: HeartbeatFacts, path: consuming TickPath, epochs: EpochStore,
+        wasRecorded: Set<StreamID>
+    ) throws(ProgramError) {
+        self.task = task
+        self.configuration = configuration
+        self.mailbox = mailbox
+        self.status = status
+        self.facts = facts
+        self.path = path
+        self.epochs = epochs
+        machine = SessionMachine(
+            policy: GatewaySession.policy(configuration.tws), seed: UInt64(bitPattern: realNanos()))
+        pacer = RequestPacer(
+            requestsPerSecond: configuration.tws.requestsPerSecond,
+            tickByTickSpacingNanos: configuration.tws.tickByTickSpacingNanos)
+        lines = LineBudget(
+            lines: configuration.tws.tickByTickLines, onExcess: GatewaySession.excess(configuration.tws.onExcess))
+        definitions = DefinitionStore(directory: paths.definitions)
+        contractOf = Dictionary(configuration.contracts.map { ($0.conId, $0) }, uniquingKeysWith: { first, _ in first })
+        definitions.load(configuration.contracts.map(\.conId))
+        try addConfiguredStreams(wasRecorded: wasRecorded)
+    }
+
+    /// Runs until the stop. Throws for faults of this process, never for what the gateway does.
+    mutating func run() throws {
+        var poller = Poller()
+        let gatewayEntry = poller.add(descriptor: -1)
+        let feedEntry = path.addPublisher(to: &poller)
+        let mailEntry = poller.add(descriptor: mailbox.forSession.descriptor)
+        _ = poller.add(descriptor: task.stop.fileDescriptor)
+        var watched: Int32 = -1
+        drive(machine.handle(.start, nowNanos: bootNanos()))
+        while !task.stop.isStopped {
+            task.progress.advance()
+            if link.descriptor != watched {
+                watched = link.descriptor
+                poller.setDescriptor(watched, at: gatewayEntry)
+            }
+            let isConnecting = isConnecting
+            poller.setEvents(link.hasOutput || isConnecting ? [.readable, .writable] : .readable, at: gatewayEntry)
+            _ = try poller.wait(timeoutMillis: waitMillis())
+            let found = poller[gatewayEntry]
+            if !found.isEmpty, isConnecting { finishConnecting() }
+            if found.contains(.writable), link.hasOutput { flushLink() }
+            if !found.isEmpty, !isConnecting { readGateway() }
+            if !poller[feedEntry].isEmpty { try noteSubscribers() }
+            if !poller[mailEntry].isEmpty { carryOutCommands() }
+            runTimers()
+            path.flush()
+        }
+        shutDown()
+    }
+
+    // MARK: - Reading
+
+    /// Reads until the socket is empty, or the other work must have its turn.
+    private mutating func readGateway() {
+        for _ in 0..<GatewaySession.readsPerRound {
+            guard link.isOpen else { return }
+            switch link.read(into: &reader) {
+            case .bytes(let count):
+                counters.bytes &+= UInt64(count)
+                machine.noteReceived(nowNanos: bootNanos())
+                guard takeFrames() else { return }
+                path.flush()
+                // A read that left room in the buffer emptied the socket.
+                if count < FrameReader.startCapacity / 2 { return }
+            case .nothing: return
+            case .ended:
+                lose(.closedByPeer)
+                return
+            case .failed(let code):
+                lose(.inputOutput("read: \(errorText(code))"))
+                return
+            }
+        }
+    }
+
+    /// Decodes every complete frame. False when the connection ended over one.
+    private mutating func takeFrames() -> Bool {
+        path.beginRead(atNanos: realNanos())
+        let ticksBefore = path.counters.ticks
+        do throws(FrameError) {
+            while let body = try reader.next() {
+                if TickByTickCodec.matches(body) {
+                    guard takeTick(body) else { return false }
+                } else {
+                    guard takeMessage(body) else { return false }
+                }
+            }
+        } catch {
+            counters.framingFaults &+= 1
+            log(.error, "the gateway's stream lost its framing", ["why": "\(error)"])
+            lose(.frame(error))
+            return false
+        }
+        if awaitsProof, path.counters.ticks != ticksBefore { noteProof() }
+        return true
+    }
+
+    @inline(__always) private mutating func takeTick(_ body: UnsafeRawBufferPointer) -> Bool {
+        do throws(DecodeError) {
+            try path.accept(body)
+            return true
+        } catch {
+            refuse(body, error)
+            return false
+        }
+    }
+
+    /// A body that can't be what it says it is: what follows can't be trusted either.
+    mutating func refuse(_ body: UnsafeRawBufferPointer, _ error: DecodeError) {
+        counters.decodeFaults &+= 1
+        let start = body.prefix(48).map { $0 == 0 ? "|" : $0 >= 32 && $0 < 127 ? String(UnicodeScalar($0)) : "?" }
+        log(.error, "a message that can't be right", ["fault": "\(error)", "bytes": start.joined()])
+        lose(.message(error))
+    }
+
+    // MARK: - Feed
+
+    private mutating func noteSubscribers() throws {
+        let now = bootNanos()
+        var prefixes: [[UInt8]] = []
+        try path.receiveSubscriptions { subscribed, topic in
+            if subscribed, prefixes.count < 1024 { prefixes.append(Array(topic)) }
+        }
+        for prefix in prefixes {
+            prefix.withUnsafeBytes { definitions.subscribed(to: $0, nowNanos: now) }
+        }
+    }
+
+    private mutating func publishWatermark() {
+        var streams: [(stream: StreamID, seq: UInt32)] = []
+        for index in 0..<path.slotCount {
+            let slot = path.slot(index)
+            streams.append((slot.stream, slot.seq))
+        }
+        var writer = JSONWriter()
+        Watermark(epoch: path.epoch, streams: streams).write(to: &writer)
+        path.publish(watermarkTopic, writer.bytes)
+    }
+
+    // MARK: - Timers
+
+    private mutating func runTimers() {
+        let now = bootNanos()
+        if let deadline = machine.deadlineNanos, now >= deadline { drive(machine.handle(.timer, nowNanos: now)) }
+        if machine.session != nil {
+            if now >= nextDefinitionsNanos {
+                nextDefinitionsNanos = now + DefinitionStore.refreshNanos
+                requestDefinitions()
+            }
+            subscribeWhatIsWanted(nowNanos: now)
+            checkVerifications(nowNanos: now)
+        }
+        expireLookups(nowNanos: now)
+        for (topic, payload) in definitions.takeDue(nowNanos: now) { path.publish(topic, payload) }
+        if path.epochIsUsedUp { beginEpoch(known: path.epoch, cause: "epoch used up") }
+        if now >= nextWatermarkNanos {
+            nextWatermarkNanos = now + GatewaySession.watermarkNanos
+            // Staged ticks go out first: the watermark must not run ahead of them.
+            path.flush()
+            publishWatermark()
+            publishStatus(nowNanos: now)
+        }
+    }
+
+    private func waitMillis() -> Int {
+        let now = bootNanos()
+        var until = min(nextWatermarkNanos, now + 250_000_000)
+        if let deadline = machine.deadlineNanos { until = min(until, deadline) }
+        if machine.session != nil, subscriptions.hasWork { until = min(until, now + 20_000_000) }
+        return Int(max(0, until - now + 999_999) / 1_000_000)
+    }
+
+    /// The last words: what was running is interrupted from here on.
+    private mutating func shutDown() {
+        for index in 0..<path.slotCount { path.openGap(index, cause: "stopped") }
+        path.flush()
+        publishWatermark()
+        link.close()
+    }
+}
+
+/// What the session counted since the start.
+struct SessionCounters {
+    var bytes: UInt64 = 0
+    var connects: UInt64 = 0
+    var disconnects: UInt64 = 0
+    var framingFaults: UInt64 = 0
+    var decodeFaults: UInt64 = 0
+    /// Messages of ids that this client does not read.
+    var unknownMessages: UInt64 = 0
+    var errors: UInt64 = 0
+}
+
+/// The gateway's clock against ours, from its answers.
+struct GatewayTime {
+    var lastAnswerNanos: Int64 = 0
+    /// Gateway minus host, nanoseconds; nil before the first answer.
+    var offsetNanos: Int64?
+}

@@ -1,0 +1,43 @@
+internal import TickStore
+internal import Ticks
+
+/// Records on their way from the ingest thread to the write thread, and what they change.
+///
+/// One owner at a time: the ingest thread while it fills, then the queue, then the write thread, then the queue again.
+///
+/// Sendable because it can't be copied: whoever has it is the only one who can reach its memory.
+struct CommitBlock: ~Copyable, @unchecked Sendable {
+    /// 1 MiB of records: one block of the tick log.
+    static let capacity = 16_384
+
+    let records: UnsafeMutablePointer<Tick>
+    private(set) var count = 0
+    /// The number of disk failures that the ingest thread knew of: a block from before a failure is not written after it.
+    var generation = 0
+    /// The commit interval is over: make durable what has come so far.
+    var isCommit = false
+    /// The newest record of each stream that has one in this block.
+    private(set) var newest: [StreamID: StreamPosition] = [:]
+
+    init() { records = .allocate(capacity: CommitBlock.capacity) }
+
+    deinit { records.deallocate() }
+
+    var free: Int { CommitBlock.capacity - count }
+
+    /// Precondition: all fit.
+    mutating func append(_ run: UnsafeBufferPointer<Tick>, of stream: StreamID) {
+        precondition(run.count <= free && !run.isEmpty)
+        (records + count).initialize(from: run.baseAddress!, count: run.count)
+        count += run.count
+        newest[stream] = StreamPosition(run[run.count - 1])
+    }
+
+    mutating func removeAll() {
+        count = 0
+        isCommit = false
+        newest.removeAll(keepingCapacity: true)
+    }
+
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: records, count: count * Tick.size) }
+}

@@ -1,0 +1,172 @@
+internal import Glibc
+internal import ServiceKit
+internal import Synchronization
+internal import TickStore
+internal import Ticks
+
+/// The bounded queue between the ingest thread and the write thread.
+///
+/// A fixed number of blocks goes round. When the disk is slow none is free, the ingest thread stops taking ticks, the
+/// socket's queue drops, and the connector's journal has them: nothing grows, nothing is lost.
+final class CommitQueue: Sendable {
+    /// 32 MiB in all; pages that are never needed are never touched.
+    static let blockCount = 32
+
+    /// What the write thread tells the ingest thread about the disk.
+    struct DiskState: Sendable, Equatable {
+        /// Counts failed writes: each means that everything above the durable records must come again.
+        var failures = 0
+        var isWriting = false
+        var fault: String?
+    }
+
+    private struct State: ~Copyable {
+        var filled = BlockList()
+        var free = BlockList()
+        var isClosed = false
+        var disk = DiskState()
+        var durable: [StreamID: StreamPosition] = [:]
+        /// The newest record of every stream that is durable or on its way to be.
+        var handedOver: [StreamID: StreamPosition] = [:]
+
+        mutating func recycle(_ block: consuming CommitBlock) {
+            block.removeAll()
+            free.append(block)
+        }
+    }
+
+    private let state: Mutex<State>
+    /// Rings when blocks were handed over or the queue was closed.
+    let forWriter: WakeUp
+    /// Rings when blocks came free or the disk's state changed.
+    let forIngest: WakeUp
+
+    init() throws(ProgramError) {
+        forWriter = try WakeUp()
+        forIngest = try WakeUp()
+        var initial = State()
+        for _ in 0..<CommitQueue.blockCount { initial.free.append(CommitBlock()) }
+        state = Mutex(initial)
+    }
+
+    // MARK: - Ingest thread
+
+    /// A free block, or nil while the disk has them all.
+    func takeFree() -> CommitBlock? { state.withLock { $0.free.popLast() } }
+
+    /// Blocks that `takeFree` would give.
+    var freeBlocks: Int { state.withLock { $0.free.count } }
+
+    func handOver(_ block: consuming CommitBlock) {
+        var block: CommitBlock? = block
+        state.withLock { state in
+            guard let block = block.take() else { return }
+            // A block from before a failure is only recycled by the writer; its records come again.
+            if block.generation == state.disk.failures { state.handedOver.merge(block.newest) { _, new in new } }
+            state.filled.append(block)
+        }
+        forWriter.ring()
+    }
+
+    var disk: DiskState { state.withLock { $0.disk } }
+
+    /// Where an ingest thread begins, or begins again: behind everything that is durable or on its way to be.
+    var handedOver: [StreamID: StreamPosition] { state.withLock { $0.handedOver } }
+
+    /// The newest durable record of every stream.
+    var durable: [StreamID: StreamPosition] { state.withLock { $0.durable } }
+
+    /// No more blocks will come: the write thread makes durable what it has, and ends.
+    func close() {
+        state.withLock { $0.isClosed = true }
+        forWriter.ring()
+    }
+
+    // MARK: - Write thread
+
+    /// The oldest block handed over, nil when there is none. Blocks filled before the last failure are skipped.
+    func takeFilled() -> CommitBlock? {
+        state.withLock { state in
+            while let block = state.filled.popFirst() {
+                if block.generation == state.disk.failures { return block }
+                state.recycle(block)
+            }
+            return nil
+        }
+    }
+
+    var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    /// Nothing waits to be written.
+    var isDrained: Bool { state.withLock { $0.filled.count == 0 } }
+
+    func giveBack(_ block: consuming CommitBlock) {
+        var block: CommitBlock? = block
+        state.withLock { state in
+            if let block = block.take() { state.recycle(block) }
+        }
+        forIngest.ring()
+    }
+
+    /// The disk takes records again, or for the first time.
+    func noteWriting() {
+        state.withLock {
+            $0.disk.isWriting = true
+            $0.disk.fault = nil
+        }
+        forIngest.ring()
+    }
+
+    /// A write failed: what is queued is forgotten, since replay brings it again from the durable records on.
+    func noteFailure(_ fault: String) {
+        state.withLock {
+            $0.disk.isWriting = false
+            $0.disk.failures += 1
+            $0.disk.fault = fault
+            $0.handedOver = $0.durable
+            while let block = $0.filled.popFirst() { $0.recycle(block) }
+        }
+        forIngest.ring()
+    }
+
+    func noteDurable(_ newest: [StreamID: StreamPosition]) {
+        state.withLock { $0.durable.merge(newest) { _, new in new } }
+    }
+
+    /// What recovery found on disk, before the first block.
+    func begin(at positions: [StreamID: StreamPosition]) {
+        state.withLock {
+            $0.durable = positions
+            $0.handedOver = positions
+        }
+    }
+}
+
+/// A small list of blocks (arrays do not hold what can't be copied).
+private struct BlockList: ~Copyable {
+    private var slots: [32 of CommitBlock?]
+    private var first = 0
+    private(set) var count = 0
+
+    init() { slots = [32 of CommitBlock?] { _ in nil } }
+
+    mutating func append(_ block: consuming CommitBlock) {
+        precondition(count < 32)
+        slots[(first + count) % 32] = consume block
+        count += 1
+    }
+
+    mutating func popFirst() -> CommitBlock? {
+        guard count > 0 else { return nil }
+        let block = slots[first].take()
+        first = (first + 1) % 32
+        count -= 1
+        return block
+    }
+
+    mutating func popLast() -> CommitBlock? {
+        guard count > 0 else { return nil }
+        count -= 1
+        return slots[(first + count) % 32].take()
+    }
+}

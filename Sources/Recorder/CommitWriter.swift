@@ -1,0 +1,171 @@
+internal import Glibc
+internal import JSON
+internal import Messaging
+internal import ServiceKit
+internal import TickStore
+internal import Ticks
+
+/// The write thread's work: appends what the ingest thread hands over, makes it durable, and then says so.
+///
+/// Owns the open log and the `durable` publisher. One fdatasync per commit interval: what piles up during a slow one is
+/// appended before the next, so a slow disk makes larger commits, not more of them. After a failed write or fdatasync the part is given up, a new one is tried with
+/// backoff, and the ingest thread fetches everything above the durable records again.
+struct CommitWriter: ~Copyable {
+    /// All streams are reported this often, changed or not.
+    private static let reportAllNanos: Int64 = 1_000_000_000
+    /// A write or fdatasync that takes longer is reported as a failing disk.
+    static let slowNanos: Int64 = 2_000_000_000
+
+    private let task: TaskContext
+    private let queue: CommitQueue
+    private let status: RecorderStatus
+    private var openLog: OpenLog
+    private var publisher: Publisher
+    private let topic = Topic(DurableReport.topic.description)
+    private var changed: [StreamID: StreamPosition] = [:]
+    private var pendingRecords = 0
+    private var commitIsDue = false
+    private var lastSyncNanos: Int64 = 0
+    private let commitIntervalNanos: Int64
+    private var nextReportNanos: Int64 = 0
+    private var retryNanos: Int64 = 0
+    private var failuresInARow = 0
+
+    init(
+        _ task: TaskContext, context: Context, paths: Paths, queue: CommitQueue, status: RecorderStatus,
+        openLog: consuming OpenLog, commitIntervalNanos: Int64
+    ) throws(MessagingError) {
+        var publisher = try Publisher(in: context)
+        try publisher.bind(Paths.endpoint(paths.durableSocket))
+        self.task = task
+        self.queue = queue
+        self.status = status
+        self.publisher = publisher
+        self.openLog = openLog
+        self.commitIntervalNanos = commitIntervalNanos
+    }
+
+    /// Runs until the stop was requested, the queue is closed and all that came is durable (or the disk fails).
+    mutating func run() throws {
+        var poller = Poller()
+        _ = poller.add(descriptor: queue.forWriter.descriptor)
+        while true {
+            task.progress.advance()
+            let closing = queue.isClosed
+            let now = bootNanos()
+            if now >= retryNanos { commitRound() }
+            publishAllWhenDue()
+            if closing, queue.isDrained || failuresInARow > 0 { return }
+            let wait = max(retryNanos, now) - now + 250_000_000
+            _ = try poller.wait(timeoutMillis: Int(min(wait, 250_000_000) / 1_000_000))
+            queue.forWriter.clear()
+        }
+    }
+
+    /// Begins a part where one is due, appends everything queued and makes it durable.
+    private mutating func commitRound() {
+        let started = bootNanos()
+        do throws(StoreError) {
+            if openLog.needsPart(nowNanos: realNanos()) { try beginPart() }
+            while let block = queue.takeFilled() {
+                try append(block)
+                if bootNanos() - lastSyncNanos >= commitIntervalNanos { try sync() }
+            }
+            if commitIsDue || queue.isClosed { try sync() }
+        } catch {
+            noteFailure(error)
+            return
+        }
+        if failuresInARow > 0 {
+            failuresInARow = 0
+            log(.notice, "the disk takes records again")
+        }
+        noteDuration(bootNanos() - started)
+    }
+
+    private mutating func beginPart() throws(StoreError) {
+        try task.progress.duringDiskCall { () throws(StoreError) in
+            try openLog.beginPart(nowNanos: realNanos()) { changed[$0] = $1 }
+        }
+        queue.noteWriting()
+        log(.info, "new part", ["file": openLog.part.map { "\($0)" } ?? ""])
+    }
+
+    private mutating func append(_ block: consuming CommitBlock) throws(StoreError) {
+        let count = block.count
+        commitIsDue = commitIsDue || block.isCommit
+        let outcome: Result<Void, StoreError>
+        do throws(StoreError) {
+            try task.progress.duringDiskCall { () throws(StoreError) in
+                try openLog.append(block: block.bytes, newest: block.newest)
+            }
+            outcome = .success(())
+        } catch {
+            outcome = .failure(error)
+        }
+        queue.giveBack(block)
+        try outcome.get()
+        pendingRecords += count
+    }
+
+    private mutating func sync() throws(StoreError) {
+        commitIsDue = false
+        let started = bootNanos()
+        lastSyncNanos = started
+        guard pendingRecords > 0 else { return }
+        try task.progress.duringDiskCall { () throws(StoreError) in
+            try openLog.sync { changed[$0] = $1 }
+        }
+        queue.noteDurable(changed)
+        publish(changed)
+        changed.removeAll(keepingCapacity: true)
+        status.noteCommit(
+            part: openLog.part.map { "\($0)" } ?? "", records: pendingRecords, tookNanos: bootNanos() - started,
+            atNanos: realNanos())
+        pendingRecords = 0
+    }
+
+    private mutating func noteFailure(_ error: StoreError) {
+        failuresInARow += 1
+        pendingRecords = 0
+        changed.removeAll(keepingCapacity: true)
+        queue.noteDurable(openLog.durablePositions)
+        queue.noteFailure("\(error)")
+        // 0.1 s, 0.2 s … 5 s: a full disk is tried often enough to go on as soon as there is room.
+        let wait = min(Int64(100_000_000) << Int64(min(failuresInARow - 1, 6)), 5_000_000_000)
+        retryNanos = bootNanos() + wait
+        if failuresInARow == 1 {
+            log(.critical, "CRITICAL: the disk does not take records", ["why": "\(error)"])
+        }
+    }
+
+    private mutating func noteDuration(_ nanos: Int64) {
+        guard nanos > CommitWriter.slowNanos else { return }
+        log(.error, "a commit took long: disk_failing", ["millis": "\(nanos / 1_000_000)"])
+    }
+
+    // MARK: - Durable reports
+
+    private mutating func publishAllWhenDue() {
+        let now = bootNanos()
+        guard now >= nextReportNanos else { return }
+        nextReportNanos = now + CommitWriter.reportAllNanos
+        publish(openLog.durablePositions)
+    }
+
+    private mutating func publish(_ positions: [StreamID: StreamPosition]) {
+        guard !positions.isEmpty else { return }
+        let entries = positions.map { stream, position in
+            DurableReport.Entry(
+                stream: stream, key: position.key, tsEventNanos: position.tsEventNanos,
+                tsRecvNanos: position.tsRecvNanos)
+        }
+        var writer = JSONWriter()
+        DurableReport(entries).write(to: &writer)
+        do throws(MessagingError) {
+            try publisher.publish(topic, writer.bytes)
+        } catch {
+            log(.error, "the durable report was not published", ["why": "\(error)"])
+        }
+    }
+}

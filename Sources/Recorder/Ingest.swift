@@ -1,0 +1,258 @@
+internal import Glibc
+internal import JSON
+internal import Messaging
+internal import ServiceKit
+internal import TickStore
+internal import Ticks
+
+/// The ingest thread's work: takes the live feed, closes holes by replay, and hands records over in order.
+///
+/// Owns the SUB socket and the replay client. Never waits for the disk: without a free block it stops receiving, and what
+/// the socket's queue then drops is fetched by replay.
+struct Ingest: ~Copyable {
+    /// Live messages per round, so that replay, commits and the stop get their turn.
+    private static let messagesPerRound = 512
+    /// Room that must be there before something is received: a full batch and a few records of our own.
+    private static let reserve = 1024
+    /// How long a page may take to come.
+    private static let replayTimeoutNanos: Int64 = 2_000_000_000
+    /// How long to wait before asking again when nobody answered, or nothing new was there.
+    private static let retryNanos: Int64 = 50_000_000
+
+    private let task: TaskContext
+    private let queue: CommitQueue
+    private let status: RecorderStatus
+    private let commitIntervalNanos: Int64
+    private var origin: Origin
+
+    private var sequencer: Sequencer
+    private var sink: QueueSink
+    private var subscriber: Subscriber
+    private var replay: ReplayClient
+    private var poller: Poller
+    private let liveEntry: Poller.Entry
+    private let replayEntry: Poller.Entry
+    private let bellEntry: Poller.Entry
+    private let buffer: UnsafeMutableRawBufferPointer
+
+    private var commitDueNanos: Int64?
+    private var replayDeadlineNanos: Int64 = 0
+    private var nextFetchNanos: Int64 = 0
+    private var gaveBefore: UInt64 = 0
+    private var nextStatusNanos: Int64 = 0
+    private var malformedMessages: UInt64 = 0
+
+    init(
+        _ task: TaskContext, context: Context, paths: Paths, settings: RecorderSettings, queue: CommitQueue,
+        recovered: [StreamID: StreamPosition], origin: consuming Origin, status: RecorderStatus
+    ) throws(MessagingError) {
+        // What can fail is done on locals: a value that can't be copied is assigned whole or not at all.
+        var subscriber = try Subscriber(in: context)
+        try subscriber.subscribe("tick.")
+        try subscriber.subscribe(Watermark.topic.description)
+        try subscriber.connect(Paths.endpoint(paths.ticksSocket))
+        var replay = try ReplayClient(in: context)
+        try replay.connect(Paths.endpoint(paths.replaySocket))
+        var poller = Poller()
+        liveEntry = poller.add(subscriber)
+        replayEntry = replay.withSocket { poller.add($0) }
+        bellEntry = poller.add(descriptor: queue.forIngest.descriptor)
+        _ = poller.add(descriptor: task.stop.fileDescriptor)
+        self.poller = poller
+        self.task = task
+        self.queue = queue
+        self.status = status
+        self.origin = origin
+        commitIntervalNanos = settings.commitIntervalNanos
+        sequencer = Sequencer(holdBackBytes: Int(settings.holdBackBytes), recovered: recovered)
+        sink = QueueSink(queue)
+        self.subscriber = subscriber
+        self.replay = replay
+        buffer = .allocate(byteCount: Subscriber.longestPayloadBytes, alignment: 64)
+    }
+
+    deinit { buffer.deallocate() }
+
+    /// Runs until the stop, then hands over what is left. Throws `ProgramError` for ticks of the wrong origin.
+    mutating func run() throws {
+        sequencer.ownFlags = origin.flags
+        while !task.stop.isStopped {
+            task.progress.advance()
+            let now = bootNanos()
+            sink.refresh()
+            answerDiskFailures()
+            let hasRoom = sink.freeRecords >= Ingest.reserve
+            poller.setEvents(hasRoom ? .readable : [], at: liveEntry)
+            poller.setEvents(hasRoom ? .readable : [], at: replayEntry)
+            _ = try poller.wait(timeoutMillis: waitMillis(nowNanos: now))
+            if !poller[bellEntry].isEmpty { queue.forIngest.clear() }
+            if hasRoom {
+                try receiveLive()
+                try receiveReplay()
+                sequencer.drainAll(sink: &sink)
+                try askForHoles()
+            }
+            commitWhenDue()
+            publishStatus()
+        }
+        sink.handOver(commit: true)
+    }
+
+    // MARK: - Live feed
+
+    private mutating func receiveLive() throws {
+        for _ in 0..<Ingest.messagesPerRound {
+            guard sink.freeRecords >= Ingest.reserve else { return }
+            let received: Received?
+            do throws(MessagingError) {
+                received = try subscriber.receive(into: buffer, timeoutMillis: 0)
+            } catch {
+                if error.code == .contextClosed { throw error }
+                malformedMessages += 1
+                continue
+            }
+            guard let message = received else { return }
+            let payload = UnsafeRawBufferPointer(rebasing: buffer[..<message.payloadBytes])
+            if message.topic.hasPrefix("tick.") {
+                try takeTicks(payload)
+            } else if message.topic == Watermark.topic {
+                takeWatermark(payload)
+            }
+        }
+    }
+
+    private mutating func takeTicks(_ payload: UnsafeRawBufferPointer) throws {
+        guard payload.count % Tick.size == 0, !payload.isEmpty else {
+            malformedMessages += 1
+            return
+        }
+        let records = payload.bindMemory(to: Tick.self)
+        try checkOrigin(records[0])
+        sequencer.live(records, sink: &sink, nowNanos: realNanos())
+    }
+
+    private mutating func checkOrigin(_ tick: Tick) throws {
+        guard origin.flags != tick.flags.intersection(.simulated) || !origin.isKnown else { return }
+        try origin.check(tick)
+        sequencer.ownFlags = origin.flags
+    }
+
+    private mutating func takeWatermark(_ payload: UnsafeRawBufferPointer) {
+        let watermark: Watermark
+        do {
+            watermark = try Watermark(JSONValue(parsing: payload, maxBytes: Subscriber.longestPayloadBytes))
+        } catch {
+            malformedMessages += 1
+            return
+        }
+        sequencer.announce(epoch: watermark.epoch)
+        for (stream, seq) in watermark.streams { sequencer.watermark(epoch: watermark.epoch, stream: stream, seq: seq) }
+        if let above = sequencer.epochConflict {
+            sequencer.epochConflict = nil
+            status.askToRenumber(above: above, announced: watermark.epoch)
+        }
+    }
+
+    // MARK: - Replay
+
+    private mutating func receiveReplay() throws {
+        for _ in 0..<Ingest.messagesPerRound {
+            guard replay.isOpen, sink.freeRecords >= Ingest.reserve else { break }
+            let answer: ReplayAnswer?
+            do throws(MessagingError) {
+                answer = try replay.receive(timeoutMillis: 0)
+            } catch {
+                if error.code == .contextClosed { throw error }
+                malformedMessages += 1
+                giveUpFetch()
+                return
+            }
+            guard let answer else { break }
+            try take(answer)
+        }
+        if replay.isOpen, bootNanos() > replayDeadlineNanos { giveUpFetch() }
+    }
+
+    private mutating func take(_ answer: ReplayAnswer) throws {
+        let now = bootNanos()
+        replayDeadlineNanos = now + Ingest.replayTimeoutNanos
+        switch answer {
+        case .batch(let records):
+            try checkOrigin(records[0])
+            if !sequencer.fetched(records, sink: &sink) { giveUpFetch() }
+        case .gone(let first):
+            log(.error, "replay no longer has wanted ticks", ["first": "\(first)"])
+            sequencer.fetchGone(first: first, sink: &sink, nowNanos: realNanos())
+        case .end:
+            let gave = sequencer.counters.replayed - gaveBefore
+            if !sequencer.fetchEnded(sink: &sink, gave: Int(gave), nowNanos: now) {
+                nextFetchNanos = now + Ingest.retryNanos
+            }
+        case .error(let text):
+            log(.warning, "replay refused", ["why": text])
+            sequencer.fetchFailed()
+            nextFetchNanos = now + 20 * Ingest.retryNanos
+        }
+    }
+
+    private mutating func giveUpFetch() {
+        replay.cancel()
+        sequencer.fetchFailed()
+        nextFetchNanos = bootNanos() + Ingest.retryNanos
+    }
+
+    private mutating func askForHoles() throws(MessagingError) {
+        let now = bootNanos()
+        guard !replay.isOpen, now >= nextFetchNanos, let want = sequencer.nextFetch() else { return }
+        gaveBefore = sequencer.counters.replayed
+        if try replay.request(ReplayRequest(stream: want.stream, from: .key(want.from))) {
+            replayDeadlineNanos = now + Ingest.replayTimeoutNanos
+        } else {
+            sequencer.fetchFailed()
+            nextFetchNanos = now + Ingest.retryNanos
+        }
+    }
+
+    // MARK: - Commit
+
+    /// A write failed since we looked: everything above the durable records is asked for again.
+    private mutating func answerDiskFailures() {
+        let disk = queue.disk
+        guard disk.failures != sink.generation else { return }
+        replay.cancel()
+        sink.forget(generation: disk.failures)
+        sequencer.rewind(to: queue.durable)
+        commitDueNanos = nil
+    }
+
+    private mutating func commitWhenDue() {
+        guard !sink.isEmpty else {
+            commitDueNanos = nil
+            return
+        }
+        let now = bootNanos()
+        guard let due = commitDueNanos else {
+            commitDueNanos = now + commitIntervalNanos
+            return
+        }
+        guard now >= due else { return }
+        sink.handOver(commit: true)
+        commitDueNanos = nil
+    }
+
+    private func waitMillis(nowNanos now: Int64) -> Int {
+        var until = now + 250_000_000
+        if let due = commitDueNanos { until = min(until, due) }
+        if sequencer.isCatchingUp { until = min(until, max(nextFetchNanos, now + 1_000_000)) }
+        return Int(max(0, until - now + 999_999) / 1_000_000)
+    }
+
+    private mutating func publishStatus() {
+        let now = bootNanos()
+        guard now >= nextStatusNanos else { return }
+        nextStatusNanos = now + 500_000_000
+        status.update(
+            sequencer: sequencer.counters, epoch: sequencer.epoch, heldBytes: sequencer.heldBytes,
+            isCatchingUp: sequencer.isCatchingUp, malformed: malformedMessages, disk: queue.disk)
+    }
+}

@@ -1,0 +1,369 @@
+internal import TickStore
+internal import Ticks
+
+/// Puts each stream's records into strict key order, whatever arrives: the recorder's decisions, apart from its I/O.
+///
+/// Live batches that continue a stream are committed at once. What lies beyond a hole is held back (bounded; when full the
+/// newest is dropped, the connector's journal has it) while the hole is fetched by replay. What replay can't give any more
+/// becomes a `lost` record. A key that is not above the last committed one is a duplicate. Owner: the ingest thread.
+///
+/// Source: the design's sections 4 (replay) and 6 (commit).
+struct Sequencer {
+    /// What a fetch asks for: the first key wanted.
+    struct FetchRequest: Equatable {
+        let slot: Int
+        let stream: StreamID
+        let from: TickKey
+    }
+
+    struct Counters: Equatable {
+        var committed: UInt64 = 0
+        var duplicates: UInt64 = 0
+        /// Batches that broke the feed's rules (mixed streams, keys not rising).
+        var malformed: UInt64 = 0
+        /// Ranges asked for by replay.
+        var fetches: UInt64 = 0
+        /// Records that came by replay.
+        var replayed: UInt64 = 0
+        /// Records dropped because the hold-back buffer was full; they come by replay.
+        var heldDropped: UInt64 = 0
+        var lostRanges: UInt64 = 0
+        /// Live records of an epoch below the one already committed: a dead connector's last words, replayed meanwhile.
+        var staleEpoch: UInt64 = 0
+    }
+
+    /// How long replay may answer "nothing" to a key that is known to exist before the range counts as lost: the tick was
+    /// published although its journal append failed.
+    static let dryNanos: Int64 = 2_000_000_000
+
+    private(set) var streams: [StreamOrder] = []
+    private var slotOf: [StreamID: Int] = [:]
+    private var fetchQueue: [Int] = []
+    private var openFetch: Int?
+    private(set) var heldBytes = 0
+    let holdBackBytes: Int
+    private(set) var counters = Counters()
+    /// Flags for records of the recorder's own making (`simulated` in a simulated root).
+    var ownFlags: TickFlags = []
+    /// The newest epoch that the connector announced.
+    private(set) var epoch: UInt32 = 0
+    /// Set when the connector's epoch is below one already committed: it has to renumber. Cleared by the reader.
+    var epochConflict: UInt32?
+
+    init(holdBackBytes: Int, recovered: [StreamID: StreamPosition] = [:]) {
+        self.holdBackBytes = holdBackBytes
+        for (stream, last) in recovered {
+            let slot = self.slot(for: stream)
+            streams[slot].last = last
+            streams[slot].highest = last.key
+        }
+    }
+
+    /// The stream's number; new streams get the next one.
+    mutating func slot(for stream: StreamID) -> Int {
+        if let slot = slotOf[stream] { return slot }
+        let slot = streams.count
+        streams.append(StreamOrder(stream))
+        slotOf[stream] = slot
+        return slot
+    }
+
+    // MARK: - Live feed
+
+    /// Takes one batch of the live feed. Commits it, holds it, or drops what is known already.
+    mutating func live(
+        _ records: UnsafeBufferPointer<Tick>, sink: inout some CommitSink & ~Copyable, nowNanos: Int64
+    ) {
+        guard let first = records.first, let stream = first.stream, Sequencer.isRun(records, of: stream) else {
+            counters.malformed += 1
+            return
+        }
+        let slot = slot(for: stream)
+        announce(epoch: first.epoch)
+        guard first.epoch >= streams[slot].last.key.epoch else {
+            counters.staleEpoch += UInt64(records.count)
+            return
+        }
+        let lastKey = streams[slot].last.key
+        if streams[slot].held.isEmpty, first.key == lastKey.next, sink.freeRecords >= records.count {
+            commit(records, slot: slot, sink: &sink)
+            return
+        }
+        hold(records, slot: slot)
+        if streams[slot].hasHole { queueFetch(slot) } else { drain(slot, sink: &sink) }
+    }
+
+    /// All records belong to one stream and their keys count up by one within one epoch.
+    static func isRun(_ records: UnsafeBufferPointer<Tick>, of stream: StreamID) -> Bool {
+        let first = records[0]
+        guard first.seq > 0 else { return false }
+        for index in 0..<records.count {
+            let tick = records[index]
+            if tick.conId != stream.conId || tick.source != stream.source
+                || tick.streamKindByte != stream.kind.rawValue || tick.epoch != first.epoch
+                || tick.seq != first.seq &+ UInt32(truncatingIfNeeded: index)
+            {
+                return false
+            }
+        }
+        return true
+    }
+
+    private mutating func hold(_ records: UnsafeBufferPointer<Tick>, slot: Int) {
+        // What the stream already has, committed or held, is a repeat.
+        let known = max(streams[slot].last.key, streams[slot].held.last?.last ?? .zero)
+        let skip = records.firstIndex { $0.key > known } ?? records.count
+        counters.duplicates += UInt64(skip)
+        guard skip < records.count else { return }
+        streams[slot].highest = max(streams[slot].highest, records[records.count - 1].key)
+        let bytes = (records.count - skip) * Tick.size
+        guard heldBytes + bytes <= holdBackBytes else {
+            counters.heldDropped += UInt64(records.count - skip)
+            return
+        }
+        heldBytes += bytes
+        let fresh = Array(records[skip...])
+        if let last = streams[slot].held.indices.last, streams[slot].held[last].last.next == fresh[0].key {
+            streams[slot].held[last].records.append(contentsOf: fresh)
+        } else {
+            streams[slot].held.append(StreamOrder.Run(records: fresh))
+        }
+    }
+
+    // MARK: - Watermarks
+
+    /// The connector's newest numbers: what they say exists and has not come is a hole.
+    mutating func watermark(epoch: UInt32, stream: StreamID, seq: UInt32) {
+        let slot = slot(for: stream)
+        announce(epoch: epoch)
+        let committed = streams[slot].last.key.epoch
+        guard epoch >= committed else {
+            epochConflict = max(epochConflict ?? 0, committed)
+            return
+        }
+        guard seq > 0 else { return }
+        streams[slot].highest = max(streams[slot].highest, TickKey(epoch: epoch, seq: seq))
+        if streams[slot].hasHole { queueFetch(slot) }
+    }
+
+    /// A new epoch means a new connector: every stream's tail of the old epoch is asked for, also if it never ticks again.
+    mutating func announce(epoch: UInt32) {
+        guard epoch > self.epoch else { return }
+        self.epoch = epoch
+        for slot in streams.indices where streams[slot].last.key.epoch < epoch { queueFetch(slot) }
+    }
+
+    // MARK: - Replay
+
+    /// The next range to ask for, if none is being asked for.
+    mutating func nextFetch() -> FetchRequest? {
+        guard openFetch == nil, !fetchQueue.isEmpty else { return nil }
+        let slot = fetchQueue.removeFirst()
+        streams[slot].fetch = .open
+        openFetch = slot
+        let last = streams[slot].last.key
+        // Without any record of ours the journal gives all that it has.
+        return FetchRequest(slot: slot, stream: streams[slot].stream, from: last == .zero ? .zero : last.next)
+    }
+
+    /// Records of the open fetch, in order from the key asked for. False when they break the protocol's rules.
+    ///
+    /// The server's page is whole: a new epoch in it begins with seq 1, and nothing is left out inside an epoch.
+    mutating func fetched(_ records: UnsafeBufferPointer<Tick>, sink: inout some CommitSink & ~Copyable) -> Bool {
+        guard let slot = openFetch, streams[slot].fetch == .open else { return false }
+        let stream = streams[slot].stream
+        var start = 0
+        while start < records.count {
+            var end = start + 1
+            while end < records.count, records[end].epoch == records[start].epoch { end += 1 }
+            let run = UnsafeBufferPointer(rebasing: records[start..<end])
+            guard Sequencer.isRun(run, of: stream) else {
+                counters.malformed += 1
+                return false
+            }
+            let last = streams[slot].last.key
+            let skip = run.firstIndex { $0.key > last } ?? run.count
+            counters.duplicates += UInt64(skip)
+            if skip < run.count {
+                let fresh = UnsafeBufferPointer(rebasing: run[skip...])
+                guard follows(fresh[0].key, last) else {
+                    counters.malformed += 1
+                    return false
+                }
+                counters.replayed += UInt64(fresh.count)
+                streams[slot].driedUpAtNanos = nil
+                commit(fresh, slot: slot, sink: &sink)
+            }
+            start = end
+        }
+        return true
+    }
+
+    private func follows(_ key: TickKey, _ last: TickKey) -> Bool {
+        key == last.next || (key.epoch > last.epoch && key.seq == 1)
+    }
+
+    /// Replay no longer has the keys below `first`: they are lost, and the record that says so is committed.
+    mutating func fetchGone(
+        first: TickKey, sink: inout some CommitSink & ~Copyable, nowNanos: Int64
+    ) {
+        guard let slot = openFetch, first > streams[slot].last.key else { return }
+        let last = streams[slot].last.key
+        if last != .zero, first.epoch > last.epoch {
+            // How far the old epoch went is not known any more: the range reaches to its end.
+            commitLost(
+                from: last.next, to: last.endOfEpoch, slot: slot, cause: "journal gone", sink: &sink, nowNanos: nowNanos
+            )
+        }
+        let start = max(streams[slot].last.key.next, TickKey(epoch: first.epoch, seq: 1))
+        if start < first {
+            let to = TickKey(rawValue: first.rawValue - 1)
+            commitLost(from: start, to: to, slot: slot, cause: "journal gone", sink: &sink, nowNanos: nowNanos)
+        }
+    }
+
+    /// The open fetch's page is complete; `gave` records of it were new. False: nothing came although something is known
+    /// to be missing, so the caller waits a little before it asks again.
+    mutating func fetchEnded(sink: inout some CommitSink & ~Copyable, gave: Int, nowNanos: Int64) -> Bool {
+        guard let slot = openFetch else { return true }
+        closeFetch()
+        trimHeld(slot)
+        drain(slot, sink: &sink)
+        if gave > 0 {
+            queueFetch(slot)  // until a page brings nothing new: only then is the end reached
+            return true
+        }
+        guard streams[slot].hasHole else { return true }
+        noteDry(slot, sink: &sink, nowNanos: nowNanos)
+        if streams[slot].hasHole { queueFetch(slot) }
+        return false
+    }
+
+    /// Nobody answered, or not by the rules: the range is asked for again later.
+    mutating func fetchFailed() {
+        guard let slot = openFetch else { return }
+        closeFetch()
+        queueFetch(slot)
+    }
+
+    private mutating func closeFetch() {
+        guard let slot = openFetch else { return }
+        streams[slot].fetch = .none
+        openFetch = nil
+    }
+
+    private mutating func queueFetch(_ slot: Int) {
+        guard streams[slot].fetch == .none else { return }
+        counters.fetches += 1
+        streams[slot].fetch = .queued
+        fetchQueue.append(slot)
+    }
+
+    /// A key is known to exist and replay has nothing: after `dryNanos` of that the range is written down as lost.
+    private mutating func noteDry(_ slot: Int, sink: inout some CommitSink & ~Copyable, nowNanos: Int64) {
+        guard let since = streams[slot].driedUpAtNanos else {
+            streams[slot].driedUpAtNanos = nowNanos
+            return
+        }
+        guard nowNanos - since >= Sequencer.dryNanos else { return }
+        streams[slot].driedUpAtNanos = nil
+        let last = streams[slot].last.key
+        let end = streams[slot].held.first.map { TickKey(rawValue: $0.first.rawValue - 1) } ?? streams[slot].highest
+        if end.epoch > last.epoch, last != .zero {
+            commitLost(
+                from: last.next, to: last.endOfEpoch, slot: slot, cause: "not in journal", sink: &sink,
+                nowNanos: nowNanos)
+        }
+        let start = max(streams[slot].last.key.next, TickKey(epoch: end.epoch, seq: 1))
+        if start <= end {
+            commitLost(from: start, to: end, slot: slot, cause: "not in journal", sink: &sink, nowNanos: nowNanos)
+        }
+        drain(slot, sink: &sink)
+    }
+
+    // MARK: - Commit
+
+    /// Commits held runs that have become next, as far as the sink has room. Called again when it has more.
+    mutating func drainAll(sink: inout some CommitSink & ~Copyable) {
+        guard heldBytes > 0 else { return }
+        for slot in streams.indices where streams[slot].heldIsNext { drain(slot, sink: &sink) }
+    }
+
+    private mutating func drain(_ slot: Int, sink: inout some CommitSink & ~Copyable) {
+        while streams[slot].heldIsNext {
+            let run = streams[slot].held[0]
+            let count = run.records.withUnsafeBufferPointer { records in
+                let count = groupEnd(records, from: run.consumed, atMost: sink.freeRecords) - run.consumed
+                if count > 0 {
+                    let next = UnsafeBufferPointer(rebasing: records[run.consumed..<(run.consumed + count)])
+                    commit(next, slot: slot, sink: &sink)
+                }
+                return count
+            }
+            guard count > 0 else { return }
+            heldBytes -= count * Tick.size
+            if run.consumed + count == run.records.count {
+                streams[slot].held.removeFirst()
+            } else {
+                streams[slot].held[0].consumed += count
+            }
+        }
+        if streams[slot].hasHole { queueFetch(slot) }
+    }
+
+    /// Forgets held records that replay has delivered meanwhile.
+    private mutating func trimHeld(_ slot: Int) {
+        let last = streams[slot].last.key
+        while let run = streams[slot].held.first, run.first <= last {
+            let keep = run.records[run.consumed...].firstIndex { $0.key > last } ?? run.records.count
+            heldBytes -= (keep - run.consumed) * Tick.size
+            counters.duplicates += UInt64(keep - run.consumed)
+            if keep == run.records.count {
+                streams[slot].held.removeFirst()
+            } else {
+                streams[slot].held[0].consumed = keep
+            }
+        }
+    }
+
+    private mutating func commit(
+        _ records: UnsafeBufferPointer<Tick>, slot: Int, sink: inout some CommitSink & ~Copyable
+    ) {
+        let newest = records[records.count - 1]
+        sink.commit(records, slot: slot)
+        counters.committed += UInt64(records.count)
+        streams[slot].last = StreamPosition(newest)
+        streams[slot].highest = max(streams[slot].highest, newest.key)
+    }
+
+    private mutating func commitLost(
+        from: TickKey, to: TickKey, slot: Int, cause: String, sink: inout some CommitSink & ~Copyable, nowNanos: Int64
+    ) {
+        let marker = Tick(
+            marker: .lost, of: streams[slot].stream, key: to, tsRecvNanos: nowNanos, ref: from, text: cause,
+            flags: ownFlags)
+        counters.lostRanges += 1
+        withUnsafePointer(to: marker) {
+            commit(UnsafeBufferPointer(start: $0, count: 1), slot: slot, sink: &sink)
+        }
+    }
+
+    /// The disk lost what was above the durable keys: everything since is fetched again.
+    mutating func rewind(to durable: [StreamID: StreamPosition]) {
+        closeFetch()
+        fetchQueue.removeAll()
+        heldBytes = 0
+        for slot in streams.indices {
+            let target = durable[streams[slot].stream] ?? .none
+            streams[slot].held.removeAll()
+            streams[slot].fetch = .none
+            streams[slot].highest = max(streams[slot].highest, streams[slot].last.key)
+            streams[slot].last = target
+            streams[slot].driedUpAtNanos = nil
+            queueFetch(slot)
+        }
+    }
+
+    /// True while something known to exist is not committed, or a range is being asked for.
+    var isCatchingUp: Bool { openFetch != nil || !fetchQueue.isEmpty || heldBytes > 0 }
+}
