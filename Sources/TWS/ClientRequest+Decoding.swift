@@ -88,7 +88,7 @@ extension MarketDataRequest {
         requestId = try cursor.int32()
         contract = try Contract(&cursor)
         if contract.secType == "BAG" {
-            for _ in 0..<(try cursor.count()) {
+            for _ in 0..<(try cursor.count(atMost: MarketDataRequest.maxLegs)) {
                 legs.append(
                     Leg(
                         conId: try cursor.int32(), ratio: try cursor.int32(), action: try cursor.string(),

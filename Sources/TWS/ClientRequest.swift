@@ -58,6 +58,8 @@ public struct ContractDataRequest: Sendable, Hashable {
 
 /// `1 | 11 | reqId | CONTRACT12 | [legs] | delta neutral | genericTicks | snapshot | regulatorySnapshot | options`
 public struct MarketDataRequest: Sendable, Hashable {
+    public static let maxLegs = 1_000
+
     /// One leg of a combination (`secType` BAG).
     public struct Leg: Sendable, Hashable {
         public var conId: Int32

@@ -41,7 +41,8 @@ extension FieldCursor {
         }
     }
 
-    private static func isInfinite(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    /// No number; Java writes it so.
+    static func isInfinite(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
         switch String(decoding: text, as: UTF8.self) {
         case "Infinity", "-Infinity", "NaN": true
         default: false

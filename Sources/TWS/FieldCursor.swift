@@ -127,7 +127,7 @@ struct FieldCursor {
         guard field.count > 0 else { return nil }
         let value = FieldCursor.parseDouble(field)
         guard let value else {
-            if FieldCursor.isUnset(field) { return nil }
+            if FieldCursor.isInfinite(field) { return nil }
             throw before.fault(.badNumber)
         }
         return value == .greatestFiniteMagnitude || !value.isFinite ? nil : value
@@ -140,11 +140,11 @@ struct FieldCursor {
         return value.units
     }
 
-    /// How many groups follow; at most as many as could stand in the rest of the body.
-    mutating func count() throws(DecodeError) -> Int {
+    /// How many groups follow: at most `limit`, and at most as many as could stand in the rest of the body.
+    mutating func count(atMost limit: Int) throws(DecodeError) -> Int {
         let before = index
         let value = try int64()
-        guard value >= 0, value <= Int64(end - at) else {
+        guard value >= 0, value <= Int64(min(limit, end - at)) else {
             throw DecodeError(.badCount, message: message, field: before)
         }
         return Int(value)

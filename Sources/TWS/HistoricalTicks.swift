@@ -9,6 +9,9 @@ public import Ticks
 /// In 97, and there alone, the mask's bits are the other way round: bit 0 askPastHigh, bit 1 bidPastLow.
 /// Source: TWS protocol, historical ticks.
 public struct HistoricalTicks: Sendable, Equatable {
+    /// The most ticks of one message. A request brings up to 1,000 and whatever completes its last second.
+    public static let maxTicks = 200_000
+
     public enum Kind: Sendable, CaseIterable {
         case midPoint
         case bidAsk
@@ -71,7 +74,7 @@ extension HistoricalTicks {
     init(_ cursor: inout FieldCursor, kind: Kind) throws(DecodeError) {
         requestId = try cursor.int32()
         self.kind = kind
-        let count = try cursor.count()
+        let count = try cursor.count(atMost: HistoricalTicks.maxTicks)
         ticks = []
         for _ in 0..<count {
             var tick = Tick(kind: kind.tickKind)

@@ -38,7 +38,7 @@ extension InstrumentDetails {
     private mutating func decodeRest(_ cursor: inout FieldCursor, serverVersion: Int) throws(DecodeError) {
         evRule = try cursor.string()
         evMultiplier = try cursor.string()
-        for _ in 0..<(try cursor.count()) {
+        for _ in 0..<(try cursor.count(atMost: InstrumentDetails.maxGroups)) {
             secIds.append(SecurityID(tag: try cursor.string(), value: try cursor.string()))
         }
         let group = try cursor.optionalInt32()
@@ -56,7 +56,7 @@ extension InstrumentDetails {
         }
         if serverVersion >= ServerVersion.fundFields, contract.secType == "FUND" { fund = try FundDetails(&cursor) }
         if serverVersion >= ServerVersion.ineligibilityReasons {
-            for _ in 0..<(try cursor.count()) {
+            for _ in 0..<(try cursor.count(atMost: InstrumentDetails.maxGroups)) {
                 ineligibilityReasons.append(
                     IneligibilityReason(id: try cursor.string(), text: try cursor.string()))
             }

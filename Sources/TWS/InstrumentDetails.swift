@@ -5,6 +5,9 @@ internal import Ticks
 /// Fields that the session's version does not carry keep their defaults; empty text means "not set". Numbers are units of
 /// 1e-9, `FixedPoint.absent` when not set. Source: TWS protocol, contractData.
 public struct InstrumentDetails: Sendable, Hashable {
+    /// The most security ids and the most ineligibility reasons of one instrument; a handful is usual.
+    public static let maxGroups = 1_000
+
     /// `lastTradeDateOrContractMonth` holds the date alone; its time and zone stand in the two fields below.
     public var contract = Contract()
     /// `08:30` or `08:30:00`; empty when the message has none.
@@ -104,6 +107,9 @@ public struct FundDetails: Sendable, Hashable {
 
 /// One match of `symbolSamples` (message 79).
 public struct ContractDescription: Sendable, Hashable {
+    /// The most matches of one answer and the most derivatives of one match; TWS sends some 16 and 10.
+    public static let maxGroups = 10_000
+
     public var conId: Int32
     public var symbol: String
     public var secType: String

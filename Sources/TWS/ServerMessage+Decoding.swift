@@ -100,11 +100,13 @@ extension ServerMessage {
     ) throws(DecodeError) -> ServerMessage {
         let requestId = try cursor.int32()
         var samples: [ContractDescription] = []
-        for _ in 0..<(try cursor.count()) {
+        for _ in 0..<(try cursor.count(atMost: ContractDescription.maxGroups)) {
             var sample = ContractDescription(
                 conId: try cursor.int32(), symbol: try cursor.string(), secType: try cursor.string(),
                 primaryExchange: try cursor.string(), currency: try cursor.string())
-            for _ in 0..<(try cursor.count()) { sample.derivativeSecTypes.append(try cursor.string()) }
+            for _ in 0..<(try cursor.count(atMost: ContractDescription.maxGroups)) {
+                sample.derivativeSecTypes.append(try cursor.string())
+            }
             if serverVersion >= ServerVersion.bondIssuerId {
                 sample.description = try cursor.escapedString()
                 sample.issuerId = try cursor.string()

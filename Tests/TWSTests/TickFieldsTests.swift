@@ -54,7 +54,7 @@ private let masks = ["0", "1", "2", "3", "4", "7", "10", "", "-1", "x"]
     var random = Seeded(11)
     func any(_ choices: [String]) -> String { choices.randomElement(using: &random) ?? "" }
     var ordinary = 0
-    for round in 0..<60_000 {
+    for round in 0..<20_000 {
         let usual = round % 3 != 0
         let id = usual ? "21" : any(ids)
         let time = usual ? "1755030000" : any(times)
@@ -71,7 +71,7 @@ private let masks = ["0", "1", "2", "3", "4", "7", "10", "", "-1", "x"]
         #expect(fast == careful, "\(text)")
         if case .tick = fast { ordinary += 1 }
     }
-    #expect(ordinary > 5_000)
+    #expect(ordinary > 2_000)
 }
 
 @Test func bothPathsAgreeOnDamagedMessages() {
@@ -80,7 +80,7 @@ private let masks = ["0", "1", "2", "3", "4", "7", "10", "", "-1", "x"]
         "99|20|1|1755030000|23385.25|3|0|CME||", "99|22|3|1755030000|23384.75|23385.25|6|1|0|",
         "99|23|4|1755030000|23385.0|", "99|7|2|1681133400|11.63|24547|3|DRCTEDGE| O X|",
     ].map(body)
-    for _ in 0..<60_000 {
+    for _ in 0..<20_000 {
         var bytes = seeds.randomElement(using: &random) ?? []
         for _ in 0..<Int.random(in: 1...4, using: &random) where !bytes.isEmpty {
             let at = Int.random(in: 0..<bytes.count, using: &random)
