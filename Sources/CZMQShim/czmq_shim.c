@@ -13,6 +13,7 @@
 
 _Static_assert(CZS_ETERM == ETERM, "the header repeats libzmq's number");
 _Static_assert(CZS_EFSM == EFSM, "the header repeats libzmq's number");
+_Static_assert(CZS_ENOCOMPATPROTO == ENOCOMPATPROTO, "the header repeats libzmq's number");
 _Static_assert(sizeof(czs_poll_item) == sizeof(zmq_pollitem_t), "polled in place");
 _Static_assert(offsetof(czs_poll_item, socket) == offsetof(zmq_pollitem_t, socket), "polled in place");
 _Static_assert(offsetof(czs_poll_item, descriptor) == offsetof(zmq_pollitem_t, fd), "polled in place");

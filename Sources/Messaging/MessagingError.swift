@@ -51,7 +51,7 @@ public struct MessagingError: Error, Equatable, CustomStringConvertible {
             case EAGAIN: .wouldBlock
             case EHOSTUNREACH: .noSuchPeer
             case EACCES, EPERM: .permissionDenied
-            case EINVAL, EPROTONOSUPPORT, ENODEV, ENOENT, ENOTDIR, ENAMETOOLONG, EADDRNOTAVAIL:
+            case EINVAL, EPROTONOSUPPORT, CZS_ENOCOMPATPROTO, ENODEV, ENOENT, ENOTDIR, ENAMETOOLONG, EADDRNOTAVAIL:
                 operation == "bind" || operation == "connect" ? .badEndpoint : .other(value)
             case EMFILE, ENFILE, ENOMEM: .outOfResources
             default: .other(value)

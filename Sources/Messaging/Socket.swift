@@ -89,6 +89,7 @@ public struct Socket: ~Copyable {
     /// A socket file gets the mode 0660. Throws `addressInUse` when somebody listens there; that check of a socket file
     /// is no lock: a second instance is kept out by the service's lock file.
     public mutating func bind(_ endpoint: String) throws(MessagingError) {
+        try Socket.checkPort(endpoint, "bind")
         try check(czs_socket_bind(handle, endpoint), "bind", endpoint)
         subject = endpoint
         guard endpoint.hasPrefix("ipc://"), let bound = lastEndpoint else { return }
@@ -99,8 +100,18 @@ public struct Socket: ~Copyable {
 
     /// Connects in the background and reconnects for ever; returning says nothing about the peer.
     public mutating func connect(_ endpoint: String) throws(MessagingError) {
+        try Socket.checkPort(endpoint, "connect")
         try check(czs_socket_connect(handle, endpoint), "connect", endpoint)
         subject = endpoint
+    }
+
+    /// libzmq takes port 70000 for 4464.
+    private static func checkPort(_ endpoint: String, _ operation: String) throws(MessagingError) {
+        guard endpoint.hasPrefix("tcp://"), let colon = endpoint.lastIndex(of: ":") else { return }
+        let port = endpoint[endpoint.index(after: colon)...]
+        guard port == "*" || UInt16(port) != nil else {
+            throw MessagingError(.badEndpoint, operation: operation, subject: endpoint)
+        }
     }
 
     /// The endpoint bound or connected last, with the port that the system picked; nil before.

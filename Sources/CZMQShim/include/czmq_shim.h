@@ -3,7 +3,8 @@
 /// Rules that hold for every function here:
 ///
 /// - A socket is made, used and closed by one thread. A context may be used by any thread.
-/// - A function that returns `int` returns 0, or an errno value: the system's, or one of `CZS_ETERM`, `CZS_EFSM`. It
+/// - A function that returns `int` returns 0, or an errno value: the system's, or one of `CZS_ETERM`,
+///   `CZS_EFSM`, `CZS_ENOCOMPATPROTO`. It
 ///   never aborts and sets no global state. EINTR is never returned: interrupted calls are repeated, except in
 ///   `czs_poll`, where an interruption counts as "nothing ready".
 /// - Buffers belong to the caller; nothing is kept after the return except where the comment says so.
@@ -20,6 +21,8 @@
 #define CZS_ETERM 156384765
 /// The socket cannot do this in its state (libzmq's EFSM).
 #define CZS_EFSM 156384763
+/// The endpoint's transport is not for this kind of socket (libzmq's ENOCOMPATPROTO).
+#define CZS_ENOCOMPATPROTO 156384764
 
 typedef struct czs_context czs_context;
 typedef struct czs_socket czs_socket;
