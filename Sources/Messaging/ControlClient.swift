@@ -46,8 +46,10 @@ public struct ControlClient: ~Copyable {
         }
     }
 
-    /// For `Poller.add`.
-    public func withSocket<R>(_ body: (borrowing Socket) -> R) -> R { body(socket) }
+    /// For `Poller.add` and `Monitor`.
+    public func withSocket<R: ~Copyable, E: Error>(
+        _ body: (borrowing Socket) throws(E) -> R
+    ) throws(E) -> R { try body(socket) }
 
     private func send(_ text: [UInt8], _ command: String, _ timeoutMillis: Int32) throws(MessagingError) {
         let code = text.withUnsafeBytes { body in

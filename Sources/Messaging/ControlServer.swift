@@ -83,8 +83,10 @@ public struct ControlServer: ~Copyable {
         return true
     }
 
-    /// For `Poller.add`.
-    public func withSocket<R>(_ body: (borrowing Socket) -> R) -> R { body(socket) }
+    /// For `Poller.add` and `Monitor`.
+    public func withSocket<R: ~Copyable, E: Error>(
+        _ body: (borrowing Socket) throws(E) -> R
+    ) throws(E) -> R { try body(socket) }
 
     private struct JSONRefusal: Error {
         let text: String

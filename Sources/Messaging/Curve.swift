@@ -58,6 +58,7 @@ public enum SocketSecurity: Sendable {
     case none
     /// Encrypts, and takes only the clients that the context's access control lists. `domain` as given there.
     case server(secretKey: CurveKey, domain: String = "ib-stream")
-    /// Encrypts to the server that holds `serverKey`'s secret, and proves itself by `keys`.
+    /// Encrypts to the server that holds `serverKey`'s secret, and proves itself by `keys`. A socket that the server's
+    /// list refuses stays unconnected (libzmq does not try again): after a change of the list make a new one.
     case client(serverKey: CurveKey, keys: CurveKeyPair)
 }

@@ -49,8 +49,6 @@ struct FrameBuffers: ~Copyable {
         UnsafeRawBufferPointer(start: slots[index].buffer, count: min(slots[index].length, slots[index].capacity))
     }
 
-    /// The frame's length as it was sent.
-    func sentBytes(_ index: Int) -> Int { slots[index].length }
 }
 
 /// True when the bytes are exactly these characters.

@@ -54,6 +54,8 @@ public struct Monitor: ~Copyable {
         return MonitorEvent(kind: MonitorEvent.Kind(rawValue: event), value: value, endpoint: text)
     }
 
-    /// For `Poller.add`.
-    public func withSocket<R>(_ body: (borrowing Socket) -> R) -> R { body(pair) }
+    /// For `Poller.add` and `Monitor`.
+    public func withSocket<R: ~Copyable, E: Error>(
+        _ body: (borrowing Socket) throws(E) -> R
+    ) throws(E) -> R { try body(pair) }
 }

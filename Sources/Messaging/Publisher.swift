@@ -85,8 +85,10 @@ public struct Publisher: ~Copyable {
         }
     }
 
-    /// For `Poller.add`.
-    public func withSocket<R>(_ body: (borrowing Socket) -> R) -> R { body(socket) }
+    /// For `Poller.add` and `Monitor`.
+    public func withSocket<R: ~Copyable, E: Error>(
+        _ body: (borrowing Socket) throws(E) -> R
+    ) throws(E) -> R { try body(socket) }
 }
 
 /// Runs to publish together: filled and emptied for every read, with no allocation once it has grown.

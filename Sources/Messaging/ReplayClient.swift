@@ -71,7 +71,7 @@ public struct ReplayClient: ~Copyable {
 
     /// The next answer to the open request; nil when none came within `timeoutMillis` (0: look once, -1: for ever).
     ///
-    /// Throws `malformed` or `truncated` for a message that no server sends; that message is gone.
+    /// Throws `malformed` for a message that no server sends; that message is gone.
     public mutating func receive(timeoutMillis: Int32) throws(MessagingError) -> ReplayAnswer? {
         while let arrival = try frames.receive(from: socket, waitMillis: timeoutMillis) {
             guard isCurrent(arrival) else {
@@ -83,8 +83,10 @@ public struct ReplayClient: ~Copyable {
         return nil
     }
 
-    /// For `Poller.add`.
-    public func withSocket<R>(_ body: (borrowing Socket) -> R) -> R { body(socket) }
+    /// For `Poller.add` and `Monitor`.
+    public func withSocket<R: ~Copyable, E: Error>(
+        _ body: (borrowing Socket) throws(E) -> R
+    ) throws(E) -> R { try body(socket) }
 
     private func isCurrent(_ arrival: FrameBuffers.Arrival) -> Bool {
         guard isOpen else { return false }
@@ -99,11 +101,7 @@ public struct ReplayClient: ~Copyable {
 
     private mutating func answer(_ arrival: FrameBuffers.Arrival) throws(MessagingError) -> ReplayAnswer {
         guard arrival.frames == 3 else { throw malformed("\(arrival.frames) frames instead of 3") }
-        guard !arrival.wasCut else {
-            throw MessagingError(
-                .truncated(have: frames.sentBytes(2), room: Subscriber.tickPayloadBytes), operation: "receive",
-                subject: socket.name)
-        }
+        guard !arrival.wasCut else { throw malformed("a frame is too long") }
         let body = frames[2]
         if equal(frames[0], ReplayFrame.batch) {
             guard body.count % Tick.size == 0, !body.isEmpty else { throw malformed("a batch of \(body.count) bytes") }

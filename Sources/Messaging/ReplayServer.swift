@@ -70,8 +70,10 @@ public struct ReplayServer: ~Copyable {
         return served
     }
 
-    /// For `Poller.add`.
-    public func withSocket<R>(_ body: (borrowing Socket) -> R) -> R { body(socket) }
+    /// For `Poller.add` and `Monitor`.
+    public func withSocket<R: ~Copyable, E: Error>(
+        _ body: (borrowing Socket) throws(E) -> R
+    ) throws(E) -> R { try body(socket) }
 
     /// `[routing, request, id, body]`, or `[routing, body]` with the id in the body.
     private mutating func read(

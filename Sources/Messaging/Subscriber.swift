@@ -79,6 +79,8 @@ public struct Subscriber: ~Copyable {
         let payload: Int
     }
 
-    /// For `Poller.add`.
-    public func withSocket<R>(_ body: (borrowing Socket) -> R) -> R { body(socket) }
+    /// For `Poller.add` and `Monitor`.
+    public func withSocket<R: ~Copyable, E: Error>(
+        _ body: (borrowing Socket) throws(E) -> R
+    ) throws(E) -> R { try body(socket) }
 }
