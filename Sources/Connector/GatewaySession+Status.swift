@@ -18,17 +18,17 @@ extension GatewaySession {
 
     /// Tells the control thread and the heartbeats how things are.
     func publishStatus(nowNanos now: Int64) {
-        status.update(status: statusJSON(nowNanos: now), streams: ["streams": .array(streamStates())])
+        status.update(status: statusJSON(nowNanos: now), streams: ["streams": streamStates(nowNanos: now)])
         facts.set("TICKS", "\(path.counters.ticks)")
+        facts.set("EPOCH", "\(path.epoch)")
         facts.set("SESSION", stateName)
-        facts.set("JOURNAL", path.journalFault == nil ? "ok" : "failing")
+        facts.set("JOURNAL", path.journalFault.map { "failing: \($0)" } ?? "ok")
         facts.status = machine.session == nil ? "no session with the gateway (\(stateName))" : "streaming"
     }
 
     private var stateName: String {
         switch machine.state {
-        case .idle: "idle"
-        case .waiting: "waiting"
+        case .idle, .waiting: "disconnected"
         case .connecting: "connecting"
         case .handshaking: "handshaking"
         case .starting: "starting"
@@ -61,20 +61,44 @@ extension GatewaySession {
         ]
     }
 
-    private func streamStates() -> [JSONValue] {
-        subscriptions.entries.map { entry in
-            let slot = path.slot(entry.slot)
-            var request = JSONValue.null
-            if case .requested(let id, _) = entry.state { request = .integer(Int64(id)) }
-            return [
-                "stream": .string(entry.stream.description), "symbol": .string(entry.contract.symbol),
-                "state": .string(entry.state.name), "request": request, "seq": .integer(Int64(slot.seq)),
-                "ticks": .integer(Int64(clamping: slot.ticks)),
-                "ts_event": slot.lastEventNanos == Tick.noEventTime ? .null : .integer(slot.lastEventNanos),
-                "ts_recv": .integer(slot.lastReceivedNanos), "gap_open": .bool(slot.openGap != nil),
-                "required": .bool(entry.contract.required),
-                "last_error": entry.lastError.map { .string($0) } ?? .null,
-            ]
+    /// `{"711280073.bid_ask":{"state","reason",…}}`.
+    private func streamStates(nowNanos now: Int64) -> JSONValue {
+        .object(
+            JSONObject(
+                subscriptions.entries.map { entry in
+                    JSONObject.Member(name: entry.stream.description, value: stateJSON(entry, nowNanos: now))
+                }))
+    }
+
+    private func stateJSON(_ entry: Subscriptions.Entry, nowNanos now: Int64) -> JSONValue {
+        let slot = path.slot(entry.slot)
+        var request = JSONValue.null
+        if case .requested(let id, _) = entry.state { request = .integer(Int64(id)) }
+        return [
+            "state": .string(stateName(entry, slot, nowNanos: now)),
+            "reason": entry.lastError.map { .string($0.description) } ?? .null,
+            "symbol": .string(entry.contract.symbol), "request": request, "seq": .integer(Int64(slot.seq)),
+            "ticks": .integer(Int64(clamping: slot.ticks)),
+            "ts_event": slot.lastEventNanos == Tick.noEventTime ? .null : .integer(slot.lastEventNanos),
+            "ts_recv": .integer(slot.lastReceivedNanos), "gap_open": .bool(slot.openGap != nil),
+            "required": .bool(entry.contract.required),
+        ]
+    }
+
+    /// One word of the judgement's vocabulary, as far as the connector knows it.
+    private func stateName(_ entry: Subscriptions.Entry, _ slot: StreamSlot, nowNanos now: Int64) -> String {
+        switch entry.state {
+        case .noLine: return "no_line"
+        case .requested where slot.commonFlags.contains(.delayed): return "delayed"
+        case .requested: return "subscribed"
+        case .wanted(let notBefore) where notBefore <= now: return "pending"
+        case .wanted, .refused: break
+        }
+        switch entry.lastError?.code ?? 0 {
+        case 354, 420, 10089, 10091, 10168, 10186, 10189: return "no_permission"
+        case 101, 10190: return "no_line"
+        case 10197: return "competing_session"
+        default: return "not_subscribed"
         }
     }
 }

@@ -15,9 +15,9 @@ struct Subscriptions {
         /// More streams than lines: not asked for.
         case noLine
         /// Refused for good (until reconfigured): no permission, no such contract.
-        case refused(code: Int32, text: String)
+        case refused
 
-        /// One word for status.
+        /// One word for answers to commands.
         var name: String {
             switch self {
             case .wanted: "not_subscribed"
@@ -28,6 +28,13 @@ struct Subscriptions {
         }
     }
 
+    /// What the gateway answered to a request that failed.
+    struct Refusal: Equatable, CustomStringConvertible {
+        let code: Int32
+        let text: String
+        var description: String { "TWS says \(code): \(text)" }
+    }
+
     struct Entry {
         let stream: StreamID
         let contract: TrackedContract
@@ -35,7 +42,7 @@ struct Subscriptions {
         let slot: Int
         var state: State
         /// Why the last request failed.
-        var lastError: String?
+        var lastError: Refusal?
     }
 
     /// A request to send now.
@@ -98,9 +105,9 @@ struct Subscriptions {
     /// The gateway answered a request with an error that ends it. `retryNanos` nil: do not ask again.
     mutating func failed(request: Int32, code: Int32, text: String, retryAtNanos: Int64?) {
         guard let index = entryOf.removeValue(forKey: request) else { return }
-        entries[index].lastError = "\(code) \(text)"
+        entries[index].lastError = Refusal(code: code, text: text)
         entries[index].state =
-            retryAtNanos.map { .wanted(notBeforeNanos: $0) } ?? .refused(code: code, text: text)
+            retryAtNanos.map { .wanted(notBeforeNanos: $0) } ?? .refused
     }
 
     /// A stream that had no line has one now.

@@ -45,7 +45,7 @@ final class RecorderStatus: Sendable {
         }
         facts.set("COMMITTED", "\(sequencer.committed)")
         facts.set("LOST_RANGES", "\(sequencer.lostRanges)")
-        facts.set("DISK", disk.fault == nil ? (disk.isWriting ? "ok" : "starting") : "failing")
+        facts.set("DISK", disk.fault.map { "failing: \($0)" } ?? (disk.isWriting ? "ok" : "starting"))
         facts.status = disk.fault.map { "disk failing: \($0)" } ?? (isCatchingUp ? "catching up" : "recording")
     }
 
@@ -58,7 +58,7 @@ final class RecorderStatus: Sendable {
             $0.slowestCommitNanos = max($0.slowestCommitNanos, tookNanos)
             return $0.durableRecords
         }
-        facts.set("DURABLE", "\(total)")
+        facts.set("TICKS", "\(total)")
     }
 
     /// Writes it down for the control thread, which tells the connector; said once per pair of epochs.
