@@ -1,4 +1,6 @@
 internal import CLinux
+// An optimized build finds the constants of <sys/socket.h> in the first C module that included it.
+internal import CSystemd
 internal import Glibc
 
 /// The receiving end of heartbeats: a datagram socket on which the kernel tells who sent. One thread.
