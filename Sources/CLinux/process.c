@@ -1,6 +1,7 @@
 #include "clinux_process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -132,3 +133,5 @@ int clx_close_on_exec_from(unsigned first) {
 char **clx_environment(void) { return environ; }
 
 const char *clx_error_text(int code) { return strerrordesc_np(code); }
+
+int clx_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }

@@ -1,1 +1,64 @@
-let upCommand = Command.notBuilt("up", usage: "[--simulate] [--for 60s]", "Runs the whole system in the foreground.")
+internal import Glibc
+internal import ServiceKit
+
+let upCommand = Command(
+    "up", usage: "[--simulate] [--for 60s]",
+    "Runs the whole system in the foreground, with a live status table; Ctrl-C stops it.",
+    flags: [
+        .init("for", value: "DURATION", "stop after this long, such as 60s"),
+        .init("simulator", value: "FLAGS", "with --simulate: more flags for ib-simulator, separated by blanks"),
+    ],
+    examples: [
+        ("ib-stream up --simulate", "the whole system against the simulated gateway"),
+        ("ib-stream up --config ib-stream.yaml", "record what that file says"),
+        ("ib-stream up --simulate --for 60s --simulator '--rate 20000'", "a minute under load"),
+    ]
+) { context throws(ProgramError) in
+    var forNanos: Int64?
+    if let text = context.flags.value("for") {
+        guard let nanos = DurationText.parse(text), nanos > 0 else {
+            throw ProgramError(.usage, "up: --for \(text): not a duration: write a number and a unit, such as 60s")
+        }
+        forNanos = nanos
+    }
+    let simulate = context.flags.has("simulate")
+    guard simulate || context.flags.value("simulator") == nil else {
+        throw ProgramError(.usage, "up: --simulator goes with --simulate")
+    }
+    // First of all: the signals are blocked in every thread that starts from here on.
+    let signals = try StopSignals(more: [SIGCHLD])
+    umask(0o027)
+    let loaded = try context.load()
+    for warning in loaded.warnings { printError("ib-stream", "warning: \(warning)") }
+    if let problem = loaded.configuration.missingContracts { throw problem }
+    let paths = try Paths(configuration: loaded.configuration, simulate: simulate, environment: context.environment)
+    try paths.makeDirectories()
+    let lock = try ServiceLock(name: "ib-stream", paths: paths)
+    try waitForEarlierRun(paths)
+
+    let system = try UpSystem(
+        paths: paths, flags: context.flags, environment: context.environment,
+        simulator: simulate ? context.flags.value("simulator") ?? "" : nil)
+    var display = UpDisplay(paths: paths)
+    let status = try system.run(signals, &display, forNanos: forNanos)
+    _ = consume lock
+    return status.rawValue
+}
+
+/// Services whose `up` was killed end by themselves within their grace; starting beside them would only be refused.
+private func waitForEarlierRun(_ paths: Paths) throws(ProgramError) {
+    let names = ["ib-watchdog", "ib-connector", "ib-recorder"]
+    let deadline = bootNanos() + 20_000_000_000
+    var said = false
+    while let name = names.first(where: { ServiceLock.isHeld(name: $0, paths: paths) }) {
+        guard bootNanos() < deadline else {
+            let pid = ServiceLock.holder(name: name, paths: paths).map { " (pid \($0.pid))" } ?? ""
+            throw ProgramError(
+                .configuration,
+                "up: another \(name)\(pid) runs in \(paths.runtime): stop it first or choose another --root")
+        }
+        if !said { printError("ib-stream", "waiting for \(name) of an earlier run to end") }
+        said = true
+        sleepMillis(200)
+    }
+}

@@ -62,3 +62,6 @@ char *_Nullable *_Nullable clx_environment(void);
 
 /// The system's words for an errno value: a constant, or null for a number that means nothing.
 const char *_Nullable clx_error_text(int code);
+
+/// A pipe, close-on-exec at both ends: `ends[0]` is read, `ends[1]` written.
+int clx_pipe(int *_Nonnull ends);

@@ -1,0 +1,240 @@
+internal import CLinux
+internal import Glibc
+internal import ServiceKit
+internal import Supervision
+
+/// Everything below `ib-stream up`: the simulator if wanted, the watchdog (which starts the services), the lifeline.
+///
+/// The lifeline is a pipe whose writing end only this process holds. When it closes, because the system is to end or
+/// because this process died, the watchdog stops the services in order and ends. Main thread only.
+final class UpSystem {
+    private let paths: Paths
+    private let flags: [String]
+    private let environment: [String: String]
+    private var receiver: NotifyReceiver
+    private var lifeline: Pipe
+    private var simulator: UpSimulator?
+    private var keeper: ProcessKeeper
+    private var watchdog: HeldProcess?
+    private var wasReady = false
+    private let logDescriptor: Int32
+
+    /// Silence of the watchdog itself that counts as a hang.
+    static let watchdogHangNanos: Int64 = 8_000_000_000
+    static let roundMillis = 200
+    /// The services' graces and their ordered stop end well within this.
+    static let servicesLimitNanos: Int64 = 35_000_000_000
+    /// The watchdog ends within this once both services have.
+    static let watchdogLimitNanos: Int64 = 3_000_000_000
+
+    /// - simulator: more flags for the simulator; nil: no simulator.
+    init(
+        paths: Paths, flags: ParsedFlags, environment: [String: String], simulator: String?
+    ) throws(ProgramError) {
+        // What can fail comes first, on locals.
+        guard clx_become_subreaper() == 0 else {
+            throw ProgramError(.ioError, "up: can't become the parent of orphans: \(errorText(errno))")
+        }
+        let log = UpDisplay.openLog(paths)
+        var variables = environment
+        for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] { variables[name] = nil }
+        var started: UpSimulator?
+        if let simulator {
+            let gateway = try UpSimulator(
+                flags: simulator.split(separator: " ").map(String.init), environment: variables, log: log)
+            variables["IB_STREAM_TWS_HOST"] = "127.0.0.1"
+            variables["IB_STREAM_TWS_PORTS"] = "\(gateway.port)"
+            started = gateway
+        }
+        let lifeline = try Pipe()
+        variables["IB_STREAM_LIFELINE"] = "\(lifeline.reading)"
+        receiver = try NotifyReceiver(path: paths.parentSocket)
+        self.lifeline = lifeline
+        self.simulator = started
+        self.paths = paths
+        self.flags = UpSystem.passedOn(flags, simulate: simulator != nil)
+        self.environment = variables
+        logDescriptor = log
+        keeper = ProcessKeeper(
+            limits: ProcessKeeper.Limits(hangNanos: Self.watchdogHangNanos), budget: RestartBudget(limit: 100),
+            backoff: Backoff(
+                firstNanos: 500_000_000, limitNanos: 10_000_000_000, seed: UInt64(bitPattern: realNanos())),
+            nowNanos: bootNanos())
+    }
+
+    /// What the watchdog gets of our own flags.
+    private static func passedOn(_ flags: ParsedFlags, simulate: Bool) -> [String] {
+        var passed: [String] = []
+        for name in ["config", "root"] {
+            if let value = flags.value(name) { passed += ["--" + name, Files.absolute(value)] }
+        }
+        if simulate { passed.append("--simulate") }
+        return passed
+    }
+
+    /// Runs until a stop signal, the time is over, or the watchdog refuses to start; then stops everything in order.
+    func run(
+        _ signals: borrowing StopSignals, _ display: inout UpDisplay, forNanos: Int64?
+    ) throws(ProgramError) -> ExitStatus {
+        let end = forNanos.map { bootNanos() + $0 }
+        var refused: ExitStatus?
+        var lastRound = bootNanos()
+        while refused == nil {
+            if let number = signals.wait(millis: Self.roundMillis, also: receiver.fileDescriptor), number != SIGCHLD {
+                display.say("stopping: \(StopSignals.name(number))")
+                break
+            }
+            let now = bootNanos()
+            // This process may have been stopped or starved: nobody else is blamed for that time.
+            keeper.forgive(nanos: max(0, now - lastRound - 1_000_000_000))
+            lastRound = now
+            if let end, now >= end {
+                display.say("stopping: the time is over")
+                break
+            }
+            receiveHeartbeats()
+            refused = reap(&display)
+            step(.tick, &display)
+            simulator?.keepRunning(&display)
+            display.show(nowNanos: now)
+        }
+        let clean = stop(&display)
+        if let refused { return refused }
+        return clean ? .success : .failure
+    }
+
+    private func receiveHeartbeats() {
+        while let arrival = receiver.next() {
+            guard arrival.pid == watchdog?.pid else { continue }
+            let event: ProcessKeeper.Event = arrival.notification["STOPPING"] == "1" ? .announcedStop : .beat
+            if event == .beat {
+                if !wasReady { _ = keeper.handle(.productive, nowNanos: bootNanos(), wallNanos: realNanos()) }
+                wasReady = true
+            }
+            _ = keeper.handle(event, nowNanos: bootNanos(), wallNanos: realNanos())
+        }
+    }
+
+    /// Reaps everything that ended: the watchdog, the simulator, and services whose watchdog died before them. Returns the
+    /// status to end with when the watchdog never came up because of something that a new try does not change.
+    private func reap(_ display: inout UpDisplay) -> ExitStatus? {
+        var ended = clx_exit()
+        while clx_reap(-1, &ended) == 1 {
+            let exit: HeldProcess.Exit = ended.signalled != 0 ? .signal(ended.value) : .status(ended.value)
+            if ended.pid == simulator?.process?.pid { simulator?.ended(exit, &display) }
+            guard ended.pid == watchdog?.pid else { continue }
+            watchdog = nil
+            if !wasReady, case .status(let value) = exit, let status = ExitStatus(rawValue: value), status != .failure {
+                return status == .success ? .failure : status
+            }
+            display.say("ib-watchdog ended (\(exit)), starting another")
+            wasReady = false
+            let event: ProcessKeeper.Exit =
+                switch exit {
+                case .status(let value): .status(value)
+                case .signal(let number): .signal(number)
+                case .unknown: .unknown
+                }
+            step(.exited(event), &display)
+        }
+        return nil
+    }
+
+    private func step(_ event: ProcessKeeper.Event, _ display: inout UpDisplay) {
+        switch keeper.handle(event, nowNanos: bootNanos(), wallNanos: realNanos()) {
+        case .none: return
+        case .start: startWatchdog(&display)
+        case .warn(let silent): display.say("no heartbeat of ib-watchdog for \(silent / 1_000_000) ms")
+        case .abort(let silent):
+            display.say("ib-watchdog hangs (\(silent / 1_000_000) ms without a heartbeat), killing it")
+            watchdog?.send(SIGABRT)
+            watchdog?.send(SIGCONT)
+        case .kill: watchdog?.send(SIGKILL)
+        case .terminate:
+            watchdog?.send(SIGTERM)
+            watchdog?.send(SIGCONT)
+        }
+    }
+
+    private func startWatchdog(_ display: inout UpDisplay) {
+        do throws(ProgramError) {
+            guard let path = ProcessEnvironment.sibling("ib-watchdog") else {
+                throw ProgramError(.ioError, "the directory of the executables is not known")
+            }
+            watchdog = try HeldProcess.start(
+                path, arguments: flags, environment: environment, inherit: [lifeline.reading], error: logDescriptor)
+            _ = keeper.handle(.spawned, nowNanos: bootNanos(), wallNanos: realNanos())
+        } catch {
+            display.say(error.description)
+            _ = keeper.handle(.spawnFailed, nowNanos: bootNanos(), wallNanos: realNanos())
+        }
+    }
+
+    // MARK: The end
+
+    /// Ends the lifeline; the watchdog stops connector and recorder in order and ends itself. What is still there after
+    /// everybody's grace is killed. True when nothing had to be.
+    private func stop(_ display: inout UpDisplay) -> Bool {
+        lifeline.closeWriting()
+        let started = bootNanos()
+        var servicesGoneNanos: Int64?
+        var killed: Set<String> = []
+        while true {
+            reapQuietly()
+            let now = bootNanos()
+            let services = ["ib-connector", "ib-recorder"].filter { ServiceLock.isHeld(name: $0, paths: paths) }
+            if services.isEmpty, servicesGoneNanos == nil { servicesGoneNanos = now }
+            let watchdogRuns = ServiceLock.isHeld(name: "ib-watchdog", paths: paths)
+            guard !services.isEmpty || watchdogRuns else { break }
+            // A watchdog that does not run (or is stopped) can't stop the services; they end by themselves, later.
+            var late = now - started > Self.servicesLimitNanos ? services : []
+            if watchdogRuns, let gone = servicesGoneNanos, now - gone > Self.watchdogLimitNanos {
+                late = ["ib-watchdog"]
+            }
+            for name in late where killed.insert(name).inserted {
+                display.say("\(name) does not end, killing it")
+                ServiceLock.holder(name: name, paths: paths).flatMap(HeldProcess.adopt)?.send(SIGKILL)
+            }
+            if now - started > Self.servicesLimitNanos + 10_000_000_000 { break }
+            sleepMillis(50)
+        }
+        let clean = killed.isEmpty
+        simulator?.stop()
+        reapQuietly()
+        display.say(clean ? "stopped" : "stopped, not cleanly")
+        return clean
+    }
+
+    private func reapQuietly() {
+        var ended = clx_exit()
+        while clx_reap(-1, &ended) == 1 {
+            if ended.pid == watchdog?.pid { watchdog = nil }
+            if ended.pid == simulator?.process?.pid { simulator?.forget() }
+        }
+    }
+}
+
+/// A pipe, both ends closed at exec.
+struct Pipe: ~Copyable {
+    let reading: Int32
+    private var writing: Int32
+
+    init() throws(ProgramError) {
+        var ends: [Int32] = [-1, -1]
+        guard clx_pipe(&ends) == 0 else { throw ProgramError(.ioError, "pipe: \(errorText(errno))") }
+        reading = ends[0]
+        writing = ends[1]
+    }
+
+    deinit {
+        close(reading)
+        if writing >= 0 { close(writing) }
+    }
+
+    var writingEnd: Int32 { writing }
+
+    mutating func closeWriting() {
+        if writing >= 0 { close(writing) }
+        writing = -1
+    }
+}
