@@ -93,12 +93,10 @@ extension TickFields {
         let size = size()
         let mask = UInt16(truncatingIfNeeded: digit() & 3)
         tick.flags = TickFlags(rawValue: mask | TickFlags.halt(price: price, size: size, mask: mask))
-        let exchange = text()
-        let conditions = text()
-        // Six bytes are there for the conditions.
-        odd |= conditions &>> 48 == 0 ? 0 : TickFields.signBit
+        let (exchange, exchangeRest) = longText()
+        let conditions = shortText()
         tick.body = TickBody(
-            UInt64(bitPattern: price), UInt64(bitPattern: size), exchange, conditions &<< 16)
+            UInt64(bitPattern: price), UInt64(bitPattern: size), exchange, exchangeRest | conditions &<< 16)
     }
 }
 

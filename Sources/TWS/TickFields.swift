@@ -193,12 +193,31 @@
         return LongDecimal(units: negative ? 0 &- units : units, next: UnsafeRawPointer(nul + 1))
     }
 
-    /// A text of up to eight bytes, zeros behind it.
-    @inlinable @inline(__always) mutating func text() -> UInt64 {
+    /// A text of up to six bytes, zeros behind it.
+    @inlinable @inline(__always) mutating func shortText() -> UInt64 {
         let word = word()
         let count = TickFields.bytesBeforeZero(word)
-        if count == 8, left <= 8 || at.load(fromByteOffset: 8, as: UInt8.self) != 0 { odd = TickFields.signBit }
+        odd |= UInt64(bitPattern: Int64(6 &- count)) & TickFields.signBit
         at += count &+ 1
         return word & TickFields.lowBytes(count)
     }
+
+    /// A text of up to ten bytes: the first eight, and the other two lowest in a word of their own.
+    @inlinable @inline(__always) mutating func longText() -> (UInt64, UInt64) {
+        let word = word()
+        var count = TickFields.bytesBeforeZero(word)
+        var rest: UInt64 = 0
+        if count == 8 {
+            // Eight bytes without a NUL: they lie inside the body, and so does the ninth, which may be the NUL.
+            while count <= 10, count < left, byte(count) != 0 {
+                rest |= UInt64(byte(count)) &<< UInt64(truncatingIfNeeded: (count &- 8) &* 8)
+                count &+= 1
+            }
+            if count > 10 { odd = TickFields.signBit }
+        }
+        at += count &+ 1
+        return (word & TickFields.lowBytes(min(count, 8)), rest)
+    }
+
+    @inlinable @inline(__always) func byte(_ offset: Int) -> UInt8 { at.load(fromByteOffset: offset, as: UInt8.self) }
 }

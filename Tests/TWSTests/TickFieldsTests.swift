@@ -108,3 +108,27 @@ private let masks = ["0", "1", "2", "3", "4", "7", "10", "", "-1", "x"]
         }
     }
 }
+
+/// What nearly all ticks look like must not fall to the careful decoder, which costs several times as much.
+@Test(arguments: [
+    "99|20|1|1755030000|23385.25|3|0|CME||", "99|1234567|2|1755030000|-0.25|0.001|3|NINECHARS| O X  |",
+    "99|22|3|1755030000|108432.25|1.084355|6|1234567|2|", "99|22|3|1755030000|5|123456789.123456789|0|1234567.5|0|",
+    "99|23|4|1755030000|23385.0|", "99|23|4|1755030000|0.5|", "99|1|1|1755030000|1|1|1|TENLETTERS||",
+])
+func ordinaryTicksTakeTheFastPath(text: String) throws {
+    let bytes = body(text)
+    var tick = Tick(kind: .last)
+    let isOrdinary = try bytes.withUnsafeBytes { raw in
+        var fields = TickFields(try #require(raw.baseAddress), count: raw.count, offset: 3)
+        _ = fields.whole()
+        let kind = fields.digit()
+        _ = fields.seconds()
+        switch kind {
+        case 3: fields.quote(into: &tick)
+        case 4: _ = fields.price()
+        default: fields.trade(into: &tick)
+        }
+        return fields.isOrdinary
+    }
+    #expect(isOrdinary)
+}
