@@ -126,7 +126,7 @@ struct ConfigurationReader {
             try key.set(&root, try value(key.kind, node))
             origins[path] = origin(node.position)
         } catch {
-            report(node.position, "'\(path)' \(error.message)", error.suggestion)
+            report(error.position ?? node.position, "'\(path)' \(error.message)", error.suggestion)
         }
     }
 
@@ -137,9 +137,13 @@ struct ConfigurationReader {
             var texts: [String] = []
             for item in items {
                 guard case .scalar(let text, _, _) = item else {
-                    throw ValueProblem("must be a list of single values, but holds \(item.shape)")
+                    throw ValueProblem("must be a list of single values, but holds \(item.shape)").at(item.position)
                 }
-                _ = try kind.parse(text)
+                do throws(ValueProblem) {
+                    _ = try kind.parse(text)
+                } catch {
+                    throw error.at(item.position)
+                }
                 texts.append(text)
             }
             return .texts(texts)

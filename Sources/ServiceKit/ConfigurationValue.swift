@@ -127,10 +127,18 @@ public enum ConfigurationKind: Sendable, Equatable {
 struct ValueProblem: Error, Sendable, Equatable {
     let message: String
     let suggestion: String?
+    /// Of the entry of a list; nil: the value as a whole.
+    var position: TextPosition?
 
     init(_ message: String, _ suggestion: String? = nil) {
         self.message = message
         self.suggestion = suggestion
+    }
+
+    func at(_ position: TextPosition) -> ValueProblem {
+        var copy = self
+        copy.position = position
+        return copy
     }
 }
 
@@ -173,6 +181,7 @@ public enum DurationText {
         for (name, scale) in units.reversed() where name != "min" && nanos % scale == 0 {
             // 24h and 48h read better as hours, 7d better as days.
             if name == "d", nanos / scale < 3 { continue }
+            if name == "m", nanos / scale < 2 { continue }
             return "\(nanos / scale)\(name)"
         }
         return "\(nanos)ns"
@@ -215,14 +224,18 @@ enum ScaledNumber {
         var (value, overflow) = whole.multipliedReportingOverflow(by: scale)
         guard !overflow else { return nil }
         if parts.count == 2 {
-            var unit = scale
-            guard !parts[1].isEmpty else { return nil }
+            guard (1...9).contains(parts[1].utf8.count) else { return nil }
+            var numerator: Int64 = 0
+            var divisor: Int64 = 1
             for digit in parts[1].utf8 {
-                guard digit >= 0x30, digit <= 0x39, unit % 10 == 0 else { return nil }
-                unit /= 10
-                (value, overflow) = value.addingReportingOverflow(Int64(digit - 0x30) * unit)
-                guard !overflow else { return nil }
+                guard digit >= 0x30, digit <= 0x39 else { return nil }
+                numerator = numerator * 10 + Int64(digit - 0x30)
+                divisor *= 10
             }
+            let (product, productOverflow) = numerator.multipliedReportingOverflow(by: scale)
+            guard !productOverflow, product % divisor == 0 else { return nil }
+            (value, overflow) = value.addingReportingOverflow(product / divisor)
+            guard !overflow else { return nil }
         }
         return value
     }

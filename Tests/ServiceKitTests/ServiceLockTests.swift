@@ -1,0 +1,60 @@
+import Foundation
+import Testing
+
+@testable import ServiceKit
+
+@Suite struct ServiceLockTests {
+    @Test func aSecondHolderIsRefusedAndTheFirstIsNamed() throws {
+        let directory = try TemporaryDirectory()
+        let paths = Paths(state: directory.path + "/state", runtime: directory.path + "/run")
+        try paths.makeDirectories()
+        #expect(ServiceLock.holder(name: "x", paths: paths) == nil)
+        #expect(!ServiceLock.isHeld(name: "x", paths: paths))
+        do {
+            let lock = try ServiceLock(name: "x", paths: paths)
+            #expect(ServiceLock.holder(name: "x", paths: paths)?.pid == getpid())
+            do throws(ProgramError) {
+                let second = try ServiceLock(name: "x", paths: paths)
+                _ = consume second
+                Issue.record("taken twice")
+            } catch {
+                #expect(error.status == .configuration)
+                #expect(error.description.contains("another x is running (pid \(getpid()))"))
+            }
+            _ = consume lock
+        }
+        #expect(!ServiceLock.isHeld(name: "x", paths: paths))
+        #expect(ServiceLock.holder(name: "x", paths: paths) == nil)
+    }
+
+    @Test func theSameStateUnderAnotherRuntimeIsRefusedToo() throws {
+        let directory = try TemporaryDirectory()
+        let one = Paths(state: directory.path + "/state", runtime: directory.path + "/a")
+        let two = Paths(state: directory.path + "/state", runtime: directory.path + "/b")
+        try one.makeDirectories()
+        try two.makeDirectories()
+        let lock = try ServiceLock(name: "x", paths: one)
+        do throws(ProgramError) {
+            let second = try ServiceLock(name: "x", paths: two)
+            _ = consume second
+            Issue.record("two recorders for one recording")
+        } catch {
+            #expect(error.status == .configuration)
+        }
+        _ = consume lock
+    }
+
+    @Test func aNumberThatBelongsToAnotherProcessIsNoHolder() throws {
+        let directory = try TemporaryDirectory()
+        let paths = Paths(state: directory.path + "/state", runtime: directory.path + "/run")
+        try paths.makeDirectories()
+        let lock = try ServiceLock(name: "x", paths: paths)
+        // As if the pid had been given to somebody else since: same number, other start.
+        for path in ServiceLock.files(name: "x", paths: paths) {
+            try "\(getpid()) 1\n".write(toFile: path, atomically: false, encoding: .utf8)
+        }
+        #expect(ServiceLock.holder(name: "x", paths: paths) == nil)
+        #expect(ServiceLock.isHeld(name: "x", paths: paths))
+        _ = consume lock
+    }
+}

@@ -1,0 +1,155 @@
+import Supervision
+import Testing
+import Ticks
+
+@Suite struct StreamJudgeTests {
+    private static let second: Int64 = 1_000_000_000
+    private static let staleWarn: Int64 = 300 * second
+
+    /// Facts of a healthy system at a moment.
+    private func facts(_ now: Int64) -> StreamJudge.Facts {
+        var facts = StreamJudge.Facts()
+        facts.durableHeardNanos = now
+        facts.sessionReady = true
+        return facts
+    }
+
+    /// A judge that saw a tick every `gap` for `seconds`; returns the time of the last one.
+    private func fed(gap: Int64, seconds: Int64) -> (StreamJudge, Int64) {
+        var judge = StreamJudge(staleWarnNanos: Self.staleWarn, nowNanos: 0)
+        var now: Int64 = 0
+        var seq: UInt32 = 0
+        while now < seconds * Self.second {
+            now += gap
+            seq += 1
+            judge.observeDurable(TickKey(epoch: 1, seq: seq), nowNanos: now)
+        }
+        return (judge, now)
+    }
+
+    @Test func aLiquidStreamIsLiveThenMuteWithinTenSeconds() {
+        let (judge, last) = fed(gap: Self.second / 5, seconds: 120)
+        #expect(judge.judge(facts(last), nowNanos: last).state == .live)
+        let later = last + 10 * Self.second
+        #expect(judge.judge(facts(later), nowNanos: later).state == .mute)
+        #expect(judge.judge(facts(last + 7 * Self.second), nowNanos: last + 7 * Self.second).state == .live)
+    }
+
+    @Test func aSlowStreamMayBeQuiet() {
+        let (judge, last) = fed(gap: 20 * Self.second, seconds: 1200)
+        let later = last + 60 * Self.second
+        #expect(judge.judge(facts(later), nowNanos: later).state == .quiet)
+        let far = last + 100 * Self.second
+        #expect(judge.judge(facts(far), nowNanos: far).state == .mute)
+    }
+
+    @Test func theWarningTimeIsTheOuterBound() {
+        let (judge, last) = fed(gap: 200 * Self.second, seconds: 6000)
+        #expect(judge.muteLimitNanos(nowNanos: last) == Self.staleWarn)
+    }
+
+    @Test func aClosedMarketIsNoFaultAndUnknownHoursAreOpen() {
+        let (judge, last) = fed(gap: Self.second, seconds: 120)
+        let later = last + 3600 * Self.second
+        var closed = facts(later)
+        closed.marketOpen = false
+        #expect(judge.judge(closed, nowNanos: later).state == .closed)
+        #expect(judge.judge(facts(later), nowNanos: later).state == .mute)
+    }
+
+    @Test func nothingIsReportedFromMemory() {
+        let (judge, last) = fed(gap: Self.second, seconds: 120)
+        #expect(judge.judge(facts(last), nowNanos: last + 6 * Self.second).state == .unknown)
+        var never = facts(last)
+        never.durableHeardNanos = nil
+        #expect(judge.judge(never, nowNanos: last).state == .unknown)
+    }
+
+    @Test func ticksThatDoNotBecomeDurableAreADiskFault() {
+        var (judge, last) = fed(gap: Self.second, seconds: 120)
+        judge.observePublished(TickKey(epoch: 1, seq: 5000), nowNanos: last)
+        #expect(judge.judge(facts(last + 4 * Self.second), nowNanos: last + 4 * Self.second).state == .live)
+        let later = last + 6 * Self.second
+        #expect(judge.judge(facts(later), nowNanos: later).state == .diskFailing)
+        judge.observeDurable(TickKey(epoch: 1, seq: 5000), nowNanos: later)
+        #expect(judge.judge(facts(later), nowNanos: later).state == .live)
+    }
+
+    @Test func whatTheGatewaySaysComesFirst() {
+        let (judge, last) = fed(gap: Self.second, seconds: 120)
+        for state in [StreamState.noLine, .noPermission, .competingSession, .farmDown, .delayed, .notSubscribed] {
+            var facts = facts(last)
+            facts.subscription = state
+            #expect(judge.judge(facts, nowNanos: last).state == state)
+        }
+        var noSession = facts(last)
+        noSession.sessionReady = false
+        #expect(judge.judge(noSession, nowNanos: last).state == .notSubscribed)
+        noSession.inMaintenance = true
+        #expect(judge.judge(noSession, nowNanos: last).state == .maintenance)
+    }
+
+    @Test func theFirstSightOfAnOldTickIsNoArrival() {
+        var judge = StreamJudge(staleWarnNanos: Self.staleWarn, nowNanos: 0)
+        #expect(judge.observeDurable(TickKey(epoch: 1, seq: 9), nowNanos: 1) == false)
+        #expect(judge.judge(facts(2), nowNanos: 2).state == .unknown)
+        #expect(judge.observeDurable(TickKey(epoch: 1, seq: 10), nowNanos: 3) == true)
+        #expect(judge.judge(facts(4), nowNanos: 4).state == .live)
+        #expect(judge.observeDurable(TickKey(epoch: 1, seq: 10), nowNanos: 5) == false, "the same key is no news")
+    }
+
+    @Test func aStreamThatNeverHadATickIsUnknownThenMute() {
+        let judge = StreamJudge(staleWarnNanos: Self.staleWarn, nowNanos: 0)
+        #expect(judge.judge(facts(Self.second), nowNanos: Self.second).state == .unknown)
+        let late = Self.staleWarn + 1
+        #expect(judge.judge(facts(late), nowNanos: late).state == .mute)
+    }
+}
+
+@Suite struct HealthModelTests {
+    private let id = StreamID(conId: 1, kind: .last)
+    private let up = [HealthModel.Service(name: "ib-recorder", isUp: true, state: "running")]
+
+    private func model(_ state: StreamState, required: Bool = true, session: Bool? = true) -> HealthModel {
+        HealthModel(
+            services: up, sessionReady: session, inMaintenance: false,
+            streams: [
+                .init(id: id, required: required, state: state, reason: "why"),
+                .init(id: StreamID(conId: 2, kind: .last), required: true, state: .live, reason: ""),
+            ])
+    }
+
+    @Test(arguments: StreamState.allCases) func everyStateHasTheStatusOfTheDesign(state: StreamState) {
+        let healthy: Set<StreamState> = [.live, .quiet, .closed, .halted, .expired]
+        let degraded: Set<StreamState> = [.delayed, .maintenance]
+        let model = model(state)
+        #expect(model.httpStatus == (healthy.contains(state) || degraded.contains(state) ? 200 : 503))
+        #expect(model.overall == (healthy.contains(state) ? .healthy : degraded.contains(state) ? .degraded : .down))
+    }
+
+    @Test func aContractThatIsNotRequiredDoesNotCount() {
+        #expect(model(.mute, required: false).overall == .healthy)
+        #expect(model(.mute).reasons == ["1.last is mute: why"])
+    }
+
+    @Test func noSessionNoServiceAndNoStreamAreDown() {
+        #expect(model(.live, session: false).httpStatus == 503)
+        #expect(model(.live, session: nil).httpStatus == 503)
+        let dead = HealthModel(
+            services: [.init(name: "ib-connector", isUp: false, state: "down")], sessionReady: true,
+            inMaintenance: false,
+            streams: [.init(id: id, required: true, state: .live, reason: "")])
+        #expect(dead.reasons == ["ib-connector is down"])
+        #expect(HealthModel(services: up, sessionReady: true, inMaintenance: false, streams: []).httpStatus == 503)
+    }
+
+    @Test func theWorstReasonComesFirst() {
+        let model = HealthModel(
+            services: up, sessionReady: true, inMaintenance: false,
+            streams: [
+                .init(id: id, required: true, state: .delayed, reason: ""),
+                .init(id: StreamID(conId: 2, kind: .last), required: true, state: .mute, reason: ""),
+            ])
+        #expect(model.reasons == ["2.last is mute", "1.last is delayed"])
+    }
+}
