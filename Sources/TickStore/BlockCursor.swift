@@ -41,7 +41,7 @@ struct BlockCursor: ~Copyable {
     /// The block at the cursor; moves behind it.
     ///
     /// - Parameter partID: the id that blocks must have; nil takes the one found (for a part's first block).
-    mutating func next(in file: borrowing File, partID: UInt32?) throws(StoreError) -> Step {
+    mutating func next(in file: File, partID: UInt32?) throws(StoreError) -> Step {
         guard try load(BlockHeader.size, from: file) else { return .stop(offset: offset, damaged: false) }
         guard let header = BlockHeader(decoding: UnsafeRawBufferPointer(window(BlockHeader.size))),
             partID == nil || header.partID == partID
@@ -56,7 +56,7 @@ struct BlockCursor: ~Copyable {
 
     /// Moves on from a stop to the next sound block of the part (nil: of any); false (and the cursor at the limit) when
     /// none follows.
-    mutating func resync(in file: borrowing File, partID: UInt32?) throws(StoreError) -> Bool {
+    mutating func resync(in file: File, partID: UInt32?) throws(StoreError) -> Bool {
         while true {
             offset += UInt64(BlockHeader.alignmentBytes)
             guard try load(BlockHeader.size, from: file) else {
@@ -81,7 +81,7 @@ struct BlockCursor: ~Copyable {
     }
 
     /// Makes sure that `count` bytes from `offset` are in the buffer; false when the file or the limit ends before.
-    private mutating func load(_ count: Int, from file: borrowing File) throws(StoreError) -> Bool {
+    private mutating func load(_ count: Int, from file: File) throws(StoreError) -> Bool {
         if offset + UInt64(count) <= bufferOffset + UInt64(filled) { return true }
         guard offset + UInt64(count) <= limit else { return false }
         let consumed = Int(offset - bufferOffset)

@@ -51,13 +51,13 @@ struct DurableSlots: ~Copyable {
         }
     }
 
-    private static func slot(_ number: UInt64, of file: borrowing File, partID: UInt32?) throws(StoreError) -> UInt64? {
+    private static func slot(_ number: UInt64, of file: File, partID: UInt32?) throws(StoreError) -> UInt64? {
         guard let slot = try decoded(number, of: file), partID == nil || slot.partID == partID else { return nil }
         return slot.durableTo
     }
 
     private static func decoded(
-        _ number: UInt64, of file: borrowing File
+        _ number: UInt64, of file: File
     ) throws(StoreError) -> (partID: UInt32, durableTo: UInt64)? {
         let words = UnsafeMutableRawBufferPointer.allocate(byteCount: slotSize, alignment: 8)
         defer { words.deallocate() }

@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 
 /// An open file: closes itself, and every failure names the call and the path.
-struct File: ~Copyable {
+final class File {
     let descriptor: Int32
     let path: String
 

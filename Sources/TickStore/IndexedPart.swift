@@ -30,27 +30,36 @@ final class IndexedPart {
     /// Set by the owner once nothing more can be appended.
     var complete = false
 
-    /// Nil when the file is gone or its first block is not a sound key table.
-    init?(_ path: String, cursor: inout BlockCursor) throws(StoreError) {
+    /// Nil when the file is gone or does not begin with a sound key table.
+    ///
+    /// - Parameter passDamage: look for a sound block behind a damaged beginning; nil is returned only if there is none.
+    init?(_ path: String, passDamage: Bool = false, cursor: inout BlockCursor) throws(StoreError) {
         let opened: File
         do throws(StoreError) { opened = try File(path, O_RDONLY) } catch {
             if error.code == ENOENT { return nil }
             throw error
         }
-        file = opened
+        cursor.seek(to: 0, limit: try opened.size())
+        var step = try cursor.next(in: opened, partID: nil)
+        if case .stop = step, passDamage, try cursor.resync(in: opened, partID: nil) {
+            step = try cursor.next(in: opened, partID: nil)
+        }
+        guard case .block(let header, let payload, let offset) = step, passDamage || header.codec == .keyTable else {
+            return nil
+        }
         self.path = path
-        cursor.seek(to: 0, limit: try file.size())
-        guard case .block(let header, let payload, _) = try cursor.next(in: file, partID: nil),
-            header.codec == .keyTable
-        else { return nil }
-        table = KeyTable(decoding: payload)
+        file = opened
         partID = header.partID
-        indexedTo = cursor.offset
+        let hasTable = offset == 0 && header.codec == .keyTable
+        table = hasTable ? KeyTable(decoding: payload) : KeyTable()
+        indexedTo = hasTable ? cursor.offset : 0
     }
 
-    /// The greatest offset that the durable slots beside the part name.
+    /// How far readers may go: what the durable slots say; for a part that another follows and whose slots are missing,
+    /// all that is sound.
     func durableLimit() throws(StoreError) -> UInt64 {
-        try DurableSlots.read(PartName.durablePath(ofLog: path), partID: partID)
+        let limit = try DurableSlots.read(PartName.durablePath(ofLog: path), partID: partID)
+        return limit == 0 && complete ? try file.size() : limit
     }
 
     /// Indexes what was appended since the last call, up to `limit` (nil: the file's end).

@@ -61,7 +61,7 @@ struct JournalFiles {
     }
 
     /// Gives a file its size and its space. False when there is no room.
-    private func prepare(_ file: borrowing File) throws(StoreError) -> Bool {
+    private func prepare(_ file: File) throws(StoreError) -> Bool {
         if try file.size() != segmentBytes { try file.truncate(to: segmentBytes) }
         do throws(StoreError) {
             return try file.reserve(bytes: segmentBytes, keepSize: false)

@@ -99,6 +99,7 @@ public struct JournalReader: ~Copyable {
             var end = at + 1
             while end < run.count, run[end].key == run[end - 1].key.next { end += 1 }
             let given = page.give(UnsafeBufferPointer(rebasing: run[at..<end]), to: emit)
+            guard given > 0 else { return nil }
             at += given
             want = run[at - 1].key.next
         }

@@ -28,7 +28,7 @@ struct JournalState {
     }
 
     private mutating func readBlocks(
-        _ path: String, _ file: borrowing File, _ partID: UInt32, _ cursor: inout BlockCursor
+        _ path: String, _ file: File, _ partID: UInt32, _ cursor: inout BlockCursor
     ) throws(StoreError) {
         while true {
             switch try cursor.next(in: file, partID: partID) {

@@ -12,6 +12,9 @@ public struct LogRecovery: Sendable {
     /// Sound records in the parts that were read.
     public var records: UInt64 = 0
 
+    /// An empty log.
+    init() {}
+
     /// Reads the last part (and, while its key table is damaged, the ones before), makes durable what is sound in it and
     /// says so in its slots. Changes no part. Makes the directory if it is missing.
     ///

@@ -52,14 +52,14 @@ public struct LogWriter: ~Copyable {
     }
 
     /// Takes over a journal segment whose old content the caller has made invalid, and begins it with the table.
-    init(reusing file: consuming File, capacityBytes: UInt64, table: KeyTable) throws(StoreError) {
+    init(reusing file: File, capacityBytes: UInt64, table: KeyTable) throws(StoreError) {
         let partID = UInt32.random(in: 1 ... .max)
         let end = try LogWriter.begin(file, partID: partID, table: table)
         self.init(file: file, partID: partID, endOffset: end, slots: nil, capacityBytes: capacityBytes)
     }
 
     private init(
-        file: consuming File, partID: UInt32, endOffset: UInt64, slots: consuming DurableSlots?, capacityBytes: UInt64
+        file: File, partID: UInt32, endOffset: UInt64, slots: consuming DurableSlots?, capacityBytes: UInt64
     ) {
         self.file = file
         self.partID = partID
@@ -88,7 +88,7 @@ public struct LogWriter: ~Copyable {
     }
 
     /// Writes the first block and returns where it ends.
-    private static func begin(_ file: borrowing File, partID: UInt32, table: KeyTable) throws(StoreError) -> UInt64 {
+    private static func begin(_ file: File, partID: UInt32, table: KeyTable) throws(StoreError) -> UInt64 {
         let payload = table.encoded()
         let entries = payload.count / KeyTable.entrySize
         guard entries <= BlockHeader.maxTableEntries else { throw .tooManyStreams(path: file.path, count: entries) }

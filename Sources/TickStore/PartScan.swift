@@ -41,7 +41,7 @@ struct PartScan {
     var findings: [LogFinding] = []
 
     /// Reads a part. Damage ends it only above everything that is known to be durable.
-    init(_ path: String, cursor: inout BlockCursor, file: borrowing File, slotsPath: String) throws(StoreError) {
+    init(_ path: String, cursor: inout BlockCursor, file: File, slotsPath: String) throws(StoreError) {
         let size = try file.size()
         try read(path, cursor: &cursor, file: file, slotsPath: slotsPath, size: size, limit: size)
         // Sound blocks behind a tear belong to a write that the tear ended: they count for nothing. Seldom, so the
@@ -63,7 +63,7 @@ struct PartScan {
     private init() {}
 
     private mutating func read(
-        _ path: String, cursor: inout BlockCursor, file: borrowing File, slotsPath: String, size: UInt64, limit: UInt64
+        _ path: String, cursor: inout BlockCursor, file: File, slotsPath: String, size: UInt64, limit: UInt64
     ) throws(StoreError) {
         cursor.seek(to: 0, limit: limit)
         var bad: [Range<UInt64>] = []

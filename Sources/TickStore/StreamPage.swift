@@ -24,10 +24,10 @@ public struct StreamPage: Sendable, Equatable {
 struct PageBuilder {
     let limit: Int
     private(set) var records = 0
+    /// True when the next tick with its `more` records would go beyond the limit.
+    private(set) var isFull = false
 
     init(limit: Int) { self.limit = max(1, limit) }
-
-    var isFull: Bool { records >= limit }
 
     /// Gives as much of `run` as the page takes and returns how many records that was.
     mutating func give(_ run: UnsafeBufferPointer<Tick>, to emit: (UnsafeBufferPointer<Tick>) -> Void) -> Int {
@@ -35,9 +35,14 @@ struct PageBuilder {
         while given < run.count, !isFull {
             let rest = UnsafeBufferPointer(rebasing: run[given...])
             let count = rest.prefixWithoutParting(min(StreamPage.batchRecords, limit - records))
+            if records > 0, records + count > limit {
+                isFull = true
+                break
+            }
             emit(UnsafeBufferPointer(rebasing: rest[..<count]))
             given += count
             records += count
+            isFull = records >= limit
         }
         return given
     }

@@ -4,6 +4,8 @@ internal import Ticks
 struct TickRuns {
     let ticks: UnsafeBufferPointer<Tick>
 
+    init(ticks: UnsafeBufferPointer<Tick>) { self.ticks = ticks }
+
     /// The payload of a block with codec `records`; aligned, since blocks and buffers are.
     init(payload: UnsafeRawBufferPointer) { ticks = payload.bindMemory(to: Tick.self) }
 
