@@ -85,8 +85,8 @@ final class ClientSession {
         return 0
     }
 
-    /// Sends the last bytes in order: what the client sent meanwhile is read away, since closing with unread bytes would
-    /// make the kernel throw away what the client has not read yet.
+    /// Sends the last bytes in order: what the client sent meanwhile is read away, since closing with unread bytes
+    /// would make the kernel throw away what the client has not read yet.
     func finish() {
         shutdown(descriptor, Int32(SHUT_WR))
         var sink = [UInt8](repeating: 0, count: 4_096)

@@ -80,8 +80,8 @@ extension Gateway {
         answer(request, from: client)
     }
 
-    /// A frame that is no message at all ends the connection; a message with a field that cannot be is answered with 320, as
-    /// the real gateway does.
+    /// A frame that is no message at all ends the connection; a message with a field that cannot be is answered with
+    /// 320, as the real gateway does.
     private func misread(_ error: DecodeError, _ client: ClientSession) {
         guard client.phase == .ready, error.message > 0 else { return client.end("bad input: \(error)") }
         log(.warning, "request not understood", ["connection": "\(client.number)", "cause": "\(error)"])

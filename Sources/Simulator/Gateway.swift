@@ -4,8 +4,8 @@ internal import Ticks
 
 /// The simulated gateway: its market, its clients and what connects them. Does no waiting of its own.
 ///
-/// Owner: the event loop, which reads the sockets, calls `step` every few milliseconds and flushes. Streams have positions:
-/// instrument position times four plus the kind's `StreamSlot`.
+/// Owner: the event loop, which reads the sockets, calls `step` every few milliseconds and flushes. Streams have
+/// positions: instrument position times four plus the kind's `StreamSlot`.
 final class Gateway {
     /// How long the streams of a lost client still count as wanted, so that the market keeps its pace meanwhile.
     static let wantedAfterLossNanos: Int64 = 60_000_000_000
@@ -114,7 +114,8 @@ final class Gateway {
         let first = instrument * StreamSlot.kinds.count
         let subscribed = StreamSlot.kinds.enumerated().filter { !live[first + $0.offset].isEmpty }.map(\.element)
         replay?.offer(subscribed: Set(subscribed), nowNanos: nowBootNanos)
-        for row in replay?.take(nowNanos: nowBootNanos, hasRoom: hasReplayRoom) ?? [] {
+        let hasRoom = hasReplayRoom
+        for row in replay?.take(nowNanos: nowBootNanos, hasRoom: hasRoom) ?? [] {
             happened(row.tick, instrument: instrument)
         }
     }

@@ -42,8 +42,8 @@ struct HistoryStore {
         chunks(instrument, kind).first?.first?.seconds
     }
 
-    /// The first `limit` ticks at or after `second`, and after those the rest of the last one's second; ticks at or after
-    /// `openSecond`, which is not over yet, are left out.
+    /// The first `limit` ticks at or after `second`, and after those the rest of the last one's second; ticks at or
+    /// after `openSecond`, which is not over yet, are left out.
     func ticks(
         instrument: Int, kind: TickKind, from second: UInt32, openSecond: UInt32, limit: Int, ignoreSize: Bool = false
     ) -> [MarketTick] {

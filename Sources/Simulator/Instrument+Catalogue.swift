@@ -3,8 +3,8 @@ internal import Ticks
 extension Instrument {
     /// The default instruments: two index futures, a share and a currency pair.
     ///
-    /// `realHours` gives each its weekly trading hours, else all are open around the clock. Futures are those of the next
-    /// quarterly expiry at least eight days after `utcSeconds`.
+    /// `realHours` gives each its weekly trading hours, else all are open around the clock. Futures are those of the
+    /// next quarterly expiry at least eight days after `utcSeconds`.
     static func catalogue(atUTC utcSeconds: Int64, realHours: Bool) -> [Instrument] {
         let today = CivilTime(seconds: utcSeconds).day
         var all = [

@@ -17,9 +17,9 @@ struct MarketEvent: Sendable, Equatable {
 
 /// The generator of one instrument: an endless sequence of events out of a seed.
 ///
-/// The sequence knows no time: however fast it is drawn, and in however many pieces, its events are the same. Prices walk
-/// on the grid of the instrument, drawn back to where they began, so that weeks later they are still plausible; trades
-/// happen at the bid, at the ask or between them; sizes at the best prices are eaten by trades and refilled.
+/// The sequence knows no time: however fast it is drawn, and in however many pieces, its events are the same. Prices
+/// walk on the grid of the instrument, drawn back to where they began, so that weeks later they are still plausible;
+/// trades happen at the bid, at the ask or between them; sizes at the best prices are eaten by trades and refilled.
 struct InstrumentMarket: Sendable {
     let instrument: Instrument
     private var random: RandomSource

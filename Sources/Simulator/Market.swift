@@ -5,8 +5,8 @@ internal import Ticks
 ///
 /// Without a rate each instrument goes at its natural pace: its own events a second, times a factor that the seed gives
 /// to each of its minutes (most near 1, some busy, some quiet), in clumps. With a rate the wanted streams together get
-/// that many ticks a second, held exactly; the minutes' factors then say how the rate is shared. Instruments that nobody
-/// wants go on at a trickle. Pure: time is passed in.
+/// that many ticks a second, held exactly; the minutes' factors then say how the rate is shared. Instruments that
+/// nobody wants go on at a trickle. Pure: time is passed in.
 struct Market: Sendable {
     /// What `advance` may make up for at most, so that a process that was stopped does not flood its clients.
     static let longestStepNanos: Int64 = 1_000_000_000

@@ -1,5 +1,5 @@
-/// The time zones that the simulated market lives in. United States rules since 2007: daylight time from the second Sunday
-/// of March, 2:00 standard time, to the first Sunday of November, 2:00 daylight time.
+/// The time zones that the simulated market lives in. United States rules since 2007: daylight time from the second
+/// Sunday of March, 2:00 standard time, to the first Sunday of November, 2:00 daylight time.
 enum MarketZone: Sendable, CaseIterable {
     case utc
     case eastern

@@ -59,7 +59,8 @@ enum Notice {
         1_101: "Connectivity between IBKR and Trader Workstation has been restored - data lost.",
         1_102: "Connectivity between IBKR and Trader Workstation has been restored - data maintained.",
         1_300:
-            "TWS socket port has been reset and this connection is being dropped.   Please reconnect on the new port - ",
+            "TWS socket port has been reset and this connection is being dropped.   "
+            + "Please reconnect on the new port - ",
         2_103: "Market data farm connection is broken:usfarm", 2_104: "Market data farm connection is OK:usfarm",
         2_105: "HMDS data farm connection is broken:ushmds", 2_106: "HMDS data farm connection is OK:ushmds",
         2_107: "HMDS data farm connection is inactive but should be available upon demand.ushmds",

@@ -90,8 +90,9 @@ struct Options: Sendable, Equatable {
             .init("max-version", value: "N", "highest server version offered (default and most: 200)"),
             .init(
                 "enforce",
-                "apply IB's limits: 5 tick-by-tick lines (10190), one tick-by-tick request per instrument in 15 s (10190), "
-                    + "50 messages a second (100), 100 lines (101), history pacing (162), no trades of currencies (10189)"
+                "apply IB's limits: 5 tick-by-tick lines and one tick-by-tick request per instrument in 15 s (10190), "
+                    + "50 messages a second (100), 100 lines (101), history pacing (162), "
+                    + "no trades of currencies (10189)"
             ),
             .init("real-hours", "keep each instrument's weekly trading hours (default: open around the clock)"),
             .init(

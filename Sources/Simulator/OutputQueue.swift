@@ -31,8 +31,8 @@ struct OutputQueue {
         marks.append((base + UInt64(bytes.count), rows.count))
     }
 
-    /// Writes what the socket takes, at most `pieceBytes` at a time when that is not 0, and passes on the rows that have
-    /// become true.
+    /// Writes what the socket takes, at most `pieceBytes` at a time when that is not 0, and passes on the rows that
+    /// have become true.
     mutating func flush(to descriptor: Int32, pieceBytes: Int, truth: RowFile?) -> Outcome {
         var outcome = Outcome.drained
         while sent < bytes.count {

@@ -65,7 +65,8 @@ private func rowFile(_ path: String?) throws(ProgramError) -> RowFile? {
     }
 }
 
-/// The descriptor of the pipe whose other end the parent holds, so that nothing is left behind when it dies; -1 without.
+/// The descriptor of the pipe whose other end the parent holds, so that nothing is left behind when it dies; -1
+/// without.
 private func lifeline(_ environment: [String: String]) -> Int32 {
     guard let number = environment["IB_STREAM_LIFELINE"].flatMap({ Int32($0) }), number > STDERR_FILENO else {
         return -1

@@ -1,4 +1,5 @@
-/// The generator's source of chance: xoshiro256**, seeded through SplitMix64. Same seed, same numbers, on every machine.
+/// The generator's source of chance: xoshiro256**, seeded through SplitMix64. Same seed, same numbers, on every
+/// machine.
 struct RandomSource: RandomNumberGenerator, Sendable {
     private var a: UInt64
     private var b: UInt64

@@ -1,8 +1,8 @@
 internal import Glibc
 internal import Ticks
 
-/// Real ticks of one contract, read from CSV: `ts_ns,kind,price,size,bid_price,ask_price,bid_size,ask_size`, `kind` one of
-/// `last` and `bid_ask`, numbers exact decimals, times (ns since the Unix epoch) never falling.
+/// Real ticks of one contract, read from CSV: `ts_ns,kind,price,size,bid_price,ask_price,bid_size,ask_size`, `kind` one
+/// of `last` and `bid_ask`, numbers exact decimals, times (ns since the Unix epoch) never falling.
 struct ReplayFile: Sendable {
     struct Row: Sendable, Equatable {
         var timeNanos: Int64

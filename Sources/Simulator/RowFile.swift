@@ -2,7 +2,8 @@ internal import Glibc
 
 /// A CSV file that rows are appended to, written in large pieces. Owner: the event loop.
 ///
-/// After a failed write the file says nothing that can be relied on, so `failure` stays set and the program ends with it.
+/// After a failed write the file says nothing that can be relied on, so `failure` stays set and the program ends with
+/// it.
 final class RowFile {
     static let pieceBytes = 256 * 1024
 

@@ -1,0 +1,56 @@
+import ServiceKit
+import Testing
+import Ticks
+
+@testable import Simulator
+
+@Suite struct ControlCommandTests {
+    @Test(
+        arguments: [
+            ("drop", .drop(reset: false)), ("drop reset", .drop(reset: true)), ("stall", .stall), ("resume", .resume),
+            ("refuse", .refuse), ("accept", .accept), ("status", .status),
+            ("error 1100", .error(code: 1_100, text: nil)),
+            ("error 2103 usfuture", .error(code: 2_103, text: "usfuture")),
+            ("error 354 Not  subscribed ", .error(code: 354, text: "Not  subscribed")),
+            ("mute 711280073.bid_ask", .mute(.one(StreamID(conId: 711_280_073, kind: .bidAsk)))),
+            ("unmute all", .unmute(.all)), ("raw 00 0a ff", .raw([0, 10, 255])), ("fragment 1", .fragment(1)),
+        ] as [(String, ControlCommand)]) func linesAreRead(line: String, command: ControlCommand) throws
+    {
+        #expect(try ControlCommand(parsing: line) == command)
+    }
+
+    @Test(arguments: [
+        "", "dorp", "drop it", "stall now", "error", "error x", "error -1", "mute", "mute MNQ", "raw", "raw 0",
+        "raw zz",
+        "fragment", "fragment -1",
+    ]) func otherLinesAreErrors(line: String) {
+        #expect(throws: ControlError.self) { try ControlCommand(parsing: line) }
+    }
+
+    @Test func farmsAreFoundInNotices() {
+        #expect(Faults.farm(ofText: "Market data farm connection is broken:usfarm.nj") == "usfarm.nj")
+        #expect(Faults.farm(ofText: Notice.text(ofCode: 2_108)) == "usfarm")
+        #expect(Faults.farm(ofText: "nothing") == nil)
+        #expect(
+            Notice.text(ofCode: 2_107, farm: "euhmds")
+                == "HMDS data farm connection is inactive but should be available upon demand.euhmds")
+    }
+
+    @Test func optionsAreReadAndBounded() throws {
+        func options(_ arguments: String...) throws -> Options { try Options(Options.flags.parse(arguments)) }
+        #expect(try options() == Options())
+        let some = try options("--port", "0", "--rate=20000", "--seed", "7", "--max-version", "178", "--enforce")
+        #expect(some.port == 0 && some.rate == 20_000 && some.seed == 7 && some.maxVersion == 178 && some.enforce)
+        let replay = try options("--replay", "x.csv", "--con-id", "5", "--speed", "0")
+        #expect(replay.replayPath == "x.csv" && replay.replayConId == 5 && replay.replaySpeed == 0)
+        for bad in [
+            ["--port", "65536"], ["--rate", "0"], ["--max-version", "201"], ["--max-version", "156"], ["--speed", "1"],
+            ["--replay", "x", "--speed", "nan"], ["--seed", "-1"], ["--bogus"], ["word"],
+        ] {
+            do {
+                _ = try Options(Options.flags.parse(bad))
+                Issue.record("accepted \(bad)")
+            } catch { #expect(error.status == .usage) }
+        }
+    }
+}
