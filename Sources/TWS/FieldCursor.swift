@@ -49,7 +49,7 @@ struct FieldCursor {
 
     mutating func skip() throws(DecodeError) { _ = try bytes() }
 
-    /// An integer; 0 for an empty field. Throws for anything beyond 18 digits except the greatest Int64 ("unset").
+    /// An integer; 0 for an empty field. Throws for what is no integer of 64 bits.
     mutating func int64() throws(DecodeError) -> Int64 {
         try requireField()
         var nul = at
