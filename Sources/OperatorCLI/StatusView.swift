@@ -10,6 +10,9 @@ struct StatusView {
     /// `healthy`, `degraded`, `down`, or `unknown` when the watchdog's own judge stands still.
     var health: String { status["health"]?.string ?? "unknown" }
 
+    /// The watchdog has not judged anything yet.
+    var isStarting: Bool { status["streams"]?.object?.members.isEmpty != false && health == "unknown" }
+
     /// For `ib-stream status`: 0 healthy, 1 degraded, 2 down.
     var exitStatus: ExitStatus {
         switch health {

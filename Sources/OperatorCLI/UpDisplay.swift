@@ -57,6 +57,7 @@ struct UpDisplay {
     private mutating func tell(_ view: StatusView?, _ nowNanos: Int64) {
         // Before the watchdog first answers there is nothing to say for a while.
         guard view != nil || nowNanos - startedNanos > 5_000_000_000 else { return }
+        if let view, view.isStarting { return }
         let line = view?.summary ?? "no answer from ib-watchdog"
         let health = line.prefix { $0 != " " }
         let changed = health != lastLine.prefix { $0 != " " }

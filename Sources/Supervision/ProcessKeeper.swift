@@ -183,7 +183,8 @@ public struct ProcessKeeper: Sendable {
             state = .stopped
             return .none
         }
-        if exit == .status(78) {
+        // A run that has worked ended for something new; it may well start again.
+        if exit == .status(78), !isProductive {
             state = .down(startAtNanos: nowNanos + limits.configurationNanos)
             return .none
         }
