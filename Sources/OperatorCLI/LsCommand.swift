@@ -1,1 +1,105 @@
-let lsCommand = Command.notBuilt("ls", "Lists what is recorded.")
+internal import JSON
+internal import ServiceKit
+internal import TickStore
+internal import Ticks
+
+let lsCommand = Command(
+    "ls", usage: "[FLAGS]", "Lists the streams that are recorded.",
+    flags: [CatSelection.from, CatSelection.to, .init("json", "print one JSON object")],
+    examples: [
+        ("ib-stream ls", "every stream with its ticks and times"),
+        ("ib-stream ls --from 24h", "what came in the last day"),
+    ]
+) { context throws(ProgramError) in
+    let (state, configuration) = try CatSelection.recording("ls", context)
+    var reader = TickReader(stateDirectory: state, try CatSelection.selection("ls", context.flags))
+    var progress = CatProgress("ls", totalBytes: try CatSelection.bytesTotal("ls", reader), outputIsData: false)
+    var streams: [StreamID: LsEntry] = [:]
+    while let run = try CatSelection.next("ls", &reader) {
+        streams[run.stream, default: LsEntry()].add(run.ticks)
+        progress.update(reader.bytesRead)
+    }
+    progress.finish()
+    let symbols = Dictionary(configuration.contracts.map { ($0.conId, $0.symbol) }) { first, _ in first }
+    if context.flags.has("json") {
+        printOut(LsEntry.json(streams, symbols))
+    } else {
+        printOut(LsEntry.table(streams, symbols))
+    }
+    return CatSelection.report("ls", reader.findings)
+}
+
+/// What one stream has.
+struct LsEntry {
+    var ticks = 0
+    var markers = 0
+    var lastKey = TickKey.zero
+    var firstRecvNanos: Int64 = 0
+    var lastRecvNanos: Int64 = 0
+
+    mutating func add(_ run: UnsafeBufferPointer<Tick>) {
+        if lastKey == .zero { firstRecvNanos = run[0].tsRecvNanos }
+        for tick in run {
+            if tick.kindByte == TickKind.marker.rawValue { markers += 1 }
+            if tick.kindByte < TickKind.more.rawValue { ticks += 1 }
+        }
+        lastKey = run[run.count - 1].key
+        lastRecvNanos = run[run.count - 1].tsRecvNanos
+    }
+
+    static func table(_ streams: [StreamID: LsEntry], _ symbols: [Int32: String]) -> String {
+        let rows = streams.sorted { $0.key < $1.key }.map { stream, entry in
+            [
+                stream.description, symbols[stream.conId] ?? "", "\(entry.ticks)", "\(entry.markers)",
+                Timestamp.text(entry.firstRecvNanos, digits: 3), Timestamp.text(entry.lastRecvNanos, digits: 3),
+                entry.lastKey.description,
+            ]
+        }
+        return TextTable.text(
+            ["STREAM", "SYMBOL", "TICKS", "MARKERS", "FIRST", "LAST", "LAST KEY"], rows, rightAligned: [2, 3])
+    }
+
+    static func json(_ streams: [StreamID: LsEntry], _ symbols: [Int32: String]) -> String {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.field("streams") { writer in
+                writer.object { writer in
+                    for (stream, entry) in streams.sorted(by: { $0.key < $1.key }) {
+                        writer.field(stream.description) { writer in
+                            writer.object { writer in
+                                if let symbol = symbols[stream.conId] { writer.field("symbol", symbol) }
+                                writer.field("ticks", entry.ticks)
+                                writer.field("markers", entry.markers)
+                                writer.field("first_ts_recv", Timestamp.text(entry.firstRecvNanos))
+                                writer.field("last_ts_recv", Timestamp.text(entry.lastRecvNanos))
+                                writer.field("last", entry.lastKey.rawValue)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        return String(decoding: writer.bytes, as: UTF8.self) + "\n"
+    }
+}
+
+/// Columns for people.
+enum TextTable {
+    static func text(_ heads: [String], _ rows: [[String]], rightAligned: Set<Int>) -> String {
+        var widths = heads.map(\.utf8.count)
+        for row in rows {
+            for (column, cell) in row.enumerated() { widths[column] = max(widths[column], cell.utf8.count) }
+        }
+        var text = ""
+        for row in [heads] + rows {
+            var line = ""
+            for (column, cell) in row.enumerated() {
+                let gap = String(repeating: " ", count: widths[column] - cell.utf8.count)
+                line += (column == 0 ? "" : "  ") + (rightAligned.contains(column) ? gap + cell : cell + gap)
+            }
+            while line.last == " " { line.removeLast() }
+            text += line + "\n"
+        }
+        return text
+    }
+}

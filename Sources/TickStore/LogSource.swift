@@ -129,9 +129,13 @@ struct LogSource: ~Copyable {
         partID = nil
         cursor.seek(to: 0, limit: try file.size())
         var table: KeyTable?
-        if case .block(let header, let payload, _) = try cursor.next(in: file, partID: nil) {
+        switch try cursor.next(in: file, partID: nil) {
+        case .block(let header, let payload, _):
             partID = header.partID
             if header.codec == .keyTable { table = KeyTable(decoding: payload) }
+        case .stop:
+            // A damaged beginning of a part is a finding; any other file was never meant.
+            if case .file = origin, try !cursor.resync(in: file, partID: nil) { throw .notALog(path: path) }
         }
         let limit = try limit(of: file, final: final)
         cursor.seek(to: table == nil ? 0 : min(cursor.offset, limit), limit: limit)

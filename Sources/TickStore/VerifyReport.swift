@@ -17,7 +17,6 @@ public struct VerifyReport: Sendable {
         /// Ticks: records that are neither `more` nor `marker`.
         public var ticks: UInt64 = 0
         public var records: UInt64 = 0
-        /// Gaps that were opened and not closed: 0 or 1 unless the recording is odd.
         public var markers: UInt64 = 0
         public var lostRanges: UInt64 = 0
         public var missingRanges: UInt64 = 0
@@ -102,8 +101,8 @@ public struct VerifyReport: Sendable {
             writer.field("repeated", stream.repeated)
             writer.field("first", stream.firstKey.rawValue)
             writer.field("last", stream.lastKey.rawValue)
-            writer.field("first_ts_recv", Moment.text(stream.firstRecvNanos))
-            writer.field("last_ts_recv", Moment.text(stream.lastRecvNanos))
+            writer.field("first_ts_recv", TimeText.string(stream.firstRecvNanos))
+            writer.field("last_ts_recv", TimeText.string(stream.lastRecvNanos))
         }
     }
 

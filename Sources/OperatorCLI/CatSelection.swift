@@ -1,0 +1,99 @@
+internal import Glibc
+internal import ServiceKit
+internal import TickStore
+internal import Ticks
+
+/// The flags that the commands which read a recording share.
+enum CatSelection {
+    static let from = FlagSet.Flag(
+        "from", value: "TIME", "from this time on (RFC 3339, or a duration before now such as 2h)")
+    static let to = FlagSet.Flag("to", value: "TIME", "up to this time, exclusive")
+    static let order = FlagSet.Flag("order", value: "ORDER", "time (default) or arrival, the order of keys")
+
+    /// What the flags select.
+    static func selection(
+        _ command: String, _ flags: ParsedFlags, streams: Set<StreamID>? = nil
+    ) throws(ProgramError) -> TickReader.Selection {
+        var order = TickReader.Order.time
+        if let text = flags.value("order") {
+            guard let known = TickReader.Order(rawValue: text) else {
+                throw ProgramError(.usage, "\(command): --order \(text): unknown order: use time or arrival")
+            }
+            order = known
+        }
+        return TickReader.Selection(
+            streams: streams, fromNanos: try time(command, "from", flags), toNanos: try time(command, "to", flags),
+            order: order)
+    }
+
+    private static func time(_ command: String, _ name: String, _ flags: ParsedFlags) throws(ProgramError) -> Int64? {
+        guard let text = flags.value(name) else { return nil }
+        if let nanos = Timestamp.parse(text) { return nanos }
+        if let nanos = DurationText.parse(text), nanos >= 0 { return realNanos() - nanos }
+        throw ProgramError(
+            .usage,
+            "\(command): --\(name) \(text): not a time: write 2026-01-31T14:30:00Z, 2026-01-31 or a duration such as 2h"
+        )
+    }
+
+    /// A stream by its written form.
+    static func stream(_ command: String, _ text: String) throws(ProgramError) -> StreamID {
+        guard let stream = StreamID(text) else {
+            let kinds = TickKind.streamKinds.map { $0.name.description }
+            let kind = text.split(separator: "@")[0].split(separator: ".").last.map(String.init) ?? ""
+            let hint = Spelling.nearest(to: kind, in: kinds).map { "did you mean .\($0)? " } ?? ""
+            throw ProgramError(
+                .usage, "\(command): '\(text)' is no stream: \(hint)a stream is written like 711280073.bid_ask")
+        }
+        return stream
+    }
+
+    /// The recording that is meant: its state directory, and the configuration. Throws 66 when there is none.
+    static func recording(
+        _ command: String, _ context: OperatorContext
+    ) throws(ProgramError) -> (state: String, configuration: Configuration) {
+        let (configuration, paths) = try context.locate()
+        var status = stat()
+        guard stat(paths.log, &status) == 0 else {
+            guard errno == ENOENT else {
+                throw ProgramError(
+                    .ioError, "\(command): \(paths.log): \(errorText(errno)): run it as the recorder's user")
+            }
+            throw ProgramError(
+                .noInput,
+                "\(command): nothing is recorded in \(paths.state): start with 'ib-stream up' or name another --root")
+        }
+        return (paths.state, configuration)
+    }
+
+    /// The reader's next run.
+    static func next(_ command: String, _ reader: inout TickReader) throws(ProgramError) -> TickReader.Run? {
+        do throws(StoreError) { return try reader.next() } catch { throw failure(command, error) }
+    }
+
+    /// Bytes that a reader has before it.
+    static func bytesTotal(_ command: String, _ reader: borrowing TickReader) throws(ProgramError) -> UInt64 {
+        do throws(StoreError) { return try reader.bytesTotal() } catch { throw failure(command, error) }
+    }
+
+    /// A failure of the files as a program's last line.
+    static func failure(_ command: String, _ error: StoreError) -> ProgramError {
+        if case .notALog = error {
+            return ProgramError(
+                command == "verify" ? .failure : .noInput, "\(command): \(error): name a part of the log")
+        }
+        return switch error.code {
+        case ENOENT: ProgramError(.noInput, "\(command): \(error): check the path")
+        case EACCES, EPERM: ProgramError(.ioError, "\(command): \(error): run it as the recorder's user")
+        default: ProgramError(.ioError, "\(command): \(error): see 'ib-stream verify' and the disk's log")
+        }
+    }
+
+    /// Says on standard error what could not be read. Returns the exit status: 0 if all could.
+    static func report(_ command: String, _ findings: [LogFinding]) -> Int32 {
+        for finding in findings {
+            printError("ib-stream", "\(command): \(finding): passed over: see 'ib-stream verify'")
+        }
+        return findings.isEmpty ? ExitStatus.success.rawValue : ExitStatus.failure.rawValue
+    }
+}
