@@ -125,7 +125,8 @@ public struct TickByTickRequest: Sendable, Hashable {
     }
 }
 
-/// `96 | reqId | CONTRACT12 | includeExpired | start | end | numberOfTicks | whatToShow | useRth | ignoreSize | options`
+/// `96 | reqId | CONTRACT12 | includeExpired | start | end | numberOfTicks | whatToShow | useRth | ignoreSize |
+/// options`
 public struct HistoricalTicksRequest: Sendable, Hashable {
     public var requestId: Int32
     public var contract: Contract

@@ -104,9 +104,11 @@ public enum ErrorPolicy {
         }
     }
 
-    /// The rule of a message. Some codes depend on the text; unknown ones fail their request, or are notices without one.
+    /// The rule of a message. Some codes depend on the text; unknown ones fail their request, or are notices without
+    /// one.
     ///
-    /// - Parameter isLevel1: the request is a `reqMktData`, where a missing API subscription may only mean delayed data.
+    /// - Parameter isLevel1: the request is a `reqMktData`, where a missing API subscription may only mean delayed
+    /// data.
     public static func rule(for error: ErrorMessage, isLevel1: Bool = false) -> Rule {
         if let rule = ruleByText(error) { return rule }
         if isLevel1, error.code == 10089 || error.code == 10091 { return Rule(error.code, .request, .warning, .note) }

@@ -51,8 +51,8 @@ extension [UInt8] {
         append(0)
     }
 
-    /// A number of a tick: its kept text where there is one, else its exact decimal, else the "unset" number of its type
-    /// (an empty field would do for our own reader; other clients want a number).
+    /// A number of a tick: its kept text where there is one, else its exact decimal, else the "unset" number of its
+    /// type (an empty field would do for our own reader; other clients want a number).
     mutating func appendTickNumber(_ units: Int64, _ field: MoreField, _ more: MoreTexts, isSize: Bool) {
         if let text = more.text(field) {
             append(contentsOf: text)

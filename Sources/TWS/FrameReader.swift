@@ -12,9 +12,9 @@ public enum FrameError: Error, Equatable, Sendable, CustomStringConvertible {
 
 /// Cuts the byte stream of one TWS connection into frames: four length bytes, big endian, and a body.
 ///
-/// The caller reads into `withFreeSpace` and takes bodies from `next` until it returns nil. Bytes may arrive cut anywhere,
-/// also inside the length; none is ever dropped. A body is a window into the buffer: no copy, no allocation. What is
-/// left of an incomplete frame moves to the front of the buffer once per read, not per frame.
+/// The caller reads into `withFreeSpace` and takes bodies from `next` until it returns nil. Bytes may arrive cut
+/// anywhere, also inside the length; none is ever dropped. A body is a window into the buffer: no copy, no
+/// allocation. What is left of an incomplete frame moves to the front of the buffer once per read, not per frame.
 ///
 /// The buffer has 256 KiB, grows for the one frame that needs more (16 MiB at most), and is given back afterwards.
 /// Owner: the thread that owns the socket. Source: TWS protocol, transport and framing.
@@ -41,7 +41,8 @@ public struct FrameReader: ~Copyable {
     /// Bytes of frames that have not been handed out yet.
     @inlinable public var bufferedBytes: Int { end &- start }
 
-    /// Lets `body` write at the buffer's free end; it returns how many bytes it wrote (0 for none), which is also the result.
+    /// Lets `body` write at the buffer's free end; it returns how many bytes it wrote (0 for none), which is also the
+    /// result.
     ///
     /// There is always room for at least one byte, and ordinarily for 128 KiB or more. Ends the life of every body that
     /// `next` returned. Precondition: `next` has returned nil since the last call, and the count is within the space.

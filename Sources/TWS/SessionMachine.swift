@@ -69,7 +69,8 @@ public struct SessionMachine: Sendable {
         case circuitChanged(Circuit)
     }
 
-    /// Whether attempts are made as usual. Open: one probe now and then; half open: the probe is under way or not proved.
+    /// Whether attempts are made as usual. Open: one probe now and then; half open: the probe is under way or not
+    /// proved.
     public enum Circuit: String, Sendable {
         case closed
         case open

@@ -1,10 +1,10 @@
 /// The fields of an ordinary tick, eight bytes at a time and almost without branches.
 ///
 /// It reads what nearly all ticks look like: ids of up to seven digits, ten digits of seconds, plain decimals, short
-/// texts. Whatever else it meets only sets `odd`, and the whole message goes to `FieldCursor` afterwards, which decodes
-/// everything and tells what is wrong. So no field is checked on its own; what holds all the time is that nothing outside
-/// the body is read: a load either has eight bytes in front of `end` or is the body's last eight bytes. When the fields
-/// run out, it reads garbage from inside the body until `isOrdinary` says no.
+/// texts. Whatever else it meets only sets `odd`, and the whole message goes to `FieldCursor` afterwards, which
+/// decodes everything and tells what is wrong. So no field is checked on its own; what holds all the time is that
+/// nothing outside the body is read: a load either has eight bytes in front of `end` or is the body's last eight
+/// bytes. When the fields run out, it reads garbage from inside the body until `isOrdinary` says no.
 ///
 /// Method: the known bit tricks on 64-bit words: a byte is zero where `(w - 0x01…) & ~w` has its high bit; eight digits
 /// combine in three multiplications.
@@ -53,7 +53,8 @@
         return ~((~0 &<< half) &<< half)
     }
 
-    /// The values of the first `count` (1 to 8) bytes as digits, the last one highest; high bits in `odd` if one is none.
+    /// The values of the first `count` (1 to 8) bytes as digits, the last one highest; high bits in `odd` if one is
+    /// none.
     @inlinable @inline(__always) static func values(_ word: UInt64, _ count: Int, odd: inout UInt64) -> UInt64 {
         let values = (word ^ 0x3030_3030_3030_3030) &<< UInt64(truncatingIfNeeded: 64 &- count &* 8)
         odd |= (values &+ 0x7676_7676_7676_7676) | values

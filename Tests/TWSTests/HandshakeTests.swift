@@ -20,7 +20,8 @@ private func serverHello(_ bytes: [UInt8], _ offered: ClosedRange<Int> = ServerV
 @Test func theServerAnswersWithTheLiteralBytes() throws {
     let bytes = hex(
         """
-        00 00 00 21 | 31 38 37 00 | 32 30 32 35 30 38 31 32 20 32 30 3a 31 31 3a 33 34 20 55 53 2f 43 65 6e 74 72 61 6c 00
+        00 00 00 21 | 31 38 37 00 |
+        32 30 32 35 30 38 31 32 20 32 30 3a 31 31 3a 33 34 20 55 53 2f 43 65 6e 74 72 61 6c 00
         """)
     let hello = ServerHello(version: 187, connectionTime: "20250812 20:11:34 US/Central")
     var out: [UInt8] = []

@@ -106,8 +106,8 @@ func contractDataHasTheFieldsOfItsVersion(version: Int, secType: String, count: 
 
 @Test func aRecordedStockDecodes() throws {
     let text =
-        "10|9001|TSLA|STK||0||SMART|USD|TSLA|NMS|NMS|76792991|0.01||ACTIVETIM|SMART,AMEX|1|0|TESLA INC|NASDAQ||Consumer|"
-        + "Auto|Auto-Cars|US/Eastern|20221229:0400-20221229:2000;20221231:CLOSED|20221229:0930-20221229:1600|||1|ISIN|"
+        "10|9001|TSLA|STK||0||SMART|USD|TSLA|NMS|NMS|76792991|0.01||ACTIVETIM|SMART,AMEX|1|0|TESLA INC|NASDAQ||"
+        + "Consumer|Auto|Auto-Cars|US/Eastern|20221229:0400-20221229:2000;20221231:CLOSED|20221229:0930-20221229:1600|||1|ISIN|"
         + "US88160R1014|1|||26,26||COMMON|1|1|100|"
     guard case .contractData(9_001, let found) = try decodeServer(body(text), 173) else {
         Issue.record("no contract data")
