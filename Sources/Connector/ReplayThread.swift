@@ -14,7 +14,23 @@ func runReplay(_ task: TaskContext, context: Context, paths: Paths, journalDirec
     while !task.stop.isStopped {
         task.progress.advance()
         _ = try poller.wait(timeoutMillis: 250)
-        guard !poller[serverEntry].isEmpty else { continue }
-        _ = try server.serve(timeoutMillis: 0, source: &source)
+        if !poller[serverEntry].isEmpty { _ = try server.serve(timeoutMillis: 0, source: &source) }
+    }
+}
+
+/// The journal as a replay server's source.
+private struct JournalSource: ReplaySource, ~Copyable {
+    var reader: JournalReader
+
+    mutating func read(_ request: ReplayRequest, into sink: inout ReplaySink) throws(ReplayRefusal) -> TickKey {
+        try request.answer(
+            into: &sink,
+            firstKey: { nanos throws(StoreError) in
+                try reader.firstKey(of: request.stream, receivedFromNanos: nanos)
+            },
+            read: { key, emit throws(StoreError) in
+                let page = try reader.read(request.stream, from: key, limit: request.limit, emit: emit)
+                return ReplayPage(next: page.next, goneFirst: page.goneFirst)
+            })
     }
 }

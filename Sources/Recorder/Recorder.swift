@@ -49,6 +49,9 @@ func startRecorder(_ service: ServiceContext) throws {
             while !task.stop.wait(millis: 250) { task.progress.advance() }
         }
     }
+    let history = try service.supervise("history") { task in
+        try runHistory(task, context: context, paths: paths)
+    }
     let control = try service.supervise("control") { task in
         try runControl(
             task, context: context, paths: paths, queue: queue, status: status, facts: facts)
@@ -60,6 +63,7 @@ func startRecorder(_ service: ServiceContext) throws {
         writer.stop()
     }
     service.onStop("sockets") {
+        history.stop()
         control.stop()
         context.shutdown()
     }

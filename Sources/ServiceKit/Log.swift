@@ -149,6 +149,11 @@ public func printError(_ program: String, _ text: String) {
     _ = Files.writeAll(STDERR_FILENO, Array("\(program): \(line)\n".utf8))
 }
 
+/// Bytes on standard output. False when the reader is gone.
+@discardableResult public func printOut(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    Files.writeAll(STDOUT_FILENO, Array(bytes)) == 0
+}
+
 /// Text on standard output. False when the reader is gone.
 @discardableResult public func printOut(_ text: String) -> Bool {
     Files.writeAll(STDOUT_FILENO, Array(text.utf8)) == 0
