@@ -47,15 +47,19 @@ public enum Spelling {
         return best.word
     }
 
-    /// Edit distance (insert, delete, replace; `-` counts as `_`).
+    /// Edit distance: insert, delete, replace and exchange of neighbours cost 1; `-` counts as `_`.
     private static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+        var beforePrevious: [Int] = []
         var previous = Array(0...b.count)
         for i in a.indices {
             var current = [i + 1]
             for j in b.indices {
                 let same = a[i] == b[j] || (a[i] == UInt8(ascii: "-") && b[j] == UInt8(ascii: "_"))
-                current.append(min(previous[j] + (same ? 0 : 1), previous[j + 1] + 1, current[j] + 1))
+                var cost = min(previous[j] + (same ? 0 : 1), previous[j + 1] + 1, current[j] + 1)
+                if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { cost = min(cost, beforePrevious[j - 1] + 1) }
+                current.append(cost)
             }
+            beforePrevious = previous
             previous = current
         }
         return previous[b.count]

@@ -48,7 +48,8 @@ extension ConfigurationReader {
             } else if Self.retiredNames.contains(name) {
                 warnings.append("environment \(name) has no meaning any more and is ignored")
             } else {
-                let nearest = Spelling.nearest(to: name.lowercased(), in: Self.names.keys.map { $0.lowercased() })
+                let nearest = Spelling.nearest(
+                    to: name.lowercased(), in: Self.names.keys.map { $0.lowercased() }.sorted())
                 warnings.append(
                     "environment \(name) is unknown and ignored"
                         + (nearest.map { ": did you mean \($0.uppercased())?" } ?? ""))

@@ -1,0 +1,143 @@
+import Foundation
+import Testing
+
+/// The whole system below `ib-stream up`, killed here and there. One at a time: the machine may be small.
+@Suite(.serialized) struct UpTests {
+    /// A running system against the simulator.
+    private final class System {
+        let directory: TestDirectory
+        let process: Process
+        var runtime: String { directory.path + "/run/simulated" }
+        private var log: String { directory.path + "/err" }
+
+        init(_ more: [String] = []) throws {
+            directory = try TestDirectory()
+            process = try Programs.start(
+                "ib-stream", ["up", "--simulate", "--root", directory.path] + more,
+                environment: ["SWIFT_BACKTRACE": "enable=no"], output: directory.path + "/out",
+                errors: directory.path + "/err")
+        }
+
+        deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+
+        var errors: String { (try? String(contentsOfFile: log, encoding: .utf8)) ?? "" }
+
+        /// The pid inside a service's lock.
+        func pid(_ name: String) -> Int32? {
+            let text = (try? String(contentsOfFile: "\(runtime)/\(name).lock", encoding: .utf8)) ?? ""
+            return text.split(separator: " ").first.flatMap { Int32($0) }
+        }
+
+        func isHeld(_ name: String) -> Bool {
+            let descriptor = open("\(runtime)/\(name).lock", O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { return false }
+            defer { close(descriptor) }
+            return flock(descriptor, LOCK_SH | LOCK_NB) != 0
+        }
+
+        func status() throws -> [String: Any]? {
+            let outcome = try Programs.run("ib-stream", ["status", "--json", "--simulate", "--root", directory.path])
+            return try? JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+        }
+
+        /// Waits until all is healthy.
+        func isHealthy(seconds: Double = 40) throws -> Bool {
+            try Programs.eventually(seconds: seconds) {
+                try status()?["health"] as? String == "healthy" ? true : nil
+            } ?? false
+        }
+
+        /// The newest durable (epoch, seq) of any stream.
+        func durable() throws -> [Int]? {
+            let streams = try status()?["streams"] as? [String: [String: Any]]
+            return streams?.values.compactMap { $0["durable"] as? [Int] }.max { $0.lexicographicallyPrecedes($1) }
+        }
+
+        /// Waits until another process than `old` holds the service's lock.
+        func successor(of old: Int32, _ name: String, seconds: Double = 60) -> Int32? {
+            Programs.eventually(seconds: seconds) {
+                guard isHeld(name), let pid = pid(name), pid != old else { return nil }
+                return pid
+            }
+        }
+
+        static let services = ["ib-watchdog", "ib-connector", "ib-recorder"]
+
+        func allEnded(seconds: Double) -> Bool {
+            Programs.eventually(seconds: seconds) { Self.services.contains(where: isHeld) ? nil : true } ?? false
+        }
+    }
+
+    @Test func itRunsForATimeAndEndsInOrderWithNothingLeft() throws {
+        let system = try System(["--for", "8s"])
+        #expect(Programs.wait(system.process, seconds: 60) == 0, "\(system.errors)")
+        #expect(!System.services.contains(where: system.isHeld))
+        let lines = system.errors.split(separator: "\n").map(String.init)
+        func place(_ text: String) -> Int? { lines.firstIndex { $0.contains(text) } }
+        let connector = try #require(place("ib-connector: stopped"), "\(system.errors)")
+        let recorder = try #require(place("ib-recorder: stopped"), "\(system.errors)")
+        let watchdog = try #require(place("ib-watchdog: stopped"), "\(system.errors)")
+        #expect(connector < recorder && recorder < watchdog, "the recorder ends behind the connector")
+        for name in ["session", "judge", "write"] {
+            #expect(place("Started \(name) task with exception monitoring") != nil, "\(name)")
+        }
+    }
+
+    @Test func killedAndStoppedServicesComeBackAndNothingStartsTwice() throws {
+        let system = try System()
+        #expect(try system.isHealthy(), "\(system.errors)")
+        for name in ["ib-connector", "ib-recorder"] {
+            for signal in [SIGKILL, SIGSTOP] {
+                let old = try #require(system.pid(name))
+                let before = try system.durable()
+                kill(old, signal)
+                #expect(system.successor(of: old, name) != nil, "\(name) after signal \(signal): \(system.errors)")
+                #expect(try system.isHealthy(), "\(name) after signal \(signal): \(system.errors)")
+                let after = try system.durable()
+                #expect(before.map { (after ?? []).lexicographicallyPrecedes($0) } == false, "durable keys only rise")
+            }
+        }
+        // The watchdog's end touches nobody: the services keep their processes.
+        for signal in [SIGKILL, SIGSTOP] {
+            let services = ["ib-connector", "ib-recorder"].map(system.pid)
+            let old = try #require(system.pid("ib-watchdog"))
+            kill(old, signal)
+            #expect(system.successor(of: old, "ib-watchdog") != nil, "signal \(signal): \(system.errors)")
+            #expect(try system.isHealthy(), "signal \(signal): \(system.errors)")
+            #expect(["ib-connector", "ib-recorder"].map(system.pid) == services, "adopted, not started again")
+        }
+        kill(system.process.processIdentifier, SIGINT)
+        #expect(Programs.wait(system.process, seconds: 60) == 0, "\(system.errors)")
+        #expect(!System.services.contains(where: system.isHeld))
+    }
+
+    @Test func aKilledParentLeavesNothingBehind() throws {
+        let system = try System()
+        #expect(try system.isHealthy(), "\(system.errors)")
+        kill(system.process.processIdentifier, SIGKILL)
+        #expect(system.allEnded(seconds: 60), "\(system.errors)")
+    }
+
+    @Test func aKilledParentAndAStoppedWatchdogLeaveNoServiceBehind() throws {
+        let system = try System()
+        #expect(try system.isHealthy(), "\(system.errors)")
+        let watchdog = try #require(system.pid("ib-watchdog"))
+        kill(watchdog, SIGSTOP)
+        kill(system.process.processIdentifier, SIGKILL)
+        let ended = Programs.eventually(seconds: 60) {
+            ["ib-connector", "ib-recorder"].contains(where: system.isHeld) ? nil : true
+        }
+        #expect(ended == true, "services end by themselves: \(system.errors)")
+        kill(watchdog, SIGKILL)
+    }
+
+    @Test func aSecondUpIsRefused() throws {
+        let system = try System()
+        #expect(try system.isHealthy(), "\(system.errors)")
+        let second = try Programs.run("ib-stream", ["up", "--simulate", "--root", system.directory.path])
+        #expect(second.status == 78)
+        #expect(second.errorLines.count == 1 && second.errors.contains("another ib-stream is running"))
+        kill(system.process.processIdentifier, SIGTERM)
+        #expect(Programs.wait(system.process, seconds: 60) == 0, "\(system.errors)")
+    }
+}
