@@ -23,13 +23,27 @@ struct DurableSlots: ~Copyable {
     private let partID: UInt32
     private var nextSlot: UInt64
 
+    /// What a file of slots says.
+    struct Reading: Equatable {
+        /// 0 when the file is missing or says nothing of the part.
+        var durableTo: UInt64 = 0
+        /// True when a slot holds something that is not sound: then `durableTo` may be too low.
+        var isDamaged = false
+    }
+
+    private enum Slot: Equatable {
+        case empty
+        case sound(partID: UInt32, durableTo: UInt64)
+        case damaged([UInt8])
+    }
+
     /// Opens or makes the file of a part. Its first write goes where no greater value of the same part is lost.
     init(_ path: String, partID: UInt32) throws(StoreError) {
         let file = try File(path, O_RDWR | O_CREAT)
-        let first = try DurableSlots.slot(0, of: file, partID: partID)
-        let second = try DurableSlots.slot(1, of: file, partID: partID)
+        let first = DurableSlots.durableTo(try DurableSlots.slot(0, of: file), partID)
+        let second = DurableSlots.durableTo(try DurableSlots.slot(1, of: file), partID)
         self.file = file
-        nextSlot = (first ?? 0) <= (second ?? 0) ? 0 : 1
+        nextSlot = first <= second ? 0 : 1
         self.partID = partID
     }
 
@@ -39,35 +53,42 @@ struct DurableSlots: ~Copyable {
         nextSlot = 1 - nextSlot
     }
 
-    /// What the file at `path` says of the part (nil: of whichever part it speaks of), 0 when it is missing or says
-    /// nothing of it.
-    static func read(_ path: String, partID: UInt32?) throws(StoreError) -> UInt64 {
+    /// What the file at `path` says of the part; nil: of whichever part it speaks of.
+    static func read(_ path: String, partID: UInt32?) throws(StoreError) -> Reading {
         do throws(StoreError) {
             let file = try File(path, O_RDONLY)
-            return max(try slot(0, of: file, partID: partID) ?? 0, try slot(1, of: file, partID: partID) ?? 0)
+            var reading = Reading()
+            for number: UInt64 in 0...1 {
+                var slot = try slot(number, of: file)
+                // The recorder may have been writing it just then; nobody writes the same half twice.
+                if case .damaged = slot, try slot != DurableSlots.slot(number, of: file) {
+                    slot = try DurableSlots.slot(number, of: file)
+                }
+                if case .damaged = slot { reading.isDamaged = true }
+                reading.durableTo = max(reading.durableTo, durableTo(slot, partID))
+            }
+            return reading
         } catch {
-            if error.code == ENOENT { return 0 }
+            if error.code == ENOENT { return Reading() }
             throw error
         }
     }
 
-    private static func slot(_ number: UInt64, of file: File, partID: UInt32?) throws(StoreError) -> UInt64? {
-        guard let slot = try decoded(number, of: file), partID == nil || slot.partID == partID else { return nil }
-        return slot.durableTo
+    private static func durableTo(_ slot: Slot, _ partID: UInt32?) -> UInt64 {
+        guard case .sound(let id, let durableTo) = slot, partID == nil || id == partID else { return 0 }
+        return durableTo
     }
 
-    private static func decoded(
-        _ number: UInt64, of file: File
-    ) throws(StoreError) -> (partID: UInt32, durableTo: UInt64)? {
+    private static func slot(_ number: UInt64, of file: File) throws(StoreError) -> Slot {
         let words = UnsafeMutableRawBufferPointer.allocate(byteCount: slotSize, alignment: 8)
         defer { words.deallocate() }
-        guard try file.read(into: words, at: number * slotDistance) == slotSize,
-            words.load(as: UInt32.self).littleEndian == magic,
-            words.load(fromByteOffset: 4, as: UInt16.self).littleEndian == version
-        else { return nil }
+        let count = try file.read(into: words, at: number * slotDistance)
+        if count == 0 || words[..<count].allSatisfy({ $0 == 0 }) { return .empty }
+        guard count == slotSize else { return .damaged(Array(words[..<count])) }
         let partID = words.load(fromByteOffset: 8, as: UInt32.self).littleEndian
         let durableTo = words.load(fromByteOffset: 16, as: UInt64.self).littleEndian
-        return encode(partID: partID, durableTo: durableTo).elementsEqual(words) ? (partID, durableTo) : nil
+        guard encode(partID: partID, durableTo: durableTo).elementsEqual(words) else { return .damaged(Array(words)) }
+        return .sound(partID: partID, durableTo: durableTo)
     }
 
     private static func encode(partID: UInt32, durableTo: UInt64) -> [UInt8] {

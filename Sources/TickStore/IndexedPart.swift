@@ -55,11 +55,11 @@ final class IndexedPart {
         indexedTo = hasTable ? cursor.offset : 0
     }
 
-    /// How far readers may go: what the durable slots say; for a part that another follows and whose slots are missing,
-    /// all that is sound.
+    /// How far readers may go: what the durable slots say; for a part that another follows and whose slots are missing
+    /// or damaged, all that is sound.
     func durableLimit() throws(StoreError) -> UInt64 {
-        let limit = try DurableSlots.read(PartName.durablePath(ofLog: path), partID: partID)
-        return limit == 0 && complete ? try file.size() : limit
+        let slots = try DurableSlots.read(PartName.durablePath(ofLog: path), partID: partID)
+        return complete && (slots.durableTo == 0 || slots.isDamaged) ? try file.size() : slots.durableTo
     }
 
     /// Indexes what was appended since the last call, up to `limit` (nil: the file's end).

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// The files of a journal directory: `<n>.log` segments, oldest first, and `<n>.spare` files that hold nothing.
@@ -25,11 +26,14 @@ struct JournalFiles {
 
     private func sparePath(_ number: UInt64) -> String { "\(directory)/\(number).spare" }
 
+    private var freeSpareNumber: UInt64 { max(segments.last ?? 0, spares.max() ?? 0) + 1 }
+
     /// A segment whose first block is not sound (a process died while it began it) holds nothing: it becomes a spare.
     mutating func setAside(_ number: UInt64) throws(StoreError) {
-        try move(JournalFiles.path(number, in: directory), to: sparePath(number))
+        let spare = freeSpareNumber
+        try move(JournalFiles.path(number, in: directory), to: sparePath(spare))
         segments.removeAll { $0 == number }
-        spares.append(number)
+        spares.append(spare)
     }
 
     /// Brings the ring to `wanted` files. Where the file system has less room it stays smaller, one segment short of all
@@ -43,7 +47,7 @@ struct JournalFiles {
             }
         }
         while segments.count + spares.count < wanted {
-            let number = max(segments.last ?? 0, spares.max() ?? 0) + 1
+            let number = freeSpareNumber
             let path = sparePath(number)
             do throws(StoreError) {
                 let file = try File(path, O_RDWR | O_CREAT | O_TRUNC)
@@ -88,6 +92,7 @@ struct JournalFiles {
     }
 
     private func move(_ old: String, to new: String) throws(StoreError) {
-        guard rename(old, new) == 0 else { throw .system(call: "rename", path: old, code: errno) }
+        let code = clx_rename_exclusively(old, new)
+        guard code == 0 else { throw .system(call: "rename", path: old, code: code) }
     }
 }

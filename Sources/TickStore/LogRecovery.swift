@@ -40,7 +40,7 @@ public struct LogRecovery: Sendable {
         let slotsPath = PartName.durablePath(ofLog: path)
         // Above the known durable offset memory may hold what the disk does not: after a failed fdatasync the kernel
         // keeps such pages and calls them clean. Sync what is dirty, then drop the pages, so that the scan reads the disk.
-        let known = try DurableSlots.read(slotsPath, partID: nil)
+        let known = try DurableSlots.read(slotsPath, partID: nil).durableTo
         try file.syncData()
         let pageStart = known & ~4095
         posix_fadvise(file.descriptor, off_t(pageStart), 0, POSIX_FADV_DONTNEED)

@@ -147,9 +147,15 @@ struct LogSource: ~Copyable {
     private mutating func limit(of file: File, final: Bool) throws(StoreError) -> UInt64 {
         let path = file.path
         let size = try file.size()
-        let durable = try DurableSlots.read(PartName.durablePath(ofLog: path), partID: partID)
+        let slotsPath = PartName.durablePath(ofLog: path)
+        let slots = try DurableSlots.read(slotsPath, partID: partID)
+        let durable = slots.durableTo
         hasSlots = durable > 0
-        if durable == 0, final { return size }
+        if slots.isDamaged, !findings.contains(where: { $0.path == slotsPath }) {
+            findings.append(LogFinding(meaning: .corruption, path: slotsPath, range: 0..<1024))
+        }
+        // A finished part without slots, or with a damaged one, is read as far as it is sound.
+        if final, durable == 0 || slots.isDamaged { return size }
         if durable > size {
             findings.append(LogFinding(meaning: .lostData, path: path, range: size..<durable))
         }

@@ -80,7 +80,7 @@ struct PartScan {
                 if !found { break scan }
             }
         }
-        durableTo = max(durableTo, try DurableSlots.read(slotsPath, partID: partID))
+        durableTo = max(durableTo, try DurableSlots.read(slotsPath, partID: partID).durableTo)
         for range in bad {
             if range.lowerBound >= durableTo {
                 findings.append(LogFinding(meaning: .tornTail, path: path, range: range))

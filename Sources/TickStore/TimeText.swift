@@ -13,7 +13,8 @@ struct TimeText {
         let seconds = nanos.floorDivided(by: 1_000_000_000)
         if seconds != second { prepare(seconds) }
         withUnsafeBytes(of: text) { out.put(UnsafeRawBufferPointer(rebasing: $0[..<TimeText.secondLength])) }
-        out.put(nanos - seconds * 1_000_000_000, digits: 9)
+        // Wrapping: near Int64.min the product is out of range, the difference is not.
+        out.put(nanos &- seconds &* 1_000_000_000, digits: 9)
         out.put(UInt8(ascii: "Z"))
     }
 

@@ -75,3 +75,150 @@ import Ticks
         #expect(try reader.page(quotes, from: TickKey(epoch: 100, seq: 11)).1 == ticks(quotes, epoch: 101, 1...2))
     }
 }
+
+/// What a journal can't show, and what happens to it while it is read.
+@Suite struct JournalKnowledgeTests {
+    let small: UInt64 = 64 << 10
+
+    func journal(_ directory: String, bootID: String? = "a") throws -> Journal {
+        try Journal(directory: directory, sizeBytes: 4 * small, segmentBytes: small, bootID: bootID)
+    }
+
+    @Test func anEmptyJournalCannotVouchForOlderEpochs() throws {
+        let directory = try TemporaryDirectory()
+        var journal = try journal(directory.path)
+        try journal.begin(epoch: 200)
+        try journal.append(ticks(quotes, epoch: 200, 1...3))
+        var reader = JournalReader(directory: directory.path)
+        // Somebody has keys of an epoch that this journal never knew: what followed them is not to be had.
+        #expect(try reader.page(quotes, from: TickKey(epoch: 150, seq: 8)).0 == .gone(TickKey(epoch: 200, seq: 1)))
+        // Who has nothing asks for all there is.
+        #expect(try reader.page(quotes, from: .zero).1.count == 3)
+        #expect(try reader.page(quotes, from: TickKey(epoch: 200, seq: 0)).1.count == 3)
+        #expect(try reader.page(trades, from: TickKey(epoch: 200, seq: 1)).0.goneFirst == nil)
+    }
+
+    @Test func anotherRunOfTheMachineEndsWhatAJournalVouchesFor() throws {
+        let directory = try TemporaryDirectory()
+        do {
+            var journal = try journal(directory.path)
+            try journal.begin(epoch: 100)
+            try journal.append(ticks(quotes, 1...10))
+        }
+        var journal = try journal(directory.path, bootID: "b")
+        #expect(journal.greatestEpoch == 100)
+        try journal.begin(epoch: 101)
+        try journal.append(ticks(quotes, epoch: 101, 1...2))
+        var reader = JournalReader(directory: directory.path)
+        // What it has it gives; but it can't know whether 11 was only in memory when the machine stopped.
+        let (page, all) = try reader.page(quotes, from: TickKey(epoch: 100, seq: 9))
+        #expect(all == ticks(quotes, 9...10) && page.next == TickKey(epoch: 100, seq: 11))
+        #expect(try reader.page(quotes, from: page.next).0 == .gone(TickKey(epoch: 101, seq: 1)))
+    }
+
+    @Test func aDamagedBlockIsAHole() throws {
+        let directory = try TemporaryDirectory()
+        var journal = try journal(directory.path)
+        try journal.begin(epoch: 100)
+        for block in UInt32(0)..<3 { try journal.append(ticks(quotes, (block * 10 + 1)...(block * 10 + 10))) }
+        let path = directory.file("1.log")
+        var damaged = try bytes(of: path)
+        damaged[64 + 32 + 640 + 100] ^= 4
+        try write(damaged, to: path)
+        // Reopened: a new segment, the damage is told, and readers hear of the hole.
+        var again = try self.journal(directory.path)
+        #expect(again.findings.map(\.range) == [UInt64(64 + 672)..<UInt64(64 + 2 * 672)])
+        try again.begin(epoch: 101)
+        var reader = JournalReader(directory: directory.path)
+        #expect(try reader.page(quotes, from: .zero).0.next == TickKey(epoch: 100, seq: 11))
+        let page = try reader.page(quotes, from: TickKey(epoch: 100, seq: 15)).0
+        #expect(page == .gone(TickKey(epoch: 100, seq: 21)))
+        #expect(try reader.page(quotes, from: page.next).1 == ticks(quotes, 21...30))
+    }
+
+    @Test func aSegmentThatAProcessDiedInIsNoSegment() throws {
+        let directory = try TemporaryDirectory()
+        do {
+            var journal = try journal(directory.path)
+            try journal.begin(epoch: 100)
+            try journal.append(ticks(quotes, 1...10))
+        }
+        // Named, but its table was never written.
+        try write([UInt8](repeating: 0, count: Int(small)), to: directory.file("2.log"))
+        var journal = try journal(directory.path)
+        #expect(journal.positions[quotes]?.key == TickKey(epoch: 100, seq: 10))
+        #expect(journal.capacityBytes == 4 * small)
+        try journal.begin(epoch: 101)
+        try journal.append(ticks(quotes, epoch: 101, 1...1))
+        var reader = JournalReader(directory: directory.path)
+        #expect(try reader.page(quotes, from: TickKey(epoch: 100, seq: 1)).0.records == 11)
+    }
+
+    @Test func aSmallerRingKeepsTheNewest() throws {
+        let directory = try TemporaryDirectory()
+        do {
+            var journal = try journal(directory.path)
+            try journal.begin(epoch: 100)
+            for start in stride(from: UInt32(1), to: 3001, by: 100) {
+                try journal.append(ticks(quotes, start...(start + 99)))
+            }
+        }
+        let journal = try Journal(directory: directory.path, sizeBytes: 2 * small, segmentBytes: small, bootID: "a")
+        #expect(journal.capacityBytes == 2 * small)
+        #expect(journal.positions[quotes]?.key.seq == 3000)
+        var reader = JournalReader(directory: directory.path)
+        let first = try #require(try reader.page(quotes, from: TickKey(epoch: 100, seq: 1)).0.goneFirst)
+        #expect(try reader.page(quotes, from: first).1.last?.seq == 3000)
+    }
+
+    @Test func piecesBeyondOneBlockBecomeSeveral() throws {
+        let directory = try TemporaryDirectory()
+        var journal = try journal(directory.path)
+        try journal.begin(epoch: 100)
+        let runs = (UInt32(0)..<8).map { ticks(quotes, ($0 * 100 + 1)...($0 * 100 + 100)) }
+        try withPieces(runs) { try journal.append($0) }
+        var reader = JournalReader(directory: directory.path)
+        #expect(try reader.page(quotes, from: .zero).1 == ticks(quotes, 1...800))
+    }
+
+    @Test func aReaderBesideAFastWriterGetsEveryTickOrHearsThatItIsGone() async throws {
+        let directory = try TemporaryDirectory()
+        let total: UInt32 = 60_000
+        var journal = try journal(directory.path)
+        try journal.begin(epoch: 100)
+        let path = directory.path
+        async let read: (UInt32, UInt32) = Task.detached {
+            var reader = JournalReader(directory: path)
+            var want = TickKey(epoch: 100, seq: 1)
+            var given: UInt32 = 0
+            var gone: UInt32 = 0
+            while want.seq <= total {
+                var expected = want
+                let page = try reader.read(quotes, from: want, limit: 777) { run in
+                    for tick in run {
+                        // Right key, and the price that belongs to it.
+                        precondition(tick.key == expected)
+                        precondition(tick.body.word0 == UInt64(tick.seq) * 250_000_000)
+                        expected = tick.key.next
+                        given += 1
+                    }
+                }
+                if let first = page.goneFirst {
+                    precondition(first > want && page.records == 0)
+                    gone += first.seq - want.seq
+                }
+                precondition(page.next >= want)
+                want = page.next
+                await Task.yield()
+            }
+            return (given, gone)
+        }.value
+        for start in stride(from: UInt32(1), to: total, by: 50) {
+            try journal.append(ticks(quotes, start...(start + 49)))
+            if start % 5000 == 1 { await Task.yield() }
+        }
+        let (given, gone) = try await read
+        #expect(given + gone == total)
+        #expect(given > 0)
+    }
+}

@@ -5,23 +5,16 @@ import Ticks
 @testable import TickStore
 
 @Suite struct ReaderTests {
-    /// All ticks of a reader, by stream.
-    static func all(_ reader: consuming TickReader) throws -> [StreamID: [Tick]] {
-        var all: [StreamID: [Tick]] = [:]
-        while let run = try reader.next() { all[run.stream, default: []] += run.ticks }
-        return all
-    }
-
     @Test func readersGetWhatIsDurableAndNoMore() throws {
         let directory = try TemporaryDirectory()
         var log = try OpenLog.recovering(directory.file("log"))
         try log.append(ticks(quotes, 1...5), ticks(trades, 1...2))
         try log.sync()
         try log.append(ticks(quotes, 6...9))
-        var all = try ReaderTests.all(TickReader(stateDirectory: directory.path))
+        var all = try TickReader.all(TickReader(stateDirectory: directory.path)).ticks
         #expect(all == [quotes: ticks(quotes, 1...5), trades: ticks(trades, 1...2)])
         try log.sync()
-        all = try ReaderTests.all(TickReader(stateDirectory: directory.path, .init(streams: [quotes])))
+        all = try TickReader.all(TickReader(stateDirectory: directory.path, .init(streams: [quotes]))).ticks
         #expect(all == [quotes: ticks(quotes, 1...9)])
     }
 
@@ -41,7 +34,7 @@ import Ticks
         try again.append(ticks(quotes, 6...12))
         try again.sync()
         #expect(
-            try ReaderTests.all(TickReader(stateDirectory: directory.path)) == [quotes: ticks(quotes, 1...12)])
+            try TickReader.all(TickReader(stateDirectory: directory.path)).ticks == [quotes: ticks(quotes, 1...12)])
         let report = try Verify(stateDirectory: directory.path).run()
         #expect(report.isSound && report.ticks == 12)
     }
@@ -57,14 +50,15 @@ import Ticks
         run[3].body = MoreBody(streamKind: .bidAsk, field: .askSize, text: [0x31]).body
         try log.append(run)
         try log.sync()
-        let all = try ReaderTests.all(
+        let all = try TickReader.all(
             TickReader(
                 stateDirectory: directory.path,
-                .init(fromNanos: someNanos + 2_000, toNanos: someNanos + 4_000)))
+                .init(fromNanos: someNanos + 2_000, toNanos: someNanos + 4_000))
+        ).ticks
         // 2 and 3 by receipt, 4 because it completes 3, 7 by its event time.
         #expect(all[quotes]?.map(\.seq) == [2, 3, 4, 7])
         #expect(
-            try ReaderTests.all(TickReader(stateDirectory: directory.path, .init(fromNanos: .max))).isEmpty)
+            try TickReader.all(TickReader(stateDirectory: directory.path, .init(fromNanos: .max))).ticks.isEmpty)
     }
 
     @Test func aReaderKeepsUpWithAWriterThatRolls() throws {
