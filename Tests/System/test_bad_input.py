@@ -1,0 +1,179 @@
+"""What users and machines get wrong: one clear line, the designed exit status, nothing damaged."""
+
+import os
+import pathlib
+import socket
+import subprocess
+
+import pytest
+
+from ibstream import BIN, wait_for
+
+STREAMS = {711280073: ("MNQ", ["bid_ask"])}
+
+
+def refused(lab, program, *arguments, status, says, **more):
+    """The program ends with that status and one line on standard error that has these words."""
+    process = lab.start(program, *arguments, **more)
+    assert process.wait() == status, process.stderr()
+    lines = [l for l in process.stderr().splitlines() if "task" not in l]
+    assert any(all(word in line for word in says) for line in lines), process.stderr()
+    return process
+
+
+@pytest.mark.parametrize("program", ["ib-connector", "ib-recorder", "ib-watchdog"])
+def test_a_missing_configuration_is_78(lab, program):
+    missing = lab.folder / "missing.yaml"
+    process = refused(lab, program, "--config", missing, status=78, says=[str(missing)])
+    assert len(process.stderr().splitlines()) == 1
+
+
+@pytest.mark.parametrize("text,says", [
+    ("contracts: [\n", ["bad.yaml:"]),
+    ("tws:\n  port: [4002]\ncontracts:\n  - con_id: 1\n    symbol: A\n", ["bad.yaml:2:", "port", "ports"]),
+    ("tws:\n  ports: [70000]\ncontracts:\n  - con_id: 1\n    symbol: A\n", ["bad.yaml:2:", "70000"]),
+    ("contracts:\n  - con_id: one\n    symbol: A\n", ["bad.yaml:2:", "con_id"]),
+    ("contracts:\n  - con_id: 1\n    symbol: A\n    ticks: [bid-ask]\n", ["bad.yaml:4:", "bid_ask"]),
+])
+def test_a_malformed_configuration_names_line_and_column(lab, text, says):
+    path = lab.folder / "bad.yaml"
+    path.write_text(text)
+    refused(lab, "ib-recorder", "--config", path, "--root", lab.root, status=78, says=says)
+    result = subprocess.run([BIN / "ib-stream", "config", "check", path], capture_output=True, text=True)
+    assert result.returncode == 78 and all(word in result.stderr for word in says), result.stderr
+
+
+def test_no_contract_is_78(lab):
+    path = lab.folder / "empty.yaml"
+    path.write_text("tws:\n  client_id: 5\n")
+    refused(lab, "ib-recorder", "--config", path, "--root", lab.root, status=78, says=["contract"])
+
+
+def test_a_second_instance_is_78_and_the_first_goes_on(lab):
+    config = lab.configure(1, STREAMS)
+    first = lab.recorder(config)
+    wait_for("the recorder", lambda: (lab.run / "recorder.sock").exists())
+    refused(lab, "ib-recorder", "--config", config, status=78, says=["ib-recorder", str(first.pid)])
+    assert lab.control("recorder", "ping", nonce="x")["nonce"] == "x"
+    assert first.stop() == 0
+
+
+def test_a_port_in_use_is_said_once(lab):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config = lab.configure(1, STREAMS)
+        config.write_text(config.read_text().replace("127.0.0.1:0", f"127.0.0.1:{port}"))
+        process = lab.start("ib-watchdog", "--config", config)
+        assert process.wait() in (69, 74, 78), process.stderr()
+        assert str(port) in process.stderr() and "in use" in process.stderr()
+        process = lab.start("ib-simulator", "--port", port)
+        assert process.wait() == 74, process.stderr()
+        assert str(port) in process.stderr()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+def test_a_directory_that_can_not_be_entered_is_74(lab):
+    """As a made user: root may do everything."""
+    user = "ibtest"
+    subprocess.run(["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", user], check=False)
+    try:
+        closed = lab.folder / "closed"
+        closed.mkdir(mode=0o700)
+        # The user gets to the folder's door, and no further.
+        for parent in [lab.folder, *lab.folder.parents]:
+            if str(parent).startswith("/tmp/"):
+                parent.chmod(parent.stat().st_mode | 0o011)
+        config = lab.configure(1, STREAMS)
+        config.chmod(0o644)
+        result = subprocess.run(
+            ["setpriv", f"--reuid={user}", "--regid=nogroup", "--clear-groups", BIN / "ib-recorder", "--config", config,
+             "--root", closed / "root"], capture_output=True, text=True, timeout=60)
+        assert result.returncode == 74, result.stderr
+        assert len(result.stderr.splitlines()) == 1 and "ermission denied" in result.stderr, result.stderr
+        config.chmod(0o600)
+        result = subprocess.run(
+            ["setpriv", f"--reuid={user}", "--regid=nogroup", "--clear-groups", BIN / "ib-recorder", "--config", config],
+            capture_output=True, text=True, timeout=60)
+        assert result.returncode == 78 and "ermission denied" in result.stderr, result.stderr
+    finally:
+        subprocess.run(["userdel", user], check=False, capture_output=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk")
+def test_a_disk_that_is_full_at_the_start_is_waited_for(lab):
+    """The recorder lives, says why it does not record, and records everything once there is room."""
+    sim = lab.simulator("--rate", "200")
+    config = lab.configure(sim.port, STREAMS)
+    lab.state.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", lab.state], check=True)
+    try:
+        filler = lab.state / "filler"
+        connector = lab.connector(config)
+        wait_for("the epoch", lambda: (lab.state / "epoch").exists())
+        with open(filler, "wb") as file:
+            try:
+                while file.write(b"x" * 4096):
+                    file.flush()
+            except OSError:
+                pass
+        recorder = lab.recorder(config)
+        wait_for("the fault", lambda: recorder.running() and "o space left" in recorder.stderr() or not recorder.running())
+        if recorder.running():
+            wait_for("failing", lambda: lab.control("recorder", "status")["disk"] == "failing")
+            filler.unlink()
+        else:
+            assert recorder.wait() == 74, recorder.stderr()
+            filler.unlink()
+            recorder = lab.recorder(config)
+        lab.settle()
+        assert lab.control("recorder", "status")["lost_ranges"] == 0
+        assert recorder.stop() == 0 and connector.stop() == 0
+        lab.ib_stream("verify", "--root", lab.root)
+    finally:
+        for process in lab.processes:
+            process.end()
+        subprocess.run(["umount", "-l", lab.state], check=True)
+
+
+def test_simulated_ticks_are_refused_in_a_real_root(lab):
+    sim = lab.simulator("--rate", "200")
+    config = lab.configure(sim.port, STREAMS)
+    lab.state.mkdir(parents=True)
+    (lab.state / "origin").write_text("live\n")
+    connector = lab.connector(config)
+    process = refused(lab, "ib-recorder", "--config", config, status=78, says=["simulated", "real", str(lab.state)])
+    assert not [p for p in (lab.state / "log").glob("*.log") if b"IBTB" in p.read_bytes()[64:]], "nothing was written"
+    assert (lab.state / "origin").read_text() == "live\n"
+    assert connector.stop() == 0
+
+
+def test_a_path_too_long_for_a_socket_is_78(lab):
+    root = lab.folder / ("x" * 100)
+    config = lab.configure(1, STREAMS)
+    refused(lab, "ib-recorder", "--config", config, "--root", root, status=78, says=["107"])
+
+
+@pytest.mark.parametrize("arguments,status,says", [
+    ((), 64, "ib-stream --help"),
+    (("statsu",), 64, "status"),
+    (("status", "--jsn"), 64, "--json"),
+    (("cat",), 64, ""),
+    (("cat", "711280073.trades"), 64, ""),
+    (("gaps",), 64, "not built yet"),
+    (("repair",), 64, "not built yet"),
+    (("export", "--format", "parquet", "--out", "/tmp/x"), 64, "not built yet"),
+    (("tail", "--since", "2h"), 64, "not built yet"),
+])
+def test_the_command_says_in_one_line_what_is_wrong(lab, arguments, status, says):
+    result = subprocess.run([BIN / "ib-stream", *arguments, *(["--root", str(lab.root)] if arguments else [])],
+                            capture_output=True, text=True, timeout=60)
+    assert result.returncode == status, result.stderr
+    assert len(result.stderr.splitlines()) == 1 and says in result.stderr, result.stderr
+    assert result.stdout == ""
+
+
+def test_commands_without_a_running_system_say_so(lab):
+    for arguments, status in ((("status",), 2), (("tail",), 69), (("lookup", "MNQ"), 69)):
+        result = subprocess.run([BIN / "ib-stream", *arguments, "--root", str(lab.root)], capture_output=True, text=True,
+                                timeout=60)
+        assert result.returncode == status, (arguments, result.stdout, result.stderr)

@@ -1,0 +1,100 @@
+"""`ib-stream up --simulate`: what `make run` starts, as a newcomer meets it."""
+
+import json
+import os
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+from ibstream import BIN, PATIENCE, SANITIZED, wait_for
+
+
+def up(lab, *arguments):
+    """Starts the whole simulated system on an HTTP port of its own; returns process and base URL."""
+    env = {"IB_STREAM_WATCHDOG_HTTP": "127.0.0.1:0"}
+    process = lab.start("ib-stream", "up", "--simulate", "--root", lab.root, *arguments, env=env)
+    lab.root_run = lab.root / "run" / "simulated"
+    return process
+
+
+def status(lab, *arguments):
+    result = subprocess.run([BIN / "ib-stream", "status", "--simulate", "--root", lab.root, *arguments],
+                            capture_output=True, text=True, timeout=PATIENCE)
+    return result.returncode, result.stdout
+
+
+def get(url):
+    try:
+        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def healthy(lab):
+    wait_for("a healthy system", lambda: status(lab)[0] == 0)
+    return json.loads(status(lab, "--json")[1])
+
+
+@pytest.mark.sanitized
+def test_a_newcomer_sees_live_ticks_and_a_healthy_system(lab):
+    process = up(lab)
+    facts = healthy(lab)
+    base = facts["http"].removesuffix("/health")
+    code, health = get(base + "/health")
+    assert code == 200 and health["status"] == "healthy"
+    assert health["background_streaming"] == {
+        "enabled": True, "tracked_contracts": 4, "status": "running", "data_flowing": True}
+    code, background = get(base + "/background/status")
+    assert code == 200 and background["enabled"] is True
+    seed = background["status"]
+    assert seed["running"] and seed["tws_connected"] and seed["total_contracts"] == 4
+    mnq = seed["contracts"]["711280073"]
+    assert mnq["symbol"] == "MNQ" and sorted(mnq["expected_tick_types"]) == ["bid_ask", "last"]
+    assert sorted(mnq["active_tick_types"]) == ["bid_ask", "last"] and mnq["stream_count"] == 2
+    assert set(background["config"]) >= {"max_tracked_contracts", "reconnect_delay", "tracked_contracts_count"}
+    assert get(base + "/live")[0] == 200
+    tail = subprocess.run(
+        [BIN / "ib-stream", "tail", "711280073.", "--simulate", "--root", lab.root, "--format", "csv", "--count", "20"],
+        capture_output=True, text=True, timeout=PATIENCE)
+    assert tail.returncode == 0, tail.stderr
+    lines = tail.stdout.splitlines()
+    assert lines[0].startswith("stream,epoch,seq,ts_event") and len(lines) == 21
+    lookup = subprocess.run(
+        [BIN / "ib-stream", "lookup", "MNQ", "--type", "FUT", "--simulate", "--root", lab.root, "--json"],
+        capture_output=True, text=True, timeout=PATIENCE)
+    assert lookup.returncode == 0, lookup.stderr
+    contracts = json.loads(lookup.stdout)["contracts"]
+    assert any(c["con_id"] == 711280073 and c["exchange"] == "CME" and c["trading_hours"] for c in contracts)
+    process.send(signal.SIGINT)
+    assert process.wait() == 0, process.stderr()
+    assert status(lab)[0] == 2
+    assert b"" == subprocess.run(["pgrep", "-f", str(lab.root)], capture_output=True).stdout, "nothing stays behind"
+
+
+@pytest.mark.skipif(bool(SANITIZED), reason="times of a sanitizer build say nothing")
+def test_up_for_a_while_ends_by_itself_with_0(lab):
+    process = up(lab, "--for", "5s")
+    assert process.wait() == 0, process.stderr()
+    result = subprocess.run([BIN / "ib-stream", "verify", "--simulate", "--root", lab.root], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.skipif(bool(SANITIZED), reason="one flavour is enough")
+def test_a_frozen_gateway_turns_health_red_and_a_thawed_one_green(lab):
+    """Healthy means durable: sockets stay open, processes live, and yet the answer is 503."""
+    process = up(lab)
+    facts = healthy(lab)
+    base = facts["http"].removesuffix("/health")
+    simulator = int(subprocess.run(["pgrep", "-f", f"ib-simulator.*"], capture_output=True, text=True).stdout.split()[0])
+    os.kill(simulator, signal.SIGSTOP)
+    try:
+        wait_for("health to turn red", lambda: get(base + "/health")[0] == 503, 60)
+        assert status(lab)[0] in (1, 2)
+    finally:
+        os.kill(simulator, signal.SIGCONT)
+    wait_for("health to turn green", lambda: get(base + "/health")[0] == 200, 90)
+    assert process.stop() == 0, process.stderr()
