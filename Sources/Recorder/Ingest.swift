@@ -127,12 +127,14 @@ struct Ingest: ~Copyable {
             return
         }
         let records = payload.bindMemory(to: Tick.self)
-        try checkOrigin(records[0])
+        try checkOrigin(records)
         sequencer.live(records, sink: &sink, nowNanos: realNanos())
     }
 
-    private mutating func checkOrigin(_ tick: Tick) throws {
-        guard origin.flags != tick.flags.intersection(.simulated) || !origin.isKnown else { return }
+    /// Looks at ticks only: a connector's first markers are older than its session, which tells who the gateway is.
+    private mutating func checkOrigin(_ records: UnsafeBufferPointer<Tick>) throws {
+        guard let tick = records.first(where: { $0.kindByte < 128 }) else { return }
+        guard !origin.isKnown || origin.flags != tick.flags.intersection(.simulated) else { return }
         try origin.check(tick)
         sequencer.ownFlags = origin.flags
     }
@@ -178,7 +180,7 @@ struct Ingest: ~Copyable {
         replayDeadlineNanos = now + Ingest.replayTimeoutNanos
         switch answer {
         case .batch(let records):
-            try checkOrigin(records[0])
+            try checkOrigin(records)
             if !sequencer.fetched(records, sink: &sink) { giveUpFetch() }
         case .gone(let first):
             log(.error, "replay no longer has wanted ticks", ["first": "\(first)"])
