@@ -122,5 +122,9 @@ int clx_fallocate(int fd, int keep_size, int64_t offset, int64_t count) {
 }
 
 int clx_rename_exclusively(const char *from, const char *to) {
-    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) ? errno : 0;
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
+    if (errno != EINVAL && errno != ENOSYS) return errno;
+    // A file system without the flag: look first. The directory has one owner, who holds a lock.
+    if (access(to, F_OK) == 0) return EEXIST;
+    return rename(from, to) ? errno : 0;
 }
