@@ -85,12 +85,21 @@ final class ClientSession {
         return 0
     }
 
-    /// Sends the last bytes in order: what the client sent meanwhile is read away, since closing with unread bytes
-    /// would make the kernel throw away what the client has not read yet.
+    /// Says that nothing more comes, and reads away what the client sent meanwhile: closing with unread bytes would make
+    /// the kernel throw away what the client has not read yet.
     func finish() {
         shutdown(descriptor, Int32(SHUT_WR))
+        _ = hasClosed
+    }
+
+    /// Reads away what has come; true once the client has closed its side.
+    var hasClosed: Bool {
         var sink = [UInt8](repeating: 0, count: 4_096)
-        while sink.withUnsafeMutableBytes({ read(descriptor, $0.baseAddress, $0.count) }) > 0 {}
+        while true {
+            let count = sink.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
+            if count == 0 { return true }
+            if count < 0 { return errno != EAGAIN && errno != EINTR }
+        }
     }
 
     /// Makes closing cut the connection (RST) instead of ending it in order.

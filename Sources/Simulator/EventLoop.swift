@@ -37,10 +37,27 @@ struct EventLoop: ~Copyable {
             gateway.reap()
             try gateway.checkFiles()
         }
-        for client in gateway.clients { client.end("the gateway stops") }
-        gateway.reap()
+        sayGoodbye()
         gateway.closeFiles()
         try gateway.checkFiles()
+    }
+
+    /// How long clients have to read what their sockets have taken, and to close.
+    private static let goodbyeNanos: Int64 = 1_000_000_000
+
+    /// Ends all connections in order. Closing at once would not do: a byte that a client sends to a closed socket makes
+    /// the kernel drop what it has taken and not delivered yet, and the truth file says that it was sent.
+    private func sayGoodbye() {
+        for client in gateway.clients { client.finish() }
+        let deadline = bootNanos() + EventLoop.goodbyeNanos
+        var open = gateway.clients.filter { !$0.hasClosed }
+        while !open.isEmpty, bootNanos() < deadline {
+            var pollers = open.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+            _ = poll(&pollers, nfds_t(pollers.count), 50)
+            open.removeAll { $0.hasClosed }
+        }
+        for client in gateway.clients { client.end("the gateway stops") }
+        gateway.reap()
     }
 
     /// Waits for something to do; true when the parent is gone.

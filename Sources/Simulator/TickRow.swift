@@ -71,7 +71,9 @@ struct TickRow {
         row.decimal(Int64(body.field))
         row.commas(1)
         if !body.value.isNaN { row.fixed(FixedPoint.from(body.value).units) }
-        row.commas(2)
+        row.commas(1)
+        if body.attributes != 0 { row.decimal(Int64(body.attributes)) }
+        row.commas(1)
         row.quoted((text.map { Array($0.utf8) } ?? body.text).prefix(TickRow.maxTextBytes))
         row.commas(3)
     }
