@@ -111,7 +111,9 @@ def measure_publisher(ticks, start_publisher, endpoint_of):
         after = cpu_seconds(publisher.pid)
         thread = sum(after[name] - before.get(name, 0) for name in after if name.startswith(working_thread))
         process = sum(after.values()) - sum(before.values())
-        return {"ticks/s": ticks / float(words[4]), "lost": int(words[2]), "thread": thread / ticks * 1e9,
+        # words: N lost N seconds S messages N
+        return {"ticks/s": ticks / float(words[4]), "lost": int(words[2]), "a message": int(words[0]) / int(words[6]),
+                "thread": thread / ticks * 1e9,
                 "process": process / ticks * 1e9}
 
 
@@ -141,7 +143,7 @@ def ib_async(ticks):
         blaster.stdin.write("go\n")
         blaster.stdin.flush()
         words = read_line(client, "received")
-        return {"ticks/s": ticks / float(words[2]), "lost": 0, "thread": None, "process": None}
+        return {"ticks/s": ticks / float(words[2]), "lost": 0, "a message": None, "thread": None, "process": None}
 
 
 def machine():
@@ -185,13 +187,14 @@ def main():
     print(f"work: {blocks(arguments.ticks):,} ticks (ib_async: {blocks(arguments.ib_async_ticks):,}) over {STREAMS} streams,"
           f" socket -> journal on tmpfs -> XPUB -> one subscriber; median of {arguments.runs} runs\n")
     rates = {job: median(results[job], "ticks/s") for job in results}
-    print(f"{'':14}{'ticks/s':>12}{'of C':>8}{'x ib_async':>12}{'ns/tick':>10}{'ns/tick':>10}{'dropped':>10}")
-    print(f"{'':14}{'':>12}{'':>8}{'':>12}{'thread':>10}{'process':>10}{'':>10}")
+    print(f"{'':14}{'ticks/s':>12}{'of C':>8}{'x ib_async':>12}{'ns/tick':>10}{'ns/tick':>10}{'ticks per':>11}{'dropped':>10}")
+    print(f"{'':14}{'':>12}{'':>8}{'':>12}{'thread':>10}{'process':>10}{'message':>11}{'':>10}")
     for job, rate in rates.items():
         of_c = f"{rate / rates['baseline']:.2f}" if "baseline" in rates else ""
         times = f"{rate / rates['ib_async']:.1f}" if "ib_async" in rates else ""
-        cost = [median(results[job], key) for key in ("thread", "process")]
-        costs = "".join(f"{value:10.0f}" if value is not None else f"{'-':>10}" for value in cost)
+        cost = [median(results[job], key) for key in ("thread", "process", "a message")]
+        costs = "".join(f"{value:10.0f}" if value is not None else f"{'-':>10}" for value in cost[:2])
+        costs += f"{cost[2]:11.0f}" if cost[2] is not None else f"{'-':>11}"
         print(f"{names[job]:14}{rate:12,.0f}{of_c:>8}{times:>12}{costs}{median(results[job], 'lost'):10,.0f}")
     print("\nns/tick: CPU time of the thread that reads the gateway, and of the whole process."
           "\ndropped: ticks that the subscriber did not take in time; they count as published (replay has them).")

@@ -23,7 +23,7 @@ enum { max_streams = 64, block_ticks = 65536, server_version = 178 };
 
 struct request { char id[12]; int is_trade; };
 static struct request requests[max_streams];
-static int wanted, subscribed;
+static int wanted, subscribed, sent;
 static char block[block_ticks * 96];
 
 static void die(const char *what) {
@@ -51,6 +51,7 @@ static void read_all(int client, char *bytes, size_t count) {
     while (count > 0) {
         ssize_t got = read(client, bytes, count);
         if (got < 0 && errno == EINTR) continue;
+        if (got <= 0 && sent) exit(0);  // the client has what it wanted
         if (got <= 0) die("read");
         bytes += got;
         count -= (size_t)got;
@@ -114,6 +115,8 @@ static void serve(int client) {
         char reply[64];
         snprintf(reply, sizeof reply, "49|1|%ld|", (long)time(NULL));
         send_frame(client, reply);
+    } else if (strcmp(body, "61") == 0) {
+        send_frame(client, "62|1|");  // no positions: ib_async waits for that
     }
 }
 
@@ -147,7 +150,7 @@ static char *build(size_t ticks) {
 static void blast(int client, size_t ticks) {
     char *end = build(block_ticks);
     double start = now();
-    for (size_t sent = 0; sent < ticks; sent += block_ticks) write_all(client, block, (size_t)(end - block));
+    for (size_t done = 0; done < ticks; done += block_ticks) write_all(client, block, (size_t)(end - block));
     printf("sent %zu %.6f\n", ticks, now() - start);
     fflush(stdout);
 }
@@ -176,7 +179,6 @@ int main(int argc, char **argv) {
 
     struct pollfd waits[] = {{.fd = client, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
     char line[64];
-    int sent = 0;
     for (;;) {
         if (poll(waits, 2, -1) < 0) die("poll");
         if (waits[1].revents) {

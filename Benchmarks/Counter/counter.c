@@ -53,7 +53,7 @@ int main(int argc, char **argv) {
     static _Alignas(8) uint8_t payload[1 << 20];
     char topic[64];
     int ready = 0;
-    long numbered = 0, others = 0, received = 0;
+    long numbered = 0, others = 0, received = 0, messages = 0;
     double first = 0, last = 0;
     while (numbered - others < ticks + count) {
         int topic_bytes = zmq_recv(socket, topic, sizeof topic, 0);
@@ -66,6 +66,7 @@ int main(int argc, char **argv) {
             fflush(stdout);
         }
         if (topic_bytes < 5 || memcmp(topic, "tick.", 5) != 0) continue;
+        messages++;
         struct stream *stream = stream_of(payload);
         for (int offset = 0; offset < bytes; offset += record_bytes) {
             if (payload[offset + 28] < 128) received++;
@@ -78,6 +79,7 @@ int main(int argc, char **argv) {
         if (first == 0 && received > 0) first = now();
         if (numbered - others <= ticks) last = now();
     }
-    printf("received %ld lost %ld seconds %.6f\n", received, ticks + count - received, last - first);
+    printf("received %ld lost %ld seconds %.6f messages %ld\n", received, ticks + count - received,
+           last - first, messages);
     return 0;
 }
