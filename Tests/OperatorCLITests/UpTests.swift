@@ -106,6 +106,18 @@ import Testing
             #expect(try system.isHealthy(), "signal \(signal): \(system.errors)")
             #expect(["ib-connector", "ib-recorder"].map(system.pid) == services, "adopted, not started again")
         }
+        // A parent that is stopped for longer than any hang, then goes on: nobody notices, nobody is blamed.
+        let everybody = System.services.map(system.pid)
+        kill(system.process.processIdentifier, SIGSTOP)
+        var passed: Set<Int> = []
+        _ = try Programs.eventually(seconds: 60) {
+            if let sequence = try system.durable()?.last { passed.insert(sequence) }
+            return passed.count >= 12 ? true : nil
+        }
+        #expect(passed.count >= 12, "recording goes on")
+        kill(system.process.processIdentifier, SIGCONT)
+        #expect(try system.isHealthy())
+        #expect(System.services.map(system.pid) == everybody)
         kill(system.process.processIdentifier, SIGINT)
         #expect(Programs.wait(system.process, seconds: 60) == 0, "\(system.errors)")
         #expect(!System.services.contains(where: system.isHeld))
