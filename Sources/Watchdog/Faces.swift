@@ -225,10 +225,10 @@ enum Faces {
         let issues = streams.filter { !$0.reason.isEmpty && $0.state.health != .healthy }.map {
             JSONValue.string("\($0.id): \($0.reason)")
         }
-        let closed = streams.contains { $0.state == .closed }
+        let market = streams.first?.marketOpen.map { $0 ? "OPEN" : "CLOSED" } ?? "UNKNOWN"
         return object([
             ("symbol", .string(contract.symbol)), ("status", .string(status)),
-            ("market_status", .string(closed ? "CLOSED" : "UNKNOWN")), ("data_staleness", staleness),
+            ("market_status", .string(market)), ("data_staleness", staleness),
             ("streams", object(details)), ("connection_issues", .array(issues)),
         ])
     }

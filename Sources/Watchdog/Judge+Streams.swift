@@ -45,6 +45,8 @@ extension Judge {
         } else if topic == DurableReport.topic {
             durableHeardNanos = now
             for entry in try DurableReport(json).entries { acceptDurable(entry, now, &parts) }
+        } else if topic.hasPrefix("definition.") {
+            clock.accept(definition: json)
         }
     }
 
@@ -65,11 +67,14 @@ extension Judge {
 
     /// What is known about a stream beside its ticks.
     func facts(
-        _ id: StreamID, _ answers: Board.Answers, sessionReady: Bool?, diskFailing: Bool, now: Int64
+        _ id: StreamID, _ answers: Board.Answers, _ snapshot: Snapshot, diskFailing: Bool
     ) -> StreamJudge.Facts {
+        let now = snapshot.bootNanos
         var facts = StreamJudge.Facts()
         facts.durableHeardNanos = durableHeardNanos
-        facts.sessionReady = sessionReady
+        facts.sessionReady = snapshot.sessionReady
+        facts.inMaintenance = snapshot.inMaintenance
+        facts.marketOpen = clock.isOpen(id.conId, at: snapshot.wallNanos / 1_000_000_000)
         facts.diskFailing = diskFailing
         if let at = answers.streamsAtNanos, now - at <= StreamJudge.factLimitNanos {
             facts.subscription = answers.streams[id]?.problem
@@ -85,6 +90,8 @@ extension Judge {
         var snapshot = Snapshot()
         snapshot.bootNanos = now
         snapshot.wallNanos = realNanos()
+        // The simulated broker never closes.
+        snapshot.inMaintenance = !setting.paths.simulated && clock.inMaintenance(at: snapshot.wallNanos / 1_000_000_000)
         snapshot.simulated = setting.paths.simulated
         snapshot.contracts = setting.configuration.contracts
         snapshot.marketDataLines = setting.configuration.tws.marketDataLines
@@ -101,7 +108,7 @@ extension Judge {
         for id in order {
             streams[id]?.countRate(nowNanos: now)
             guard let watched = streams[id] else { continue }
-            let facts = facts(id, answers, sessionReady: snapshot.sessionReady, diskFailing: diskFailing, now: now)
+            let facts = facts(id, answers, snapshot, diskFailing: diskFailing)
             let judgement = watched.judge.judge(facts, nowNanos: now)
             let said = answers.streams[id]?.reason ?? ""
             snapshot.streams.append(
@@ -110,12 +117,13 @@ extension Judge {
                     state: judgement.state, reason: judgement.reason.isEmpty ? said : judgement.reason,
                     silentNanos: judgement.silentNanos, durable: watched.judge.durable,
                     published: watched.judge.published, tsEventNanos: watched.tsEventNanos,
-                    tsRecvNanos: watched.tsRecvNanos, ticksPerSecond: watched.ticksPerSecond))
+                    tsRecvNanos: watched.tsRecvNanos, ticksPerSecond: watched.ticksPerSecond,
+                    marketOpen: facts.marketOpen))
         }
         snapshot.health = HealthModel(
             services: snapshot.services.map {
                 HealthModel.Service(name: $0.name, isUp: $0.isUp, state: $0.state == "running" ? "silent" : $0.state)
-            }, sessionReady: snapshot.sessionReady, inMaintenance: false,
+            }, sessionReady: snapshot.sessionReady, inMaintenance: snapshot.inMaintenance,
             streams: snapshot.streams.map {
                 HealthModel.Stream(id: $0.id, required: $0.required, state: $0.state, reason: $0.reason)
             })

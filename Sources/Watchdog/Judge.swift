@@ -50,6 +50,7 @@ struct Judge {
     let order: [StreamID]
     var durableHeardNanos: Int64?
     var monitor: StreamMonitor
+    var clock: MarketClock
     var refusedMessages = 0
     var stretch: Double = 1
     private var pressureAtNanos: Int64 = 0
@@ -61,6 +62,7 @@ struct Judge {
         self.board = board
         let now = bootNanos()
         lastRoundNanos = now
+        clock = MarketClock(maintenance: setting.configuration.tws.maintenance)
         order = setting.configuration.streams
         monitor = StreamMonitor(setting.configuration.watchdog, nowNanos: now)
         for contract in setting.configuration.contracts {
@@ -75,7 +77,7 @@ struct Judge {
 
     mutating func run(_ parts: inout JudgeParts, _ task: TaskContext, _ messaging: Context) throws {
         var feed = try Subscriber(in: messaging)
-        for topic in ["watermark", "durable"] { try feed.subscribe(topic) }
+        for topic in ["watermark", "durable", "definition."] { try feed.subscribe(topic) }
         try feed.connect(Paths.endpoint(setting.paths.ticksSocket))
         try feed.connect(Paths.endpoint(setting.paths.durableSocket))
         var poller = Poller()

@@ -37,6 +37,8 @@ struct Snapshot: Sendable {
         /// 0: never.
         var tsRecvNanos: Int64
         var ticksPerSecond: Double
+        /// Nil: its trading hours are not known.
+        var marketOpen: Bool?
 
         /// Published records that are not durable yet, when both are of one epoch.
         var lag: UInt32? {
@@ -50,6 +52,7 @@ struct Snapshot: Sendable {
     var services: [Service] = []
     var sessionReady: Bool?
     var session = "unknown"
+    var inMaintenance = false
     var streams: [Stream] = []
     var health = HealthModel(services: [], sessionReady: nil, inMaintenance: false, streams: [])
     var contracts: [TrackedContract] = []
