@@ -64,7 +64,8 @@ public struct TradingHours: Sendable, Equatable {
         }
         var scanner = DigitScanner(bytes: Array(clock.utf8))
         // 24:00 stands for the day's end.
-        guard let hour = scanner.number(2), let minute = scanner.number(2), scanner.atEnd, hour <= 24, minute < 60 else {
+        guard let hour = scanner.number(2), let minute = scanner.number(2), scanner.atEnd, hour <= 24, minute < 60
+        else {
             return nil
         }
         return day * 86_400 + Int64(hour * 3600 + minute * 60)
@@ -87,7 +88,8 @@ extension MaintenanceWindow {
         let minuteOfDay = Int(((wall % 86_400) + 86_400) % 86_400 / 60)
         guard let fromWeekday else {
             return fromMinute < toMinute
-                ? minuteOfDay >= fromMinute && minuteOfDay < toMinute : minuteOfDay >= fromMinute || minuteOfDay < toMinute
+                ? minuteOfDay >= fromMinute && minuteOfDay < toMinute
+                : minuteOfDay >= fromMinute || minuteOfDay < toMinute
         }
         let days = (wall - ((wall % 86_400) + 86_400) % 86_400) / 86_400
         let minute = Int(((days + 4) % 7 + 7) % 7) * 1440 + minuteOfDay

@@ -58,7 +58,9 @@ public struct ZoneRules: Sendable, Equatable {
         var reader = BigEndianReader(bytes: bytes)
         guard let first = TZifHeader(&reader), first.version >= 0x32 else { return nil }
         reader.skip(first.dataBytes(timeBytes: 4))
-        guard let header = TZifHeader(&reader), header.times <= Self.maxTransitions, header.types > 0 else { return nil }
+        guard let header = TZifHeader(&reader), header.times <= Self.maxTransitions, header.types > 0 else {
+            return nil
+        }
         var transitions: [Int64] = []
         for _ in 0..<header.times {
             guard let time = reader.int64(), time > transitions.last ?? .min else { return nil }

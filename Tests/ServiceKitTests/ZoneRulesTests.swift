@@ -63,7 +63,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["EST", "EST5EDT", "EST5EDT,M13.1.0,M11.1.0", "EST5EDT,M3.2.0", "<+08-8", "E5", "EST5EDT,M3.2.0,M11.1.0x"])
+    @Test(arguments: [
+        "EST", "EST5EDT", "EST5EDT,M13.1.0,M11.1.0", "EST5EDT,M3.2.0", "<+08-8", "E5", "EST5EDT,M3.2.0,M11.1.0x",
+    ])
     func badRulesAreRefused(text: String) { #expect(PosixZoneRule(text) == nil) }
 }
 
@@ -93,7 +95,9 @@ import Testing
         #expect(odd.sessions[0].upperBound - odd.sessions[0].lowerBound == 22 * 3600 + 15 * 60)
     }
 
-    @Test(arguments: ["", "CLOSED", "20250812", "20251312:CLOSED", "20250812:1700", "20250812:17-18", "20250812:2500-2600", ";"])
+    @Test(arguments: [
+        "", "CLOSED", "20250812", "20251312:CLOSED", "20250812:1700", "20250812:17-18", "20250812:2500-2600", ";",
+    ])
     func otherTextsAreNoHours(text: String) throws {
         #expect(TradingHours(text, zone: try ZoneRules(named: "UTC")) == nil)
     }
