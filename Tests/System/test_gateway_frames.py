@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from ibstream import FULL, TICK, body_u64, check_numbering, wait_for
+from ibstream import FULL, PATIENCE, body_u64, check_numbering, wait_for
 
 CON_ID = 711280073
 NOW = 1755030000
@@ -116,6 +116,7 @@ def settle_at(lab, count):
 def test_frames_cut_at_every_byte_position_arrive_whole(lab, gateway):
     """Each message of a stream is split once at each of its bytes, in the length too."""
     sent = []
+    done = threading.Event()
 
     def script(number, send, request):
         length = len(trade(request, 0))
@@ -129,9 +130,10 @@ def test_frames_cut_at_every_byte_position_arrive_whole(lab, gateway):
         sent.extend([len(sent), len(sent) + 1])
         for at in range(0, len(pair), 7):
             send(pair[at:at + 7])
+        done.set()
 
     recorder, connector = start(lab, gateway.start(script))
-    wait_for("the script", lambda: len(sent) > 40)
+    assert done.wait(PATIENCE)
     settle_at(lab, len(sent))
     assert recorded_prices(lab) == sent
 
@@ -155,9 +157,11 @@ def test_bursts_of_4096_bytes_followed_by_silence_lose_nothing(lab, gateway):
             burst += struct.pack(">I", rest - 4) + b"900\0" + b"x" * (rest - 4 - 5) + b"\0"
         assert len(burst) == 4096
         send(burst)
+        done.set()
 
+    done = threading.Event()
     recorder, connector = start(lab, gateway.start(script))
-    wait_for("the script", lambda: len(sent) > 50)
+    assert done.wait(PATIENCE) and len(sent) > 50
     settle_at(lab, len(sent))
     assert recorded_prices(lab) == sent
     assert lab.control("connector", "status")["unknown_messages"] >= 1

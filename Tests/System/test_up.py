@@ -16,7 +16,6 @@ def up(lab, *arguments):
     """Starts the whole simulated system on an HTTP port of its own; returns process and base URL."""
     env = {"IB_STREAM_WATCHDOG_HTTP": "127.0.0.1:0"}
     process = lab.start("ib-stream", "up", "--simulate", "--root", lab.root, *arguments, env=env)
-    lab.root_run = lab.root / "run" / "simulated"
     return process
 
 
@@ -34,6 +33,12 @@ def get(url):
         return error.code, json.loads(error.read())
 
 
+def children(pid, name):
+    """The pids of the children of that name."""
+    found = subprocess.run(["pgrep", "-P", str(pid), "-x", name], capture_output=True, text=True).stdout
+    return [int(text) for text in found.split()]
+
+
 def healthy(lab):
     wait_for("a healthy system", lambda: status(lab)[0] == 0)
     return json.loads(status(lab, "--json")[1])
@@ -43,7 +48,7 @@ def healthy(lab):
 def test_a_newcomer_sees_live_ticks_and_a_healthy_system(lab):
     process = up(lab)
     facts = healthy(lab)
-    base = facts["http"].removesuffix("/health")
+    base = f"http://{facts['http']}"
     code, health = get(base + "/health")
     assert code == 200 and health["status"] == "healthy"
     assert health["background_streaming"] == {
@@ -88,8 +93,8 @@ def test_a_frozen_gateway_turns_health_red_and_a_thawed_one_green(lab):
     """Healthy means durable: sockets stay open, processes live, and yet the answer is 503."""
     process = up(lab)
     facts = healthy(lab)
-    base = facts["http"].removesuffix("/health")
-    simulator = int(subprocess.run(["pgrep", "-f", f"ib-simulator.*"], capture_output=True, text=True).stdout.split()[0])
+    base = f"http://{facts['http']}"
+    [simulator] = children(process.pid, "ib-simulator")
     os.kill(simulator, signal.SIGSTOP)
     try:
         wait_for("health to turn red", lambda: get(base + "/health")[0] == 503, 60)
