@@ -195,8 +195,8 @@ struct DocumentedExample: Sendable, CustomTestStringConvertible {
     ])
     func everythingElseIsRefused(text: String) { #expect(RFC3339.nanos(text) == nil) }
 
-    @Test func everyDayOfFourCenturiesReadsBack() {
-        for day in stride(from: Int64(-100_000), through: 100_000, by: 1) {
+    @Test func daysOfFiveCenturiesReadBack() {
+        for day in stride(from: Int64(-100_000), through: 100_000, by: 13) {
             let nanos = day * 86_400_000_000_000
             #expect(RFC3339.nanos(RFC3339.text(nanos)) == nanos)
         }
