@@ -39,7 +39,8 @@ private func runCat(_ context: OperatorContext) throws(ProgramError) -> Int32 {
     }
     var text = TickText(format, withMarkers: !context.flags.has("no-markers"))
     let found = try copyTicks(&reader, &text)
-    if !found, let stream, context.flags.value("from") == nil, context.flags.value("to") == nil {
+    if !found, reader.findings.isEmpty, let stream, context.flags.value("from") == nil, context.flags.value("to") == nil
+    {
         throw ProgramError(.noInput, "cat: nothing is recorded of \(stream): see 'ib-stream ls'")
     }
     return CatSelection.report("cat", reader.findings)

@@ -40,9 +40,11 @@ struct PartScan {
     var records: UInt64 = 0
     var findings: [LogFinding] = []
 
-    /// Reads a part. Damage ends it only above everything that is known to be durable.
-    init(_ path: String, cursor: inout BlockCursor, file: File, slotsPath: String) throws(StoreError) {
-        let size = try file.size()
+    /// Reads a part, as if it ended at `limit`. Damage ends it only above everything that is known to be durable.
+    init(
+        _ path: String, cursor: inout BlockCursor, file: File, slotsPath: String, limit: UInt64 = .max
+    ) throws(StoreError) {
+        let size = min(try file.size(), limit)
         try read(path, cursor: &cursor, file: file, slotsPath: slotsPath, size: size, limit: size)
         // Sound blocks behind a tear belong to a write that the tear ended: they count for nothing. Seldom, so the
         // simple way: once more, up to the tear.

@@ -52,6 +52,23 @@ import Ticks
         }
     }
 
+    @Test func recoveryThatCannotTellReadersTakesOnlyWhatTheyKnow() async {
+        await #expect(processExitsWith: .success) {
+            let directory = try TemporaryDirectory()
+            let path = directory.file("log")
+            var log = try OpenLog.recovering(path)
+            try log.append(ticks(quotes, 1...10))
+            try log.sync()
+            try log.append(ticks(quotes, 11...20))
+            FailedWriteTests.limitFiles(toBytes: 100)
+            let poor = try LogRecovery(directory: path)
+            #expect(poor.positions[quotes]?.key.seq == 10 && poor.failures.count == 1)
+            FailedWriteTests.limitFiles(toBytes: 1 << 20)
+            let recovery = try LogRecovery(directory: path)
+            #expect(recovery.positions[quotes]?.key.seq == 20 && recovery.failures.isEmpty)
+        }
+    }
+
     @Test func aJournalThatCannotAppendSaysThatTheTicksAreGone() async {
         await #expect(processExitsWith: .success) {
             let directory = try TemporaryDirectory()
