@@ -175,6 +175,7 @@ final class UpSystem {
     /// Ends the lifeline; the watchdog stops connector and recorder in order and ends itself. What is still there after
     /// everybody's grace is killed. True when nothing had to be.
     private func stop(_ display: inout UpDisplay) -> Bool {
+        lifeline.announceEnd()
         lifeline.closeWriting()
         let started = bootNanos()
         var servicesGoneNanos: Int64?
@@ -232,6 +233,13 @@ struct Pipe: ~Copyable {
     }
 
     var writingEnd: Int32 { writing }
+
+    /// Tells the readers that the end which follows is meant.
+    func announceEnd() {
+        var byte: UInt8 = 1
+        // Without it they end all the same, and say that nobody told them.
+        if writing >= 0 { _ = write(writing, &byte, 1) }
+    }
 
     mutating func closeWriting() {
         if writing >= 0 { close(writing) }

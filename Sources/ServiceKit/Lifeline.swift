@@ -16,10 +16,22 @@ public struct Lifeline: Sendable {
         descriptor = number
     }
 
-    /// True once the parent is gone.
-    public func hasEnded() -> Bool {
-        guard descriptor >= 0 else { return false }
-        var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        return poll(&poller, 1, 0) == 1 && poller.revents & Int16(POLLHUP) != 0
+    /// What the parent does.
+    public enum State: Sendable, Equatable {
+        case alive
+        /// It ends, and everything with it: it left a byte in the pipe, which nobody takes out.
+        case ending
+        /// It is gone without a word.
+        case gone
     }
+
+    public var state: State {
+        guard descriptor >= 0 else { return .alive }
+        var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        guard poll(&poller, 1, 0) == 1, poller.revents & Int16(POLLHUP) != 0 else { return .alive }
+        return poller.revents & Int16(POLLIN) != 0 ? .ending : .gone
+    }
+
+    /// True once the parent is gone, or ends.
+    public func hasEnded() -> Bool { state != .alive }
 }

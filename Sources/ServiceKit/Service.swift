@@ -147,7 +147,11 @@ private struct ServiceLoop {
             let now = bootNanos()
             if endAtNanos == nil, lifeline.hasEnded() {
                 context.parentIsGone = true
-                log(.warning, "the parent of all services is gone, stopping soon", ["seconds": "\(grace)"])
+                if lifeline.state == .ending {
+                    log(.info, "the whole system stops", ["at_latest_in_seconds": "\(grace)"])
+                } else {
+                    log(.warning, "the parent of all services is gone, stopping soon", ["seconds": "\(grace)"])
+                }
                 endAtNanos = now + Int64(grace) * 1_000_000_000
             }
             if let end = endAtNanos, now >= end { return }

@@ -35,9 +35,13 @@ public struct HealthModel: Sendable, Equatable {
     public let reasons: [String]
 
     /// - sessionReady: nil when it is not known.
-    public init(services: [Service], sessionReady: Bool?, inMaintenance: Bool, streams: [Stream]) {
+    /// - faults: what else is wrong, such as a journal that can't be written; each is red.
+    public init(
+        services: [Service], sessionReady: Bool?, inMaintenance: Bool, faults: [String] = [], streams: [Stream]
+    ) {
         var found: [(health: Health, text: String)] = []
         for service in services where !service.isUp { found.append((.down, "\(service.name) is \(service.state)")) }
+        found += faults.map { (.down, $0) }
         if sessionReady != true {
             let text = sessionReady == nil ? "the gateway session's state is not known" : "no session with the gateway"
             found.append((inMaintenance && sessionReady == false ? .degraded : .down, text))

@@ -24,8 +24,8 @@ final class Board: Sendable {
     private let current = Mutex(Snapshot())
     private let answers = Mutex(Answers())
     private let http = Mutex<HTTPAddress?>(nil)
-    /// Contracts whose streams the connector is to restart.
-    private let resubscriptions = Mutex<Set<Int32>>([])
+    /// Streams that the connector is to restart.
+    private let resubscriptions = Mutex<Set<StreamID>>([])
     private let stopOrder = StopToken()
     private let stopDone = StopToken()
 
@@ -38,8 +38,8 @@ final class Board: Sendable {
     var httpAddress: HTTPAddress? { http.withLock { $0 } }
     func set(http address: HTTPAddress) { http.withLock { $0 = address } }
 
-    func requestResubscription(_ conId: Int32) { _ = resubscriptions.withLock { $0.insert(conId) } }
-    func takeResubscriptions() -> Set<Int32> {
+    func requestResubscription(_ streams: [StreamID]) { resubscriptions.withLock { $0.formUnion(streams) } }
+    func takeResubscriptions() -> Set<StreamID> {
         resubscriptions.withLock { wanted in
             defer { wanted = [] }
             return wanted

@@ -103,8 +103,9 @@ extension Judge {
         let session = connector?.fact("SESSION", nowNanos: now)
         snapshot.session = session ?? "unknown"
         snapshot.sessionReady = session.map { $0 == "ready" }
-        let disk = recorder?.fact("DISK", nowNanos: now) ?? "ok"
-        let diskFailing = disk != "ok" || (recorder?.diskWaitNanos(nowNanos: now) ?? 0) > 2_000_000_000
+        let disk = recorder?.fact("DISK", nowNanos: now) ?? ""
+        let diskFailing =
+            disk.hasPrefix("failing") || (recorder?.diskWaitNanos(nowNanos: now) ?? 0) > 2_000_000_000
         for id in order {
             streams[id]?.countRate(nowNanos: now)
             guard let watched = streams[id] else { continue }
@@ -120,10 +121,16 @@ extension Judge {
                     tsRecvNanos: watched.tsRecvNanos, ticksPerSecond: watched.ticksPerSecond,
                     marketOpen: facts.marketOpen))
         }
+        var faults: [String] = []
+        if let journal = connector?.fact("JOURNAL", nowNanos: now), journal.hasPrefix("failing") {
+            faults.append("the connector's journal is \(journal)")
+        }
+        if diskFailing { faults.append("the recorder's disk is \(disk.hasPrefix("failing") ? disk : "not answering")") }
         snapshot.health = HealthModel(
             services: snapshot.services.map {
                 HealthModel.Service(name: $0.name, isUp: $0.isUp, state: $0.state == "running" ? "silent" : $0.state)
             }, sessionReady: snapshot.sessionReady, inMaintenance: snapshot.inMaintenance,
+            faults: faults,
             streams: snapshot.streams.map {
                 HealthModel.Stream(id: $0.id, required: $0.required, state: $0.state, reason: $0.reason)
             })

@@ -21,9 +21,9 @@ func runQuestions(_ task: TaskContext, paths: Paths, board: Board, messaging: Co
         try ask(.recorder, &recorder, nonce, board)
         task.progress.advance()
         try askStreams(&connector, board)
-        for conId in board.takeResubscriptions().sorted() {
+        for stream in board.takeResubscriptions().sorted() {
             task.progress.advance()
-            try resubscribe(conId, &connector, board)
+            try resubscribe(stream, &connector)
         }
         task.progress.advance()
     }
@@ -81,8 +81,8 @@ func streamProblem(_ state: String) -> StreamState? {
     }
 }
 
-private func resubscribe(_ conId: Int32, _ client: inout ControlClient, _ board: Board) throws(MessagingError) {
-    let members = [JSONObject.Member(name: "con_id", value: .integer(Int64(conId)))]
+private func resubscribe(_ stream: StreamID, _ client: inout ControlClient) throws(MessagingError) {
+    let members = [JSONObject.Member(name: "stream", value: .string(stream.description))]
     guard try call(&client, "resubscribe", members) == nil else { return }
-    log(.warning, "the connector did not restart the streams", ["con_id": "\(conId)"])
+    log(.warning, "the connector did not restart the stream", ["stream": "\(stream)"])
 }

@@ -51,7 +51,8 @@ struct StreamMonitor {
                 "Stream mismatch for contract \(contract.conId) (\(contract.symbol)): "
                     + "active=\(names(active)), expected=\(names(streams))")
         }
-        board.requestResubscription(contract.conId)
+        // The connector's reconciler repairs by itself what it knows to be missing; this asks for the rest.
+        board.requestResubscription(streams.filter { $0.state != .notSubscribed && $0.published == nil }.map(\.id))
     }
 
     private mutating func checkStaleness(
@@ -77,7 +78,7 @@ struct StreamMonitor {
         if let last = restartedAtNanos[contract.conId], nowNanos - last < settings.staleRestartNanos { return }
         restartedAtNanos[contract.conId] = nowNanos
         log(.error, "VERY STALE DATA: Restarting streams for \(name)")
-        board.requestResubscription(contract.conId)
+        board.requestResubscription(judged.map(\.id))
     }
 
     /// `0:05:12`, as the seed prints an interval.

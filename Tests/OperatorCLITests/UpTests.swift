@@ -143,6 +143,48 @@ import Testing
         kill(watchdog, SIGKILL)
     }
 
+    @Test func aStreamThatFallsSilentIsReportedAndRestarted() throws {
+        let other = try TestDirectory()
+        let control = other.path + "/sim.sock"
+        let file = other.path + "/c.yaml"
+        try "watchdog: {stale_warn: 8s, stale_restart: 10s, monitor_interval: 1s}\n".write(
+            toFile: file, atomically: false, encoding: .utf8)
+        let system = try System(["--config", file, "--simulator", "--control \(control)"])
+        #expect(try system.isHealthy(), "\(system.errors)")
+        for stream in ["265598.bid_ask", "265598.last"] { try tellSimulator(control, "mute \(stream)") }
+        let line = "VERY STALE DATA: Restarting streams for contract 265598 (AAPL)"
+        let said = Programs.eventually(seconds: 60) { system.errors.contains(line) ? true : nil }
+        #expect(said == true, "\(system.errors)")
+        #expect(system.errors.contains("STALE DATA: Contract 265598 (AAPL) has not received data for 0:00:"))
+        let status = try #require(try system.status())
+        #expect(status["health"] as? String == "down")
+        let streams = try #require(status["streams"] as? [String: [String: Any]])
+        #expect(streams["711280073.bid_ask"]?["state"] as? String == "live", "the others go on")
+        for stream in ["265598.bid_ask", "265598.last"] { try tellSimulator(control, "unmute \(stream)") }
+        #expect(try system.isHealthy(), "\(system.errors)")
+        kill(system.process.processIdentifier, SIGTERM)
+        #expect(Programs.wait(system.process, seconds: 60) == 0, "\(system.errors)")
+    }
+
+    /// One line to the simulator's control socket.
+    private func tellSimulator(_ path: String, _ line: String) throws {
+        let socket = Foundation.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(socket) }
+        var name = sockaddr_un()
+        name.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+        let connected = withUnsafePointer(to: &name) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        #expect(connected == 0)
+        let bytes = Array((line + "\n").utf8)
+        #expect(send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count)
+        var answer = [UInt8](repeating: 0, count: 1000)
+        #expect(recv(socket, &answer, answer.count, 0) > 0)
+    }
+
     @Test func aSecondUpIsRefused() throws {
         let system = try System()
         #expect(try system.isHealthy(), "\(system.errors)")
