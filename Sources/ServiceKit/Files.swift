@@ -47,6 +47,16 @@ public enum Files {
         }
     }
 
+    /// The bytes of a file whose absence is an answer like any other (a process that ended, a lock that nobody took); nil
+    /// when it can't be read, for whatever reason.
+    public static func contents(_ path: String, maxBytes: Int) -> [UInt8]? {
+        do throws(FileError) {
+            return try read(path, maxBytes: maxBytes)
+        } catch {
+            return nil
+        }
+    }
+
     /// Replaces a file in one step: after a crash there is the old content or the new one, never a mixture.
     ///
     /// Written beside it, fsynced, renamed, and (with `sync`) the directory fsynced.

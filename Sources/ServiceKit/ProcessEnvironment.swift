@@ -27,7 +27,7 @@ public enum ProcessEnvironment {
     /// When a process started, in clock ticks since boot (field 22 of `/proc/PID/stat`): with the pid it names one process
     /// for ever. Nil when there is no such process.
     public static func startTicks(pid: Int32) -> UInt64? {
-        guard let bytes = try? Files.read("/proc/\(pid)/stat", maxBytes: 4096) else { return nil }
+        guard let bytes = Files.contents("/proc/\(pid)/stat", maxBytes: 4096) else { return nil }
         // The name in parentheses may hold anything, so that counting begins behind the last one.
         guard let close = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
         let fields = String(decoding: bytes[(close + 1)...], as: UTF8.self).split(separator: " ")

@@ -39,6 +39,8 @@ public struct ServiceLock: ~Copyable {
         return both[0] == both[1] ? [both[0]] : both
     }
 
+    private static let recordBytes = 40
+
     private static func take(_ path: String, _ name: String) throws(ProgramError) -> Int32 {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else {
@@ -57,17 +59,20 @@ public struct ServiceLock: ~Copyable {
                 "another \(name) is running\(who): it holds \(path): stop it first or choose another --root")
         }
         let own = getpid()
-        let text = Array("\(own) \(ProcessEnvironment.startTicks(pid: own) ?? 0)\n".utf8)
-        let failure = ftruncate(descriptor, 0) != 0 ? errno : Files.writeAll(descriptor, text)
-        guard failure == 0 else {
-            close(descriptor)
-            throw ProgramError(.ioError, "lock \(path) can't be written: \(errorText(failure))")
+        // Always as long, and written over what is there: on a full disk that takes no new block.
+        let text = "\(own) \(ProcessEnvironment.startTicks(pid: own) ?? 0)"
+        let record = Array(
+            (text + String(repeating: " ", count: max(0, recordBytes - 1 - text.utf8.count)) + "\n").utf8)
+        let put = record.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+        if put != record.count {
+            // The lock itself holds without it; only others see less of who holds it.
+            log(.warning, "holder not written into the lock", ["path": path, "error": errorText(errno)])
         }
         return descriptor
     }
 
     private static func readHolder(_ path: String) -> LockHolder? {
-        guard let bytes = try? Files.read(path, maxBytes: 256) else { return nil }
+        guard let bytes = Files.contents(path, maxBytes: 256) else { return nil }
         let words = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
         guard words.count == 2, let pid = Int32(words[0]), pid > 0, let start = UInt64(words[1]) else { return nil }
         return LockHolder(pid: pid, startTicks: start)

@@ -10,7 +10,7 @@ enum Pressure {
 
     /// `full avg10` in per cent; 0 where the kernel does not tell.
     private static func full(_ path: String) -> Double {
-        guard let bytes = try? Files.read(path, maxBytes: 4096) else { return 0 }
+        guard let bytes = Files.contents(path, maxBytes: 4096) else { return 0 }
         return full(parsing: String(decoding: bytes, as: UTF8.self))
     }
 
