@@ -24,13 +24,16 @@ struct TickPath: ~Copyable {
         var publishFailures: UInt64 = 0
     }
 
+    // First on purpose: this compiler's thread sanitizer takes the first field of a struct with a deinit for its address,
+    // and fails unless that field is a pointer.
+    private let slots: UnsafeMutablePointer<StreamSlot>
+
     private(set) var epoch: UInt32
     private(set) var counters = Counters()
     /// The text of the journal's last failure; nil while it takes what it is given.
     private(set) var journalFault: String?
     private(set) var slotCount = 0
 
-    private let slots: UnsafeMutablePointer<StreamSlot>
     private let staging: UnsafeMutablePointer<Tick>
     private let capacity: Int
     private var dirty: UnsafeMutablePointer<Int32>

@@ -25,7 +25,8 @@ let lookupCommand = Command(
     if context.flags.has("json") { return printOut("\(result)\n") ? 0 : ExitStatus.ioError.rawValue }
     let contracts = result["contracts"]?.array ?? []
     guard !contracts.isEmpty else {
-        throw ProgramError(.failure, "lookup: no contract with the symbol \(context.flags.words[0]): try another --type")
+        throw ProgramError(
+            .failure, "lookup: no contract with the symbol \(context.flags.words[0]): try another --type")
     }
     return printOut(contracts.map(describe).joined(separator: "\n")) ? 0 : ExitStatus.ioError.rawValue
 }
