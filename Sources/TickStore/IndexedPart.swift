@@ -22,6 +22,8 @@ final class IndexedPart {
 
     let path: String
     let table: KeyTable
+    /// False when the first block is damaged: then `table` says nothing.
+    let hasTable: Bool
     private let file: File
     private let partID: UInt32
     private var marks: [StreamID: [Mark]] = [:]
@@ -50,7 +52,7 @@ final class IndexedPart {
         self.path = path
         file = opened
         partID = header.partID
-        let hasTable = offset == 0 && header.codec == .keyTable
+        hasTable = offset == 0 && header.codec == .keyTable
         table = hasTable ? KeyTable(decoding: payload) : KeyTable()
         indexedTo = hasTable ? cursor.offset : 0
     }

@@ -28,17 +28,16 @@ public struct LogHistory: ~Copyable {
     ) throws(StoreError) -> StreamPage {
         try refresh()
         if let told = parts.first?.part.table.positions[stream]?.key, told >= key {
-            let first = parts.lazy.compactMap { $0.part.firstKey(of: stream) }.first { $0 > told }
-            return .gone(first ?? told.next)
+            for index in parts.indices where mayHold(stream, index) {
+                if let first = try indexed(index).firstKey(of: stream), first > told { return .gone(first) }
+            }
+            return .gone(told.next)
         }
         var page = PageBuilder(limit: limit)
         var want = key
-        for (index, part) in parts.enumerated() where !page.isFull {
-            // The next part's table tells whether this one has anything from the wanted key on.
-            if index + 1 < parts.count, let end = parts[index + 1].part.table.positions[stream]?.key, end < want {
-                continue
-            }
-            _ = try part.part.read(stream, from: want, cursor: &cursor) { run in
+        for index in parts.indices where !page.isFull && mayHold(stream, index, from: want) {
+            let part = try indexed(index)
+            _ = try part.read(stream, from: want, cursor: &cursor) { run in
                 var at = 0
                 while at < run.count, run[at].key < want { at += 1 }
                 let given = page.give(UnsafeBufferPointer(rebasing: run[at...]), to: emit)
@@ -53,13 +52,36 @@ public struct LogHistory: ~Copyable {
     public mutating func firstKey(of stream: StreamID, receivedFromNanos nanos: Int64) throws(StoreError) -> TickKey? {
         try refresh()
         var found: TickKey?
-        for part in parts where found == nil {
-            _ = try part.part.read(stream, fromNanos: nanos, cursor: &cursor) { run in
+        for index in parts.indices where found == nil && mayHold(stream, index, receivedFromNanos: nanos) {
+            let part = try indexed(index)
+            _ = try part.read(stream, fromNanos: nanos, cursor: &cursor) { run in
                 found = run.first { $0.tsRecvNanos >= nanos }?.key
                 return found == nil
             }
         }
         return found
+    }
+
+    /// False when the tables of a part and of the next one show that it has nothing of the stream that is looked for: such
+    /// parts need not be read at all.
+    private func mayHold(
+        _ stream: StreamID, _ index: Int, from key: TickKey = .zero, receivedFromNanos: Int64 = .min
+    ) -> Bool {
+        guard index + 1 < parts.count, parts[index + 1].part.hasTable else { return true }
+        guard let after = parts[index + 1].part.table.positions[stream] else { return false }
+        if after.key < key || after.tsRecvNanos < receivedFromNanos { return false }
+        guard parts[index].part.hasTable, let before = parts[index].part.table.positions[stream] else { return true }
+        return before.key < after.key
+    }
+
+    /// The part, indexed as far as it is durable.
+    private mutating func indexed(_ index: Int) throws(StoreError) -> IndexedPart {
+        let part = parts[index].part
+        guard !part.complete else { return part }
+        // Parts are listed in order: one that another follows has its final durable offset.
+        part.complete = index + 1 < parts.count
+        try part.extend(to: try part.durableLimit(), passDamage: true, cursor: &cursor)
+        return part
     }
 
     private mutating func refresh() throws(StoreError) {
@@ -73,11 +95,6 @@ public struct LogHistory: ~Copyable {
                 continue
             }
             parts.append(Part(name: name, part: part))
-        }
-        for part in parts where !part.part.complete {
-            let hasFollower = part.name != names.last
-            part.part.complete = hasFollower
-            try part.part.extend(to: try part.part.durableLimit(), passDamage: true, cursor: &cursor)
         }
     }
 }

@@ -140,4 +140,54 @@ import Ticks
             #expect(count == 600)
         }
     }
+
+    @Test func aPartThatIsSealedMeanwhileIsPassedOver() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("log")
+        var log = try OpenLog.recovering(path)
+        for part in UInt32(0)..<4 {
+            try log.append(ticks(quotes, (part * 5 + 1)...(part * 5 + 5)))
+            try log.beginPart(nowNanos: someNanos)
+        }
+        let names = try PartName.list(path)
+        var reader = TickReader(stateDirectory: directory.path)
+        #expect(try reader.next()?.ticks.first?.seq == 1)
+        for name in names[0...1] { try FileManager.default.removeItem(atPath: name.path(in: path)) }
+        var seqs: [UInt32] = []
+        while let run = try reader.next() { seqs += run.ticks.map(\.seq) }
+        #expect(seqs == Array(11...20))
+    }
+
+    @Test func historySkipsPartsThatTheTablesRuleOut() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("log")
+        var log = try OpenLog.recovering(path)
+        try log.append(ticks(trades, 1...3))
+        for part in UInt32(0)..<4 {
+            try log.beginPart(nowNanos: someNanos)
+            try log.append(ticks(quotes, (part * 5 + 1)...(part * 5 + 5)))
+        }
+        try log.beginPart(nowNanos: someNanos)
+        try log.append(ticks(trades, 4...6), ticks(StreamID(conId: 1, kind: .last), 1...1))
+        try log.sync()
+        // A damaged table in the middle rules nothing out.
+        let middle = try PartName.list(path)[2].path(in: path)
+        var damaged = try bytes(of: middle)
+        damaged[40] ^= 1
+        try write(damaged, to: middle)
+        var history = LogHistory(directory: path)
+        func all(_ stream: StreamID, from key: TickKey) throws -> [UInt32] {
+            var seqs: [UInt32] = []
+            _ = try history.read(stream, from: key, limit: 1000) { seqs += $0.map(\.seq) }
+            return seqs
+        }
+        #expect(try all(trades, from: .zero) == [1, 2, 3, 4, 5, 6])
+        #expect(try all(trades, from: TickKey(epoch: 100, seq: 4)) == [4, 5, 6])
+        #expect(try all(quotes, from: TickKey(epoch: 100, seq: 7)) == Array(7...20))
+        #expect(try all(StreamID(conId: 1, kind: .last), from: .zero) == [1])
+        #expect(try all(StreamID(conId: 2, kind: .last), from: .zero) == [])
+        #expect(
+            try history.firstKey(of: trades, receivedFromNanos: someNanos + 3_500) == TickKey(epoch: 100, seq: 4))
+        #expect(try history.firstKey(of: trades, receivedFromNanos: someNanos + 7_000) == nil)
+    }
 }
