@@ -48,7 +48,7 @@ extension GatewaySession {
     private mutating func subscribe(_ contract: TrackedContract, _ token: ControlToken) {
         let wanted = contract.ticks.map { StreamID(conId: contract.conId, kind: $0, source: configuration.source) }
         for stream in wanted {
-            guard stream.kind == .level1 || TickByTickKind(stream.kind) != nil else {
+            guard stream.kind.isRecordable else {
                 return mailbox.reply(.failure("\(stream.kind.name) is not built yet"), to: token)
             }
             guard !subscriptions.entries.contains(where: { $0.stream == stream }) else {

@@ -35,6 +35,9 @@ extension GatewaySession {
         return machine.session?.serverVersion
     }
 
+    /// What every record of the running session carries.
+    var sessionFlags: TickFlags { machine.session?.accountKind == .simulated ? .simulated : [] }
+
     // MARK: - Doing what the machine says
 
     mutating func drive(_ actions: [SessionMachine.Action]) {
@@ -112,8 +115,7 @@ extension GatewaySession {
     private mutating func opened(_ session: Session) {
         counters.connects &+= 1
         awaitsProof = true
-        let flags: TickFlags = session.accountKind == .simulated ? .simulated : []
-        for index in 0..<path.slotCount { path.setCommonFlags(flags, of: index) }
+        for index in 0..<path.slotCount { path.setCommonFlags(sessionFlags, of: index) }
         log(
             .notice,
             counters.connects == 1 ? "TWS connection established" : "TWS reconnected, restarting all tracked streams",

@@ -30,7 +30,7 @@ extension GatewaySession {
     mutating func addStream(
         _ stream: StreamID, _ contract: TrackedContract, _ grant: LineBudget.Grant, wasRecorded: Set<StreamID>
     ) {
-        guard stream.kind == .level1 || TickByTickKind(stream.kind) != nil else {
+        guard stream.kind.isRecordable else {
             log(.error, "a kind that is not built yet is not recorded", ["stream": stream.description])
             return
         }
@@ -40,6 +40,7 @@ extension GatewaySession {
             guard !subscriptions.entries.contains(where: { $0.stream == stream }) else { return }
         }
         guard let slot = path.addStream(stream) else { return }
+        path.setCommonFlags(sessionFlags, of: slot)
         subscriptions.add(stream, contract: contract, slot: slot, hasLine: grant != .noLine)
         if grant == .noLine {
             log(

@@ -155,7 +155,7 @@ enum ConfigurationSchema {
         .optionalText("exchange", \.exchange, maxBytes: 32, "Exchange; empty: where the contract is listed."),
         Key(
             "ticks", .texts(maxCount: 7),
-            "What is recorded: \(TickKind.streamKinds.map(\.name.description).joined(separator: ", ")).",
+            "What is recorded: \(TickKind.recordableKinds.map(\.name.description).joined(separator: ", ")).",
             set: { item, value throws(ValueProblem) in
                 guard case .texts(let texts) = value else { return }
                 item.ticks = try kinds(texts)
@@ -224,6 +224,9 @@ enum ConfigurationSchema {
                     "'\(name)' is no kind of tick",
                     Spelling.nearest(to: name, in: known).map { "did you mean '\($0)'?" }
                         ?? "use \(known.joined(separator: ", "))")
+            }
+            guard kind.isRecordable else {
+                throw ValueProblem("'\(name)' is not built yet", "it comes with a later version")
             }
             guard !kinds.contains(kind) else { throw ValueProblem("'\(name)' stands twice") }
             kinds.append(kind)

@@ -30,6 +30,11 @@ public enum TickKind: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     /// The kinds that a stream can have: all but `more` and `marker`, which travel inside the others' streams.
     public static let streamKinds: [TickKind] = [.last, .allLast, .bidAsk, .midPoint, .level1, .depth, .rtVolume]
 
+    /// The stream kinds that the connector can subscribe to; depth and RT volume come with a later version.
+    public static let recordableKinds: [TickKind] = [.last, .allLast, .bidAsk, .midPoint, .level1]
+
+    public var isRecordable: Bool { TickKind.recordableKinds.contains(self) }
+
     /// A stream kind by its name; nil for `more`, `marker` and unknown names.
     public init?(streamName: some StringProtocol) {
         guard let kind = TickKind.streamKinds.first(where: { streamName == $0.name.description }) else { return nil }

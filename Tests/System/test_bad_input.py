@@ -34,6 +34,7 @@ def test_a_missing_configuration_is_78(lab, program):
     ("tws:\n  ports: [70000]\ncontracts:\n  - con_id: 1\n    symbol: A\n", ["bad.yaml:2:", "70000"]),
     ("contracts:\n  - con_id: one\n    symbol: A\n", ["bad.yaml:2:", "con_id"]),
     ("contracts:\n  - con_id: 1\n    symbol: A\n    ticks: [bid-ask]\n", ["bad.yaml:4:", "bid_ask"]),
+    ("contracts:\n  - con_id: 1\n    symbol: A\n    ticks: [depth]\n", ["bad.yaml:4:", "not built yet"]),
 ])
 def test_a_malformed_configuration_names_line_and_column(lab, text, says):
     path = lab.folder / "bad.yaml"
