@@ -8,8 +8,6 @@ internal import Ticks
 final class Board: Sendable {
     /// What the services said over their control sockets.
     struct Answers: Sendable {
-        /// Boot clock of each service's last answer to a ping.
-        var pingedAtNanos: [ManagedName: Int64] = [:]
         /// What the connector says of its streams, and when.
         var streams: [StreamID: StreamReport] = [:]
         var streamsAtNanos: Int64?

@@ -97,7 +97,7 @@ extension Judge {
         snapshot.marketDataLines = setting.configuration.tws.marketDataLines
         snapshot.staleWarnNanos = setting.configuration.watchdog.staleWarnNanos
         snapshot.staleRestartNanos = setting.configuration.watchdog.staleRestartNanos
-        snapshot.services = services.map { describe($0, answers, now) }
+        snapshot.services = services.map { describe($0, now) }
         let connector = services.first { $0.name == .connector }
         let recorder = services.first { $0.name == .recorder }
         let session = connector?.fact("SESSION", nowNanos: now)
@@ -137,7 +137,7 @@ extension Judge {
         return snapshot
     }
 
-    private func describe(_ service: ManagedService, _ answers: Board.Answers, _ now: Int64) -> Snapshot.Service {
+    private func describe(_ service: ManagedService, _ now: Int64) -> Snapshot.Service {
         var result = Snapshot.Service()
         result.name = service.name.rawValue
         result.state = service.keeper.state.name.description
@@ -151,7 +151,9 @@ extension Judge {
         result.silentNanos = service.keeper.silenceNanos(nowNanos: now)
         result.diskWaitNanos = service.diskWaitNanos(nowNanos: now)
         result.ticks = service.notification["X_IB_TICKS"].flatMap { UInt64($0) }
-        if let at = answers.pingedAtNanos[service.name] { result.answersPing = now - at <= StreamJudge.factLimitNanos }
+        if let at = service.fact("NONCE", nowNanos: now).flatMap(pingedAtNanos) {
+            result.answersPing = now - at <= StreamJudge.factLimitNanos
+        }
         return result
     }
 }

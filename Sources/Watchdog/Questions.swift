@@ -14,11 +14,11 @@ func runQuestions(_ task: TaskContext, paths: Paths, board: Board, messaging: Co
     var round: UInt64 = 0
     while !task.stop.wait(millis: 1000) {
         round += 1
-        let nonce = "\(bootNanos()).\(round)"
+        let nonce = pingNonce(round)
         task.progress.advance()
-        try ask(.connector, &connector, nonce, board)
+        try ask(&connector, nonce)
         task.progress.advance()
-        try ask(.recorder, &recorder, nonce, board)
+        try ask(&recorder, nonce)
         task.progress.advance()
         try askStreams(&connector, board)
         for stream in board.takeResubscriptions().sorted() {
@@ -46,12 +46,15 @@ private func call(
     }
 }
 
-private func ask(
-    _ name: ManagedName, _ client: inout ControlClient, _ nonce: String, _ board: Board
-) throws(MessagingError) {
-    let members = [JSONObject.Member(name: "nonce", value: .string(nonce))]
-    guard let answer = try call(&client, "ping", members), answer["nonce"]?.string == nonce else { return }
-    board.update { $0.pingedAtNanos[name] = bootNanos() }
+/// A nonce says when it was sent: it comes back in a heartbeat, which shows that the service's control thread and its main
+/// thread both go round.
+private func pingNonce(_ round: UInt64) -> String { "\(bootNanos()).\(round)" }
+
+/// When the ping of a nonce was sent (boot clock); nil for what is no nonce of ours.
+func pingedAtNanos(_ nonce: String) -> Int64? { nonce.split(separator: ".").first.flatMap { Int64($0) } }
+
+private func ask(_ client: inout ControlClient, _ nonce: String) throws(MessagingError) {
+    _ = try call(&client, "ping", [JSONObject.Member(name: "nonce", value: .string(nonce))])
 }
 
 private func askStreams(_ client: inout ControlClient, _ board: Board) throws(MessagingError) {

@@ -18,7 +18,7 @@ struct Snapshot: Sendable {
         var tasks = ""
         var silentNanos: Int64 = 0
         var diskWaitNanos: Int64 = 0
-        /// It answered the last ping in time.
+        /// The nonce of a recent ping came back in its heartbeat.
         var answersPing = false
         var ticks: UInt64?
     }

@@ -97,6 +97,11 @@ import Testing
                 #expect(before.map { (after ?? []).lexicographicallyPrecedes($0) } == false, "durable keys only rise")
             }
         }
+        let answers = Programs.eventually(seconds: 40) { () -> Bool? in
+            guard let services = (try? system.status())?["services"] as? [String: [String: Any]] else { return nil }
+            return services.values.allSatisfy { $0["answers_ping"] as? Bool == true } ? true : nil
+        }
+        #expect(answers == true, "nonces come back in heartbeats")
         // The watchdog's end touches nobody: the services keep their processes.
         for signal in [SIGKILL, SIGSTOP] {
             let services = ["ib-connector", "ib-recorder"].map(system.pid)
