@@ -27,7 +27,7 @@ unit: setup-tests
 	swift test --disable-xctest
 
 system: build setup-tests
-	IB_STREAM_BIN=$(BIN) $(PYTEST) Tests/System
+	IB_STREAM_BIN=$(BIN) $(PYTEST) -n 2 Tests/System
 
 test-all: setup-tests build unit sanitize  ## everything with the full counts
 	IB_STREAM_BIN=$(BIN) IB_STREAM_FULL=1 $(PYTEST) -v Tests/System
