@@ -70,7 +70,7 @@ let package = Package(
         tests("Connector", ["TWS", "Ticks"]),
         tests("Recorder", ["TickStore", "Ticks"]),
         tests("Watchdog", ["Supervision", "Ticks"]),
-        tests("OperatorCLI", ["Ticks"]),
+        tests("OperatorCLI", ["TickStore", "Ticks"]),
         tests("Simulator", ["TWS", "Ticks"]),
     ],
     swiftLanguageModes: [.v6],

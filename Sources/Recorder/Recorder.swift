@@ -74,6 +74,9 @@ private func recover(_ directory: String) throws -> LogRecovery {
     try Files.makeDirectory(directory)
     let recovery = try LogRecovery(directory: directory)
     for finding in recovery.findings { report(finding) }
+    for failure in recovery.failures {
+        log(.critical, "CRITICAL: recovery: a part can't be made durable: only what was durable before counts: \(failure)")
+    }
     return recovery
 }
 
