@@ -77,7 +77,8 @@ def test_a_newcomer_sees_live_ticks_and_a_healthy_system(lab):
     process.send(signal.SIGINT)
     assert process.wait() == 0, process.stderr()
     assert status(lab)[0] == 2
-    assert b"" == subprocess.run(["pgrep", "-f", str(lab.root)], capture_output=True).stdout, "nothing stays behind"
+    left = subprocess.run(["pgrep", "-af", str(lab.root)], capture_output=True, text=True).stdout
+    assert left == "", f"nothing stays behind: {left}"
 
 
 @pytest.mark.skipif(bool(SANITIZED), reason="times of a sanitizer build say nothing")
