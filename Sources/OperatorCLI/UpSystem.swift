@@ -186,7 +186,8 @@ final class UpSystem {
             let services = ["ib-connector", "ib-recorder"].filter { ServiceLock.isHeld(name: $0, paths: paths) }
             if services.isEmpty, servicesGoneNanos == nil { servicesGoneNanos = now }
             let watchdogRuns = ServiceLock.isHeld(name: "ib-watchdog", paths: paths)
-            guard !services.isEmpty || watchdogRuns else { break }
+            // The watchdog gives its lock back a moment before it is gone.
+            guard !services.isEmpty || watchdogRuns || watchdog != nil else { break }
             // A watchdog that does not run (or is stopped) can't stop the services; they end by themselves, later.
             var late = now - started > Self.servicesLimitNanos ? services : []
             if watchdogRuns, let gone = servicesGoneNanos, now - gone > Self.watchdogLimitNanos {
