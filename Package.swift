@@ -61,7 +61,7 @@ let package = Package(
         program("Simulator", ["ServiceKit", "TWS", "Ticks", "JSON", "CLinux"]),
 
         tests("Ticks"),
-        tests("JSON"),
+        tests("JSON", ["Ticks"]),
         tests("TWS", ["Ticks"]),
         tests("Messaging", ["Ticks", "JSON"]),
         tests("TickStore", ["Ticks"]),

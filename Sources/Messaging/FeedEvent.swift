@@ -34,7 +34,7 @@ public struct FeedEvent: Sendable, Equatable {
         func malformed(_ text: String) -> MessagingError {
             MessagingError(.malformed(text), operation: "read", subject: "event")
         }
-        guard let time = json["time"]?.string.flatMap({ RFC3339.nanos($0) }) else { throw malformed("no `time`") }
+        guard let time = json["time"]?.string.flatMap({ Timestamp.parse($0) }) else { throw malformed("no `time`") }
         guard let event = json["event"]?.string else { throw malformed("no `event`") }
         guard let text = json["text"]?.string else { throw malformed("no `text`") }
         timeNanos = time
@@ -50,7 +50,7 @@ public struct FeedEvent: Sendable, Equatable {
 
     public func write(to writer: inout JSONWriter) {
         writer.object {
-            $0.field("time", RFC3339.text(timeNanos))
+            $0.field("time", Timestamp.text(timeNanos))
             $0.field("event", event)
             if let stream { $0.field("stream", stream.description) }
             if let code { $0.field("code", code) }

@@ -72,7 +72,7 @@ public struct ReplayRequest: Sendable, Equatable {
             guard let number = key.unsigned else { throw ReplayRefusal("`from` is not a key") }
             return .key(TickKey(rawValue: number))
         case (nil, let time?):
-            guard let text = time.string, let nanos = RFC3339.nanos(text) else {
+            guard let text = time.string, let nanos = Timestamp.parse(text) else {
                 throw ReplayRefusal("`from_time` is not an RFC 3339 time, such as 2025-08-12T15:00:00Z")
             }
             return .time(nanos: nanos)
@@ -88,7 +88,7 @@ public struct ReplayRequest: Sendable, Equatable {
             $0.field("stream", stream.description)
             switch from {
             case .key(let key): $0.field("from", key.rawValue)
-            case .time(let nanos): $0.field("from_time", RFC3339.text(nanos))
+            case .time(let nanos): $0.field("from_time", Timestamp.text(nanos))
             }
             $0.field("limit", limit)
         }

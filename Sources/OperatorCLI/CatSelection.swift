@@ -28,7 +28,7 @@ enum CatSelection {
 
     private static func time(_ command: String, _ name: String, _ flags: ParsedFlags) throws(ProgramError) -> Int64? {
         guard let text = flags.value(name) else { return nil }
-        if let nanos = Timestamp.parse(text) { return nanos }
+        if let nanos = Timestamp.parse(text, shortForms: true) { return nanos }
         if let nanos = DurationText.parse(text), nanos >= 0 { return realNanos() - nanos }
         throw ProgramError(
             .usage,

@@ -3,6 +3,7 @@ internal import Glibc
 internal import JSON
 internal import Messaging
 internal import ServiceKit
+internal import Ticks
 
 /// What `up` shows: on a terminal a table that is painted anew each second (the services' own lines go to a file then);
 /// elsewhere one line whenever something changes and at least every ten seconds. Main thread only.

@@ -1,6 +1,7 @@
 internal import CSystemd
 internal import Glibc
 internal import Synchronization
+internal import Ticks
 
 /// How grave a line is; the raw value is journald's priority.
 public enum LogLevel: Int32, Sendable, Comparable, CaseIterable {

@@ -1,3 +1,5 @@
+internal import Ticks
+
 /// The rule for the future that stands at the end of a zone file: `EST5EDT,M3.2.0,M11.1.0` or `<+08>-8`.
 ///
 /// Source: POSIX `TZ`, as far as the tz database uses it (changes by month, week and weekday, or by day of the year).
@@ -42,9 +44,7 @@ struct PosixZoneRule: Sendable, Equatable {
 
     func offsetSeconds(at instant: Int64) -> Int {
         guard let daylight else { return standard }
-        let local = instant + Int64(standard)
-        let days = local >= 0 ? local / 86_400 : -((-local + 86_399) / 86_400)
-        let year = Timestamp.civil(days: days).year
+        let year = CivilTime(seconds: instant + Int64(standard)).date.year
         let begins = Self.wall(start, year) - Int64(standard)
         let ends = Self.wall(end, year) - Int64(daylight)
         // South of the equator daylight time spans the turn of the year.
@@ -53,21 +53,19 @@ struct PosixZoneRule: Sendable, Equatable {
     }
 
     /// The wall time of a change in a year, as if it were UTC.
-    private static func wall(_ change: Change, _ year: Int) -> Int64 {
-        let newYear = Timestamp.daysSinceEpoch(year: year, month: 1, day: 1)
+    private static func wall(_ change: Change, _ year: Int64) -> Int64 {
+        let newYear = CivilTime.days(year: year, month: 1, day: 1)
         let day: Int64
         switch change.day {
         case .ordinal(let number): day = newYear + Int64(number)
         case .julian(let number):
-            let leap = Timestamp.daysIn(month: 2, year: year) == 29
+            let leap = CivilTime.daysIn(month: 2, year: year) == 29
             day = newYear + Int64(number - 1) + (leap && number >= 60 ? 1 : 0)
         case .monthWeekday(let month, let week, let weekday):
-            let first = Timestamp.daysSinceEpoch(year: year, month: month, day: 1)
-            // 1970-01-01 was a Thursday.
-            let firstWeekday = Int(((first + 4) % 7 + 7) % 7)
-            var date = 1 + (weekday - firstWeekday + 7) % 7 + (week - 1) * 7
-            while date > Timestamp.daysIn(month: month, year: year) { date -= 7 }
-            day = first + Int64(date - 1)
+            let first = CivilTime(day: CivilTime.days(year: year, month: Int64(month), day: 1))
+            var date = 1 + (Int64(weekday) - first.weekday + 7) % 7 + Int64(week - 1) * 7
+            while date > CivilTime.daysIn(month: Int64(month), year: year) { date -= 7 }
+            day = first.day + date - 1
         }
         return day * 86_400 + Int64(change.seconds)
     }

@@ -71,6 +71,7 @@ public struct ServiceLock: ~Copyable {
         return descriptor
     }
 
+    /// What the lock file says; nil when it can't be read or says nothing: the holder is unknown.
     private static func readHolder(_ path: String) -> LockHolder? {
         guard let bytes = Files.contents(path, maxBytes: 256) else { return nil }
         let words = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)

@@ -1,3 +1,5 @@
+internal import Ticks
+
 /// When a market is open, from the `tradingHours` text of an instrument.
 ///
 ///     20250812:1700-20250813:1600;20250813:1700-20250814:1600;20250816:CLOSED
@@ -62,37 +64,36 @@ public struct TradingHours: Sendable, Equatable {
             day = own
             clock = text[text.index(after: colon)...]
         }
-        var scanner = DigitScanner(bytes: Array(clock.utf8))
+        var scanner = DigitScanner(clock)
         // 24:00 stands for the day's end.
         guard let hour = scanner.number(2), let minute = scanner.number(2), scanner.atEnd, hour <= 24, minute < 60
         else {
             return nil
         }
-        return day * 86_400 + Int64(hour * 3600 + minute * 60)
+        return day * 86_400 + hour * 3_600 + minute * 60
     }
 
     /// `20250812` as days since 1970-01-01.
     private static func day(_ text: Substring) -> Int64? {
-        var scanner = DigitScanner(bytes: Array(text.utf8))
+        var scanner = DigitScanner(text)
         guard let year = scanner.number(4), let month = scanner.number(2), let day = scanner.number(2), scanner.atEnd,
-            (1...12).contains(month), day >= 1, day <= Timestamp.daysIn(month: month, year: year), year >= 1970
+            year >= 1970
         else { return nil }
-        return Timestamp.daysSinceEpoch(year: year, month: month, day: day)
+        return CivilTime(year: year, month: month, day: day)?.day
     }
 }
 
 extension MaintenanceWindow {
     /// Whether an instant (seconds since the Unix epoch) lies in the window.
     public func contains(_ instant: Int64, zone: ZoneRules) -> Bool {
-        let wall = instant + Int64(zone.offsetSeconds(at: instant))
-        let minuteOfDay = Int(((wall % 86_400) + 86_400) % 86_400 / 60)
+        let wall = CivilTime(seconds: instant + Int64(zone.offsetSeconds(at: instant)))
+        let minuteOfDay = Int(wall.secondOfDay / 60)
         guard let fromWeekday else {
             return fromMinute < toMinute
                 ? minuteOfDay >= fromMinute && minuteOfDay < toMinute
                 : minuteOfDay >= fromMinute || minuteOfDay < toMinute
         }
-        let days = (wall - ((wall % 86_400) + 86_400) % 86_400) / 86_400
-        let minute = Int(((days + 4) % 7 + 7) % 7) * 1440 + minuteOfDay
+        let minute = Int(wall.weekday) * 1440 + minuteOfDay
         let from = fromWeekday * 1440 + fromMinute
         let length: Int
         if let toWeekday {

@@ -41,7 +41,7 @@ extension Instrument {
         var (year, month, _) = CivilTime(day: today).date
         while true {
             if month % 3 == 0 {
-                let first = CivilTime(day: CivilTime.daysFrom(year: year, month: month, day: 1))
+                let first = CivilTime(day: CivilTime.days(year: year, month: month, day: 1))
                 let thirdFriday = first.day + (12 - first.weekday) % 7 + 14
                 if thirdFriday >= today + 8 { return thirdFriday }
             }

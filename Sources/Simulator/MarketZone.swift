@@ -1,3 +1,5 @@
+internal import Ticks
+
 /// The time zones that the simulated market lives in. United States rules since 2007: daylight time from the second
 /// Sunday of March, 2:00 standard time, to the first Sunday of November, 2:00 daylight time.
 enum MarketZone: Sendable, CaseIterable {
@@ -54,7 +56,7 @@ enum MarketZone: Sendable, CaseIterable {
 
     /// The day of the nth Sunday of a month.
     private static func sunday(_ nth: Int64, year: Int64, month: Int64) -> Int64 {
-        let first = CivilTime(day: CivilTime.daysFrom(year: year, month: month, day: 1))
+        let first = CivilTime(day: CivilTime.days(year: year, month: month, day: 1))
         return first.day + (7 - first.weekday) % 7 + (nth - 1) * 7
     }
 }

@@ -1,3 +1,5 @@
+internal import Ticks
+
 /// The generator's source of chance: xoshiro256**, seeded through SplitMix64. Same seed, same numbers, on every
 /// machine.
 struct RandomSource: RandomNumberGenerator, Sendable {
@@ -8,11 +10,11 @@ struct RandomSource: RandomNumberGenerator, Sendable {
 
     /// `stream` tells sources of one seed apart, so that each instrument draws its own numbers.
     init(seed: UInt64, stream: UInt64) {
-        var mixer = seed &+ stream &* 0xD1B5_4A32_D192_ED03
-        a = RandomSource.splitMix(&mixer)
-        b = RandomSource.splitMix(&mixer)
-        c = RandomSource.splitMix(&mixer)
-        d = RandomSource.splitMix(&mixer)
+        var mixer = SplitMix64(seed: seed &+ stream &* 0xD1B5_4A32_D192_ED03)
+        a = mixer.next()
+        b = mixer.next()
+        c = mixer.next()
+        d = mixer.next()
     }
 
     mutating func next() -> UInt64 {
@@ -47,21 +49,13 @@ struct RandomSource: RandomNumberGenerator, Sendable {
 
     /// One well-mixed number out of several, without a state of its own: for facts such as "is this minute quiet".
     static func hash(_ values: UInt64...) -> UInt64 {
-        var mixer: UInt64 = 0x9E37_79B9_7F4A_7C15
+        var mixer = SplitMix64(seed: 0x9E37_79B9_7F4A_7C15)
         var result: UInt64 = 0
         for value in values {
-            mixer ^= value &+ result
-            result = splitMix(&mixer)
+            mixer.state ^= value &+ result
+            result = mixer.next()
         }
         return result
-    }
-
-    private static func splitMix(_ state: inout UInt64) -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 
     private static func rotate(_ value: UInt64, _ count: UInt64) -> UInt64 { value << count | value >> (64 - count) }

@@ -81,7 +81,11 @@ struct TickRow {
     private mutating func keepSecond(_ seconds: Int64) {
         guard seconds != second else { return }
         second = seconds
-        secondText = Array((CivilTime(seconds: seconds).isoText + ".").utf8)
+        secondText = Array(unsafeUninitializedCapacity: CivilTime.textBytes + 1) { memory, count in
+            CivilTime(seconds: seconds).write(to: UnsafeMutableRawBufferPointer(memory))
+            memory[CivilTime.textBytes] = UInt8(ascii: ".")
+            count = CivilTime.textBytes + 1
+        }
     }
 
     private func writeTime(_ nanos: Int64, _ row: inout RowCursor) {

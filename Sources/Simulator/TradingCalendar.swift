@@ -1,3 +1,5 @@
+internal import Ticks
+
 /// When an instrument trades, in its zone's wall time.
 ///
 /// The real ones are the weekly rules without holidays; `always` has a session from midnight to midnight every day.

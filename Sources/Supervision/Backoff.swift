@@ -1,3 +1,5 @@
+internal import Ticks
+
 /// How long to wait before the next attempt: doubling from `firstNanos` to `limitNanos`, each with jitter.
 ///
 /// Jitter takes the wait from 75 % to 125 % of its nominal length, so that several parts that failed together do not come
@@ -7,14 +9,14 @@ public struct Backoff: Sendable {
     public let limitNanos: Int64
     /// Attempts that failed since the last `reset()`.
     public private(set) var failures = 0
-    private var random: SeededRandom
+    private var random: SplitMix64
 
     /// `firstNanos` must be above 0 and at most `limitNanos`.
     public init(firstNanos: Int64 = 1_000_000_000, limitNanos: Int64 = 60_000_000_000, seed: UInt64) {
         precondition(firstNanos > 0 && firstNanos <= limitNanos)
         self.firstNanos = firstNanos
         self.limitNanos = limitNanos
-        random = SeededRandom(seed: seed)
+        random = SplitMix64(seed: seed)
     }
 
     /// Counts one more failure and returns the wait before the next attempt.

@@ -1,3 +1,5 @@
+internal import Ticks
+
 /// The life of the connection to the gateway, as decisions: events and the time go in, actions come out.
 ///
 ///     idle → waiting → connecting → handshaking → starting → ready ⇄ degraded
@@ -105,7 +107,7 @@ public struct SessionMachine: Sendable {
     public init(policy: SessionPolicy, seed: UInt64, lastAccountKind: AccountKind? = nil) {
         self.policy = policy
         self.lastAccountKind = lastAccountKind
-        random = SplitMix64(state: seed)
+        random = SplitMix64(seed: seed)
     }
 
     /// The session, while there is one.
@@ -380,18 +382,5 @@ public struct SessionMachine: Sendable {
     static func port(atEndOf text: String) -> UInt16? {
         let digits = text.reversed().drop { !$0.isASCII || !$0.isNumber }.prefix { $0.isASCII && $0.isNumber }
         return UInt16(String(digits.reversed())).flatMap { $0 > 0 ? $0 : nil }
-    }
-}
-
-/// A small generator of jitter, the same for the same seed.
-struct SplitMix64: Sendable {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
     }
 }

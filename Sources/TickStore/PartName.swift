@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Ticks
 
 /// The name of an open-log part: `<YYYY>-<MM>-<DD>T<HH>.<part>.log`, the UTC hour of its creation and a number that only
 /// rises. Parts are in the order of (hour, number).
@@ -38,7 +39,7 @@ public struct PartName: Sendable, Hashable, Comparable, CustomStringConvertible 
 
     /// The file name.
     public var description: String {
-        let date = CivilTime.civil(days: hour.floorDivided(by: 24))
+        let date = CivilTime(day: hour.floorDivided(by: 24)).date
         let digits = String(number)
         let padded = String(repeating: "0", count: max(0, 4 - digits.count)) + digits
         func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }

@@ -101,8 +101,8 @@ public struct VerifyReport: Sendable {
             writer.field("repeated", stream.repeated)
             writer.field("first", stream.firstKey.rawValue)
             writer.field("last", stream.lastKey.rawValue)
-            writer.field("first_ts_recv", TimeText.string(stream.firstRecvNanos))
-            writer.field("last_ts_recv", TimeText.string(stream.lastRecvNanos))
+            writer.field("first_ts_recv", Timestamp.text(stream.firstRecvNanos))
+            writer.field("last_ts_recv", Timestamp.text(stream.lastRecvNanos))
         }
     }
 

@@ -1,5 +1,6 @@
 import JSON
 import Testing
+import Ticks
 
 @Suite struct JSONValueTests {
     @Test func valuesOfEveryKindParse() throws {
@@ -71,7 +72,7 @@ import Testing
     }
 
     @Test func randomBytesNeverCrash() {
-        var random = SeededRandom(seed: 1)
+        var random = SplitMix64(seed: 1)
         let alphabet = Array("{}[]\",:0123456789.eE+-truefalsn\\u \n\u{0}\u{7f}é".utf8)
         for _ in 0..<20_000 {
             let length = Int(random.next() % 40)
@@ -131,17 +132,5 @@ import Testing
         #expect(writer.bytes.withUnsafeBufferPointer { $0.baseAddress } == first)
         #expect(writer.take() == Array(#"{"x":1}"#.utf8))
         #expect(writer.bytes.isEmpty)
-    }
-}
-
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -3,6 +3,7 @@ import JSON
 @testable import Messaging
 import Synchronization
 import Testing
+import Ticks
 
 /// A control server on a thread of its own: `ping` echoes, `slow` answers with the next request, `drop` never.
 private final class ControlServerThread: Sendable {
@@ -176,7 +177,7 @@ private final class ControlServerThread: Sendable {
     @Test func randomBytesAreAnsweredAndTheServerLives() throws {
         let server = ControlServerThread(context, "inproc://control")
         let client = try RawDealer(context, "inproc://control")
-        var random = SeededRandom(seed: 5)
+        var random = SplitMix64(seed: 5)
         let valid = Array(#"{"id":3,"command":"ping","nonce":{"a":[1,2.5,null,true,"\u00e9"]}}"#.utf8)
         for round in 0..<2000 {
             var frames = (0..<(1 + Int(random.next() % 3))).map { _ in random.bytes(Int(random.next() % 60)) }

@@ -169,36 +169,3 @@ struct DocumentedExample: Sendable, CustomTestStringConvertible {
         #expect(throws: MessagingError.self) { try FeedEvent(json) }
     }
 }
-
-@Suite struct RFC3339Tests {
-    @Test(arguments: [
-        (0, "1970-01-01T00:00:00.000000000Z"), (-1, "1969-12-31T23:59:59.999999999Z"),
-        (1_755_010_800_123_456_789, "2025-08-12T15:00:00.123456789Z"),
-        (951_782_400_000_000_000, "2000-02-29T00:00:00.000000000Z"),
-        (Int64.max, "2262-04-11T23:47:16.854775807Z"), (Int64.min + 1_000_000_000, "1677-09-21T00:12:44.145224192Z"),
-    ])
-    func timesReadBackExactly(nanos: Int64, text: String) {
-        #expect(RFC3339.text(nanos) == text)
-        #expect(RFC3339.nanos(text) == nanos)
-    }
-
-    @Test(arguments: [
-        ("2025-08-12T17:00:00+02:00", 1_755_010_800_000_000_000), ("2025-08-12 15:00:00.5z", 1_755_010_800_500_000_000),
-        ("2025-08-12t10:30:00.1234567891-04:30", 1_755_010_800_123_456_789),
-    ])
-    func offsetsAndFractionsAreRead(text: String, nanos: Int64) { #expect(RFC3339.nanos(text) == nanos) }
-
-    @Test(arguments: [
-        "", "2025-08-12", "2025-08-12T15:00:00", "2025-13-12T15:00:00Z", "2025-02-29T15:00:00Z", "2025-08-12T24:00:00Z",
-        "2025-08-12T15:00:00.Z", "2025-08-12T15:00:00Zx", "2025-08-12T15:00:00+1:00", "2025-08-12T15:00:00+25:00",
-        "9999-12-31T23:59:59Z", "0000-01-01T00:00:00Z", "2025-00-10T00:00:00Z", "2025-01-00T00:00:00Z",
-    ])
-    func everythingElseIsRefused(text: String) { #expect(RFC3339.nanos(text) == nil) }
-
-    @Test func daysOfFiveCenturiesReadBack() {
-        for day in stride(from: Int64(-100_000), through: 100_000, by: 13) {
-            let nanos = day * 86_400_000_000_000
-            #expect(RFC3339.nanos(RFC3339.text(nanos)) == nanos)
-        }
-    }
-}

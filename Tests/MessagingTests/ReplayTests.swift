@@ -352,7 +352,7 @@ let stream1 = StreamID(conId: 1, kind: .bidAsk)
     @Test func randomBytesAreAnsweredByErrorsAndTheServerLives() throws {
         let server = ReplayServerThread(context, "inproc://replay", ArraySource(ticks: [makeTick(1)]))
         let dealer = try RawDealer(context, server.endpoint)
-        var random = SeededRandom(seed: 3)
+        var random = SplitMix64(seed: 3)
         let valid = Array(#"{"id":3,"stream":"1.bid_ask","from":0,"from_time":"2025-01-01T00:00:00Z"}"#.utf8)
         for round in 0..<2000 {
             var frames = (0..<(1 + Int(random.next() % 4))).map { _ in random.bytes(Int(random.next() % 80)) }

@@ -42,24 +42,4 @@ import Testing
         "", "daily", "daily 1:00-2:00", "daily 25:00-02:00 UTC", "Foo 01:00-02:00 UTC", "daily 01:00-01:00 UTC",
         "daily 01:00-02:00 a;b",
     ]) func otherTextsAreNoWindow(text: String) { #expect(MaintenanceWindow(text) == nil) }
-
-    @Test(
-        arguments: [
-            (0, "1970-01-01T00:00:00.000000000Z"), (1_755_029_494_976_232_000, "2025-08-12T20:11:34.976232000Z"),
-            (951_782_400_000_000_000, "2000-02-29T00:00:00.000000000Z"), (-1, "1969-12-31T23:59:59.999999999Z"),
-        ] as [(Int64, String)]) func timesAreWrittenAndRead(nanos: Int64, text: String)
-    {
-        #expect(Timestamp.text(nanos) == text)
-        #expect(Timestamp.parse(text) == nanos)
-    }
-
-    @Test func zonesAndShortFormsAreRead() {
-        #expect(Timestamp.parse("2025-08-12") == Timestamp.parse("2025-08-12T00:00:00Z"))
-        #expect(Timestamp.parse("2025-08-12 20:11") == Timestamp.parse("2025-08-12T20:11:00Z"))
-        #expect(Timestamp.parse("2025-08-12T20:11:34+02:00") == Timestamp.parse("2025-08-12T18:11:34Z"))
-        #expect(Timestamp.parse("2025-08-12T20:11:34.5Z").map { $0 % 1_000_000_000 } == 500_000_000)
-    }
-
-    @Test(arguments: ["", "2025-13-01", "2025-02-29", "2025-8-12", "2025-08-12T24:00", "2025-08-12T20:11:34.Z", "now"])
-    func otherTextsAreNoTime(text: String) { #expect(Timestamp.parse(text) == nil) }
 }

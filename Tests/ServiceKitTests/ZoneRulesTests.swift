@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Ticks
 
 @testable import ServiceKit
 

@@ -25,7 +25,7 @@ private let numbers = [
 ]
 
 /// A message with bytes or whole fields changed, taken away or put in.
-private func damaged(_ text: String, _ random: inout Seeded) -> [UInt8] {
+private func damaged(_ text: String, _ random: inout SplitMix64) -> [UInt8] {
     var fields = text.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
     for _ in 0..<Int.random(in: 0...2, using: &random) where fields.count > 1 {
         let at = Int.random(in: 1..<fields.count, using: &random)
@@ -43,7 +43,7 @@ private func damaged(_ text: String, _ random: inout Seeded) -> [UInt8] {
 }
 
 @Test func damagedMessagesAreValuesOrFaultsAndNeverACrash() {
-    var random = Seeded(21)
+    var random = SplitMix64(seed: 21)
     var values = 0
     for _ in 0..<15_000 {
         let version = Int.random(in: 157...200, using: &random)

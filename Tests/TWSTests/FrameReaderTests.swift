@@ -1,5 +1,6 @@
 import TWS
 import Testing
+import Ticks
 
 private let recorded: [[UInt8]] = [
     body("187|20250812 20:11:34 US/Central|"), body("15|1|DU1234567|"), body("9|1|1|"),
@@ -78,7 +79,7 @@ func impossibleLengthsEndTheStream(length: UInt32) throws {
 
 @Test func thereIsAlwaysRoomToReadInto() throws {
     var reader = FrameReader()
-    var random = Seeded(5)
+    var random = SplitMix64(seed: 5)
     var pending = 0
     for _ in 0..<2_000 {
         let body = [UInt8](repeating: 1, count: Int.random(in: 1...200_000, using: &random))
@@ -100,7 +101,7 @@ func impossibleLengthsEndTheStream(length: UInt32) throws {
 }
 
 @Test func randomBytesNeverCrash() {
-    var random = Seeded(6)
+    var random = SplitMix64(seed: 6)
     for seed in 0..<300 {
         var reader = FrameReader()
         var broken = false

@@ -1,5 +1,6 @@
 import TWS
 import Testing
+import Ticks
 
 private let second: Int64 = 1_000_000_000
 private typealias Event = SessionMachine.Event
@@ -302,7 +303,7 @@ func accountsFollowOneAnother(last: AccountKind, accounts: [String], opens: Bool
 }
 
 @Test func anythingAtAnyTimeKeepsTheMachineWhole() {
-    var random = Seeded(3)
+    var random = SplitMix64(seed: 3)
     for seed in 0..<200 {
         var life = Life(ports: [1, 2])
         for _ in 0..<200 {

@@ -43,19 +43,6 @@ func encoded(_ request: ClientRequest, _ serverVersion: Int = 187) -> [UInt8] {
     return out
 }
 
-/// A number of steps that is the same in every run.
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-    init(_ seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
-
 /// Puts `bytes` into `reader` in pieces of at most `piece` bytes and returns copies of all bodies.
 func bodies(of bytes: [UInt8], piece: Int, reader: inout FrameReader) throws -> [[UInt8]] {
     var found: [[UInt8]] = []

@@ -51,7 +51,7 @@ private let ids = ["20", "1", "9999999", "10000000", "2147483647", "2147483648",
 private let masks = ["0", "1", "2", "3", "4", "7", "10", "", "-1", "x"]
 
 @Test func theFastPathAndTheCarefulOneAgree() {
-    var random = Seeded(11)
+    var random = SplitMix64(seed: 11)
     func any(_ choices: [String]) -> String { choices.randomElement(using: &random) ?? "" }
     var ordinary = 0
     for round in 0..<20_000 {
@@ -75,7 +75,7 @@ private let masks = ["0", "1", "2", "3", "4", "7", "10", "", "-1", "x"]
 }
 
 @Test func bothPathsAgreeOnDamagedMessages() {
-    var random = Seeded(12)
+    var random = SplitMix64(seed: 12)
     let seeds = [
         "99|20|1|1755030000|23385.25|3|0|CME||", "99|22|3|1755030000|23384.75|23385.25|6|1|0|",
         "99|23|4|1755030000|23385.0|", "99|7|2|1681133400|11.63|24547|3|DRCTEDGE| O X|",

@@ -123,7 +123,7 @@ import Ticks
 
     @Test func oneFlippedBitAnywhereIsFound() throws {
         let sample = try Sample(durableBlocks: 3)
-        var generator = SeededGenerator(state: 20_260_101)
+        var generator = SplitMix64(seed: 20_260_101)
         let original: [StreamID: [Tick]] = [quotes: ticks(quotes, 1...30), trades: ticks(trades, 1...3)]
         for _ in 0..<500 {
             let bit = Int.random(in: 0..<(sample.bytes.count * 8), using: &generator)

@@ -112,10 +112,13 @@ import Ticks
         #expect(line(.json, [trade]).contains(#""exchange":"\#u{FFFD}\"\u000a""#))
     }
 
-    @Test func timesAreWrittenOverTheWholeRange() {
-        #expect(TimeText.string(-1) == "1969-12-31T23:59:59.999999999Z")
-        #expect(TimeText.string(.max) == "2262-04-11T23:47:16.854775807Z")
-        #expect(TimeText.string(.min) == "1677-09-21T00:12:43.145224192Z")
-        #expect(TimeText.string(951_782_400_000_000_000) == "2000-02-29T00:00:00.000000000Z")
+    @Test func timesAreTheSameTextAsATimestampWhateverCameBefore() {
+        var times = TimeText()
+        let moments: [Int64] = [-1, 0, 1, 999_999_999, 1_000_000_000, .max, .min, 951_782_400_000_000_000, -1]
+        for nanos in moments {
+            var buffer = TextBuffer(capacity: TimeText.length)
+            times.put(nanos, to: &buffer)
+            #expect(String(decoding: buffer.bytes, as: UTF8.self) == Timestamp.text(nanos))
+        }
     }
 }
