@@ -7,6 +7,8 @@ internal import Ticks
 struct ContractLookup {
     /// Results of one command, at most.
     static let limit = 500
+    /// Lookups under way at one time.
+    static let openLimit = 8
     /// A symbol search without a type asks for the details of this many matches.
     static let detailedMatches = 8
 

@@ -8,8 +8,6 @@ internal import ServiceKit
 struct DefinitionStore {
     /// A definition is sent again for a new subscriber at most this often per topic.
     private static let repeatNanos: Int64 = 1_000_000_000
-    /// Definitions are asked for again after this time: trading hours are given for a few days only.
-    static let refreshNanos: Int64 = 20 * 3600 * 1_000_000_000
 
     private struct Entry {
         let topic: Topic

@@ -11,6 +11,8 @@ struct GatewayLink: ~Copyable {
 
     /// The open descriptor, or -1.
     private(set) var descriptor: Int32 = -1
+    /// Addresses of the host that were not tried yet.
+    private var addresses: [SocketAddress] = []
     private var output: [UInt8] = []
     private var written = 0
 
@@ -21,33 +23,50 @@ struct GatewayLink: ~Copyable {
     var isOpen: Bool { descriptor >= 0 }
     var hasOutput: Bool { written < output.count }
 
-    /// Begins to connect to an IPv4, IPv6 or host name address. Readable or writable says how it went (`finishConnecting`).
+    /// Begins to connect to an IPv4, IPv6 or host name address. Readable or writable says how it went (`connectOutcome`).
+    /// A name may have several addresses (`localhost` has two, and the gateway listens on one): the others are kept for
+    /// `connectToNextAddress`.
     mutating func connect(host: String, port: UInt16) throws(LinkError) {
         close()
-        var hints = addrinfo()
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        hints.ai_flags = AI_NUMERICSERV
-        var list: UnsafeMutablePointer<addrinfo>?
-        let failure = getaddrinfo(host, String(port), &hints, &list)
-        guard failure == 0, let first = list else {
-            throw LinkError("\(host): \(String(cString: gai_strerror(failure)))")
+        addresses = try SocketAddress.resolve(host, port)
+        var code: Int32 = 0
+        while let address = addresses.first {
+            addresses.removeFirst()
+            code = connect(to: address)
+            if code == 0 { return }
         }
-        defer { freeaddrinfo(list) }
+        throw LinkError("connect to \(host):\(port): \(errorText(code))")
+    }
+
+    /// After a refused connection: begins to connect to the next address of the name. False when none is left.
+    mutating func connectToNextAddress() -> Bool {
+        while let address = addresses.first {
+            addresses.removeFirst()
+            if connect(to: address) == 0 { return true }
+        }
+        return false
+    }
+
+    /// Begins one connection; 0 or errno.
+    private mutating func connect(to address: SocketAddress) -> Int32 {
+        if descriptor >= 0 { Glibc.close(descriptor) }
+        descriptor = -1
         let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-        let made = socket(first.pointee.ai_family, type, 0)
-        guard made >= 0 else { throw LinkError("socket: \(errorText(errno))") }
+        let made = socket(address.family, type, 0)
+        guard made >= 0 else { return errno }
         var on: Int32 = 1
         setsockopt(made, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
         setsockopt(made, SOL_SOCKET, SO_KEEPALIVE, &on, socklen_t(MemoryLayout<Int32>.size))
         // 4 MiB: what a burst needs while this thread is busy for some milliseconds.
         var receiveBytes: Int32 = 4 << 20
         setsockopt(made, SOL_SOCKET, SO_RCVBUF, &receiveBytes, socklen_t(MemoryLayout<Int32>.size))
-        guard Glibc.connect(made, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0 || errno == EINPROGRESS else {
+        guard address.connect(made) == 0 || errno == EINPROGRESS else {
             let code = errno
             Glibc.close(made)
-            throw LinkError("connect to \(host):\(port): \(errorText(code))")
+            return code
         }
         descriptor = made
+        return 0
     }
 
     /// The outcome of `connect`, once the descriptor is writable.
@@ -61,6 +80,7 @@ struct GatewayLink: ~Copyable {
     mutating func close() {
         if descriptor >= 0 { Glibc.close(descriptor) }
         descriptor = -1
+        addresses.removeAll()
         output.removeAll(keepingCapacity: true)
         written = 0
     }

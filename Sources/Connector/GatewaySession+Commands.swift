@@ -46,14 +46,16 @@ extension GatewaySession {
     }
 
     private mutating func subscribe(_ contract: TrackedContract, _ token: ControlToken) {
-        let wanted = contract.ticks.map { StreamID(conId: contract.conId, kind: $0, source: configuration.source) }
-        for stream in wanted {
-            guard stream.kind.isRecordable else {
-                return mailbox.reply(.failure("\(stream.kind.name) is not built yet"), to: token)
+        var wanted: [StreamID] = []
+        for kind in contract.ticks {
+            let stream = StreamID(conId: contract.conId, kind: kind, source: configuration.source)
+            guard kind.isRecordable else {
+                return mailbox.reply(.failure("\(kind.name) is not built yet"), to: token)
             }
-            guard !subscriptions.entries.contains(where: { $0.stream == stream }) else {
+            if let index = subscriptions.index(of: stream), subscriptions.entries[index].state != .ended {
                 return mailbox.reply(.failure("\(stream) is subscribed already"), to: token)
             }
+            if !wanted.contains(stream) { wanted.append(stream) }
         }
         let grants: [LineBudget.Grant]
         do throws(LineBudget.TooManyStreams) {
@@ -61,22 +63,38 @@ extension GatewaySession {
         } catch {
             return mailbox.reply(.failure("\(error)"), to: token)
         }
-        for (stream, grant) in zip(wanted, grants) { addStream(stream, contract, grant, wasRecorded: []) }
+        for (stream, grant) in zip(wanted, grants) { subscribe(stream, contract, grant) }
         let states = wanted.map { stream in
-            let state = subscriptions.entries.first { $0.stream == stream }?.state.name ?? "no_room"
+            let state = subscriptions.index(of: stream).map { subscriptions.entries[$0].state.name } ?? "no_room"
             return JSONObject.Member(name: stream.description, value: .string(state))
         }
         mailbox.reply(.success(["streams": .object(JSONObject(states))]), to: token)
     }
 
+    private mutating func subscribe(_ stream: StreamID, _ contract: TrackedContract, _ grant: LineBudget.Grant) {
+        guard addStream(stream, contract, grant, wasRecorded: []) else {
+            releaseLine(stream)
+            return
+        }
+        // A configured contract stays what the configuration says.
+        if contractOf[contract.conId] == nil { contractOf[contract.conId] = contract }
+        definitionSchedule.add(contract.conId)
+    }
+
     private mutating func unsubscribe(_ stream: StreamID, _ token: ControlToken) {
-        guard let index = subscriptions.entries.firstIndex(where: { $0.stream == stream && $0.state != .noLine }) else {
+        guard let index = subscriptions.index(of: stream), subscriptions.entries[index].state != .ended else {
             return mailbox.reply(.failure("\(stream) is not subscribed"), to: token)
         }
-        path.mark(subscriptions.entries[index].slot, .unsubscribed)
+        let entry = subscriptions.entries[index]
+        if case .requested(let request, _) = entry.state { path.unbind(request: request) }
+        path.mark(entry.slot, .unsubscribed)
         subscriptions.end(index)
-        if let next = lines.release(stream) { subscriptions.giveLine(next) }
+        releaseLine(stream)
         mailbox.reply(.success([:]), to: token)
+    }
+
+    private mutating func releaseLine(_ stream: StreamID) {
+        if let next = lines.release(stream) { subscriptions.giveLine(next) }
     }
 
     // MARK: - Lookup
@@ -85,15 +103,18 @@ extension GatewaySession {
         guard machine.session != nil else {
             return mailbox.reply(.failure("no session with the gateway now"), to: token)
         }
+        guard lookups.count < ContractLookup.openLimit else {
+            return mailbox.reply(.failure("too many lookups are under way: try again"), to: token)
+        }
         var lookup = ContractLookup(token: token, deadlineNanos: bootNanos() + GatewaySession.lookupNanos)
         lastRequest += 1
         lookup.openRequests = [lastRequest]
         lookups.append(lookup)
         if secType.isEmpty {
-            send(.matchingSymbols(requestId: lastRequest, pattern: symbol))
+            lookupRequests.append(.matchingSymbols(requestId: lastRequest, pattern: symbol))
         } else {
             let contract = Contract(symbol: symbol, secType: secType)
-            send(.contractData(ContractDataRequest(requestId: lastRequest, contract: contract)))
+            lookupRequests.append(.contractData(ContractDataRequest(requestId: lastRequest, contract: contract)))
         }
     }
 
@@ -104,13 +125,13 @@ extension GatewaySession {
             lastRequest += 1
             lookups[index].openRequests.insert(lastRequest)
             let contract = Contract(conId: sample.conId)
-            send(.contractData(ContractDataRequest(requestId: lastRequest, contract: contract)))
+            lookupRequests.append(.contractData(ContractDataRequest(requestId: lastRequest, contract: contract)))
         }
         finishLookup(index)
     }
 
     mutating func takeDetails(_ details: InstrumentDetails, request: Int32) {
-        if let conId = definitionRequests[request] {
+        if let conId = definitionSchedule.conId(of: request) {
             guard details.contract.conId == conId else { return }
             let symbol = contractOf[conId]?.symbol ?? details.contract.symbol
             let json = FeedMessages.definition(details, symbol: symbol, atNanos: realNanos())
@@ -121,7 +142,7 @@ extension GatewaySession {
     }
 
     mutating func endOfDetails(_ request: Int32) {
-        definitionRequests[request] = nil
+        if definitionSchedule.ended(request, succeeded: true, nowNanos: bootNanos()) { return }
         guard let index = lookups.firstIndex(where: { $0.openRequests.contains(request) }) else { return }
         lookups[index].openRequests.remove(request)
         finishLookup(index)
@@ -129,7 +150,7 @@ extension GatewaySession {
 
     /// True when the error belongs to a contract request: of a lookup, or of our own.
     mutating func lookupFailed(_ error: ErrorMessage) -> Bool {
-        if definitionRequests.removeValue(forKey: error.requestId) != nil { return true }
+        if definitionSchedule.ended(error.requestId, succeeded: false, nowNanos: bootNanos()) { return true }
         guard let index = lookups.firstIndex(where: { $0.openRequests.contains(error.requestId) }) else { return false }
         lookups[index].problems.append("TWS says \(error.code): \(error.text)")
         lookups[index].openRequests.remove(error.requestId)
@@ -157,15 +178,22 @@ extension GatewaySession {
             mailbox.reply(lookup.reply, to: lookup.token)
         }
         lookups.removeAll()
+        lookupRequests.removeAll()
     }
 
-    /// Asks for the definitions of all configured contracts.
-    mutating func requestDefinitions() {
-        for contract in configuration.contracts {
-            lastRequest += 1
-            definitionRequests[lastRequest] = contract.conId
-            let wire = Contract(conId: contract.conId, exchange: contract.exchange ?? "")
-            send(.contractData(ContractDataRequest(requestId: lastRequest, contract: wire)))
+    /// Sends requests for contracts as far as the budget allows: a person's first, then the definitions that are due.
+    mutating func sendContractRequests(nowNanos now: Int64) {
+        while pacer.nextAllowedNanos(.ordinary, nowNanos: now) <= now {
+            if !lookupRequests.isEmpty {
+                send(lookupRequests.removeFirst())
+            } else if let conId = definitionSchedule.next(nowNanos: now) {
+                lastRequest += 1
+                definitionSchedule.sent(lastRequest, conId: conId, nowNanos: now)
+                let wire = Contract(conId: conId, exchange: contractOf[conId]?.exchange ?? "")
+                send(.contractData(ContractDataRequest(requestId: lastRequest, contract: wire)))
+            } else {
+                return
+            }
         }
     }
 }

@@ -75,6 +75,7 @@ extension GatewaySession {
 
     mutating func finishConnecting() {
         let code = link.connectOutcome()
+        if code != 0, link.connectToNextAddress() { return }
         let event: SessionMachine.Event = code == 0 ? .connected : .connectFailed(errorText(code))
         drive(machine.handle(event, nowNanos: bootNanos()))
     }
@@ -115,7 +116,9 @@ extension GatewaySession {
     private mutating func opened(_ session: Session) {
         counters.connects &+= 1
         awaitsProof = true
-        for index in 0..<path.slotCount { path.setCommonFlags(sessionFlags, of: index) }
+        path.beginSession(flags: sessionFlags)
+        subscriptions.forgetRefusals()
+        for stream in lines.forgetRefusals() { subscriptions.giveLine(stream) }
         log(
             .notice,
             counters.connects == 1 ? "TWS connection established" : "TWS reconnected, restarting all tracked streams",
@@ -132,8 +135,9 @@ extension GatewaySession {
         log(.warning, "TWS disconnection detected, clearing active streams", ["why": "\(fault)"])
         openAllGaps(cause: GatewaySession.cause(fault))
         forgetSubscriptions()
-        definitionRequests.removeAll()
-        nextDefinitionsNanos = 0
+        definitionSchedule.forgetAll()
+        // The next session begins with the gateway's word on each farm.
+        suspendedFarms.removeAll()
         failLookups("the session with the gateway ended")
         publishEvent("tws_disconnected", cause: GatewaySession.cause(fault), text: "\(fault)")
         // What led here is on the feed before anything new happens.

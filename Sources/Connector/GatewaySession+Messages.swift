@@ -5,6 +5,10 @@ internal import TWS
 internal import Ticks
 
 extension GatewaySession {
+    private static let highestForeignId: Int32 = 1 << 30
+    /// Farms remembered as down; there are a few dozen in all.
+    private static let suspendedFarmsLimit = 64
+
     /// Takes one message that is not a tick-by-tick tick. False when the connection ended over it.
     mutating func takeMessage(_ body: UnsafeRawBufferPointer) -> Bool {
         guard case .handshaking = machine.state else { return takeAnswer(body) }
@@ -33,7 +37,9 @@ extension GatewaySession {
 
     private mutating func take(_ message: ServerMessage) {
         switch message {
-        case .nextValidId(let id): lastRequest = max(lastRequest, id)
+        case .nextValidId(let id):
+            // Far ids are left alone: there must be room above ours for ever.
+            if id <= GatewaySession.highestForeignId { lastRequest = max(lastRequest, id) }
         case .managedAccounts: break
         case .currentTime(let seconds): noteGatewayTime(seconds * 1_000_000_000)
         case .currentTimeMillis(let millis): noteGatewayTime(millis * 1_000_000)
@@ -77,7 +83,9 @@ extension GatewaySession {
         switch rule.action {
         case .slowDown: pacer.noteRateExceeded(nowNanos: bootNanos())
         case .suspendFarm:
-            suspendedFarms.insert(ErrorPolicy.farm(in: error.text) ?? "")
+            if suspendedFarms.count < GatewaySession.suspendedFarmsLimit {
+                suspendedFarms.insert(ErrorPolicy.farm(in: error.text) ?? "")
+            }
             openAllGaps(cause: "tws \(error.code)", code: error.code)
         case .verifyFarm:
             // The burst at the start says OK of farms that never were down.

@@ -92,6 +92,7 @@ extension GatewaySession {
         case .requested where slot.commonFlags.contains(.delayed): return "delayed"
         case .requested: return "subscribed"
         case .wanted(let notBefore) where notBefore <= now: return "pending"
+        case .ended: return "not_subscribed"
         case .wanted, .refused: break
         }
         switch entry.lastError?.code ?? 0 {

@@ -27,20 +27,23 @@ extension GatewaySession {
         }
     }
 
+    /// Adds a stream, or revives an ended one: a stream has one slot for ever, since its numbers go on. False when there
+    /// is no room for it.
+    @discardableResult
     mutating func addStream(
         _ stream: StreamID, _ contract: TrackedContract, _ grant: LineBudget.Grant, wasRecorded: Set<StreamID>
-    ) {
+    ) -> Bool {
         guard stream.kind.isRecordable else {
             log(.error, "a kind that is not built yet is not recorded", ["stream": stream.description])
-            return
+            return true
         }
         var stream = stream
-        if grant == .level1 {
-            stream = StreamID(conId: stream.conId, kind: .level1, source: stream.source)
-            guard !subscriptions.entries.contains(where: { $0.stream == stream }) else { return }
+        if grant == .level1 { stream = StreamID(conId: stream.conId, kind: .level1, source: stream.source) }
+        if let index = subscriptions.index(of: stream) {
+            subscriptions.revive(index, contract: contract, hasLine: grant != .noLine)
+            return true
         }
-        guard let slot = path.addStream(stream) else { return }
-        path.setCommonFlags(sessionFlags, of: slot)
+        guard let slot = path.addStream(stream) else { return false }
         subscriptions.add(stream, contract: contract, slot: slot, hasLine: grant != .noLine)
         if grant == .noLine {
             log(
@@ -50,6 +53,7 @@ extension GatewaySession {
             // Ticks may have been sent while no connector was connected.
             path.openGap(slot, cause: "restart")
         }
+        return true
     }
 
     // MARK: - Subscribing
@@ -65,10 +69,12 @@ extension GatewaySession {
     }
 
     private mutating func nextAction(nowNanos now: Int64) -> Subscriptions.Action? {
-        guard pacer.nextAllowedNanos(.ordinary, nowNanos: now) <= now else { return nil }
+        guard let due = subscriptions.nextDueNanos, due <= now,
+            pacer.nextAllowedNanos(.ordinary, nowNanos: now) <= now
+        else { return nil }
         var next = lastRequest
         let pacer = self.pacer
-        let undefined = Set(definitionRequests.values.filter { exchange(contractOf[$0]) == nil })
+        let undefined = contractsWithoutExchange(nowNanos: now)
         let action = subscriptions.next(
             nowNanos: now,
             request: {
@@ -86,6 +92,15 @@ extension GatewaySession {
         return action
     }
 
+    /// Contracts that have to wait for their definition, as long as it may still come.
+    private func contractsWithoutExchange(nowNanos now: Int64) -> Set<Int32> {
+        var waiting: Set<Int32> = []
+        for (conId, contract) in contractOf where exchange(contract) == nil {
+            if definitionSchedule.isAwaited(conId, nowNanos: now) { waiting.insert(conId) }
+        }
+        return waiting
+    }
+
     private mutating func subscribe(_ index: Int, _ request: Int32) {
         let entry = subscriptions.entries[index]
         let contract = wireContract(entry.contract)
@@ -100,6 +115,10 @@ extension GatewaySession {
 
     private mutating func cancel(_ index: Int, _ request: Int32) {
         path.unbind(request: request)
+        // A tick that came since the decision has closed the gap; what comes from here on is not taken.
+        if case .wanted = subscriptions.entries[index].state {
+            path.openGap(subscriptions.entries[index].slot, cause: "resubscribe")
+        }
         if TickByTickKind(subscriptions.entries[index].stream.kind) != nil {
             send(.cancelTickByTick(requestId: request))
         } else {
@@ -130,6 +149,7 @@ extension GatewaySession {
     mutating func forgetSubscriptions() {
         path.unbindAll()
         subscriptions.forgetAll()
+        verifications.removeAll()
     }
 
     /// Data should flow again; streams that stay silent are asked for anew after a grace time.
@@ -146,7 +166,7 @@ extension GatewaySession {
             verifications[stream] = nil
             guard let index = subscriptions.entries.firstIndex(where: { $0.stream == stream }) else { continue }
             let entry = subscriptions.entries[index]
-            guard path.slot(entry.slot).ticks == check.ticks else { continue }
+            guard case .requested = entry.state, path.slot(entry.slot).ticks == check.ticks else { continue }
             log(
                 .warning, "a stream stayed silent after the interruption, subscribing anew",
                 ["stream": stream.description])

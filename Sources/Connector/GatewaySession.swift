@@ -34,17 +34,19 @@ struct GatewaySession: ~Copyable {
     /// Streams that have to show a tick by a time, or are asked for anew: (due, ticks so far).
     var verifications: [StreamID: (dueNanos: Int64, ticks: UInt64)] = [:]
     var definitions: DefinitionStore
+    var definitionSchedule = DefinitionSchedule()
     var lookups: [ContractLookup] = []
-    /// Contract requests of our own, not of a lookup: con_id by request id.
-    var definitionRequests: [Int32: Int32] = [:]
+    /// Requests of lookups that wait for the budget; at most a few per lookup.
+    var lookupRequests: [ClientRequest] = []
     let epochs: EpochStore
-    let contractOf: [Int32: TrackedContract]
+    /// Configured contracts, and those of the `subscribe` command.
+    var contractOf: [Int32: TrackedContract]
 
     var lastRequest: Int32 = 0
     /// The circuit was not closed or attempts have failed: the next tick is news for the machine.
     var awaitsProof = false
-    /// When the instruments' definitions are asked for (again).
-    var nextDefinitionsNanos: Int64 = 0
+    /// The journal's fault as last reported.
+    private var reportedJournalFault: String?
     var counters = SessionCounters()
     var gatewayTime = GatewayTime()
     private var nextWatermarkNanos: Int64 = 0
@@ -73,6 +75,8 @@ struct GatewaySession: ~Copyable {
         definitions = DefinitionStore(directory: paths.definitions)
         contractOf = Dictionary(configuration.contracts.map { ($0.conId, $0) }, uniquingKeysWith: { first, _ in first })
         definitions.load(configuration.contracts.map(\.conId))
+        for contract in configuration.contracts { definitionSchedule.add(contract.conId) }
+        self.path.beginRead(atNanos: realNanos())
         try addConfiguredStreams(wasRecorded: wasRecorded)
     }
 
@@ -94,6 +98,7 @@ struct GatewaySession: ~Copyable {
             let isConnecting = isConnecting
             poller.setEvents(link.hasOutput || isConnecting ? [.readable, .writable] : .readable, at: gatewayEntry)
             _ = try poller.wait(timeoutMillis: waitMillis())
+            path.beginRead(atNanos: realNanos())
             let found = poller[gatewayEntry]
             if !found.isEmpty, isConnecting { finishConnecting() }
             if found.contains(.writable), link.hasOutput { flushLink() }
@@ -201,18 +206,16 @@ struct GatewaySession: ~Copyable {
         let now = bootNanos()
         if let deadline = machine.deadlineNanos, now >= deadline { drive(machine.handle(.timer, nowNanos: now)) }
         if machine.session != nil {
-            if now >= nextDefinitionsNanos {
-                nextDefinitionsNanos = now + DefinitionStore.refreshNanos
-                requestDefinitions()
-            }
-            subscribeWhatIsWanted(nowNanos: now)
             checkVerifications(nowNanos: now)
+            subscribeWhatIsWanted(nowNanos: now)
+            sendContractRequests(nowNanos: now)
         }
         expireLookups(nowNanos: now)
         for (topic, payload) in definitions.takeDue(nowNanos: now) { path.publish(topic, payload) }
-        if path.epochIsUsedUp { beginEpoch(known: path.epoch, cause: "epoch used up") }
         if now >= nextWatermarkNanos {
             nextWatermarkNanos = now + GatewaySession.watermarkNanos
+            if path.epochIsUsedUp { beginEpoch(known: path.epoch, cause: "epoch used up") }
+            reportJournal()
             // Staged ticks go out first: the watermark must not run ahead of them.
             path.flush()
             publishWatermark()
@@ -224,8 +227,26 @@ struct GatewaySession: ~Copyable {
         let now = bootNanos()
         var until = min(nextWatermarkNanos, now + 250_000_000)
         if let deadline = machine.deadlineNanos { until = min(until, deadline) }
-        if machine.session != nil, subscriptions.hasWork { until = min(until, now + 20_000_000) }
+        if machine.session != nil {
+            // What is due waits for pacing alone.
+            if let due = subscriptions.nextDueNanos { until = min(until, max(due, now + 20_000_000)) }
+            if !lookupRequests.isEmpty { until = min(until, now + 20_000_000) }
+            until = min(until, max(definitionSchedule.nextNanos, now + 20_000_000))
+        }
         return Int(max(0, until - now + 999_999) / 1_000_000)
+    }
+
+    /// A journal that does not take ticks is said once, and once more when it does again.
+    private mutating func reportJournal() {
+        guard path.journalFault != reportedJournalFault else { return }
+        reportedJournalFault = path.journalFault
+        if let fault = path.journalFault {
+            log(.critical, "CRITICAL: the journal does not take ticks, publishing them all the same", ["why": fault])
+            publishEvent("journal_failing", cause: "journal", text: fault)
+        } else {
+            log(.notice, "the journal takes ticks again")
+            publishEvent("journal_ok", text: "the journal takes ticks again")
+        }
     }
 
     /// The last words: what was running is interrupted from here on.

@@ -26,35 +26,3 @@ struct StreamSlot {
         topic = Topic(stream.topic)
     }
 }
-
-/// Which slot the ticks of a request belong to. Request ids only rise; those of ended subscriptions lead nowhere.
-struct RequestTable {
-    static let none: Int32 = -1
-    private var slots: [Int32] = []
-    /// The request id of `slots[0]`.
-    private var base: Int32 = 0
-
-    /// The slot, or `none` for a request that is over or never was.
-    @inline(__always) func slot(of request: Int32) -> Int32 {
-        let index = Int(request) - Int(base)
-        return index >= 0 && index < slots.count ? slots[index] : RequestTable.none
-    }
-
-    mutating func set(_ request: Int32, slot: Int32) {
-        let known = slots.contains { $0 != RequestTable.none }
-        if !known {
-            slots.removeAll(keepingCapacity: true)
-            base = request
-        }
-        precondition(request >= base, "request ids only rise")
-        while Int(request - base) >= slots.count { slots.append(RequestTable.none) }
-        slots[Int(request - base)] = slot
-    }
-
-    mutating func remove(_ request: Int32) {
-        let index = Int(request) - Int(base)
-        if index >= 0, index < slots.count { slots[index] = RequestTable.none }
-    }
-
-    mutating func removeAll() { for index in slots.indices { slots[index] = RequestTable.none } }
-}

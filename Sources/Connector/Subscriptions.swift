@@ -14,8 +14,10 @@ struct Subscriptions {
         case requested(request: Int32, atNanos: Int64)
         /// More streams than lines: not asked for.
         case noLine
-        /// Refused for good (until reconfigured): no permission, no such contract.
+        /// Refused for good, until the next session: no permission, no such contract.
         case refused
+        /// Not wanted any more, until somebody wants it again.
+        case ended
 
         /// One word for answers to commands.
         var name: String {
@@ -24,6 +26,7 @@ struct Subscriptions {
             case .requested: "subscribed"
             case .noLine: "no_line"
             case .refused: "refused"
+            case .ended: "not_subscribed"
             }
         }
     }
@@ -37,7 +40,7 @@ struct Subscriptions {
 
     struct Entry {
         let stream: StreamID
-        let contract: TrackedContract
+        var contract: TrackedContract
         /// The stream's number on the tick path.
         let slot: Int
         var state: State
@@ -62,6 +65,9 @@ struct Subscriptions {
         )
     }
 
+    /// The stream's entry, whatever its state.
+    func index(of stream: StreamID) -> Int? { entries.firstIndex { $0.stream == stream } }
+
     /// The entry that a request id belongs to, if it is a live one.
     func entry(of request: Int32) -> Int? { entryOf[request] }
 
@@ -80,9 +86,14 @@ struct Subscriptions {
         return nil
     }
 
-    /// Something waits to be asked for.
-    var hasWork: Bool {
-        !cancels.isEmpty || entries.contains { if case .wanted = $0.state { true } else { false } }
+    /// When something is to be asked for, as far as waiting times go (pacing may make it later); nil: nothing is.
+    var nextDueNanos: Int64? {
+        guard cancels.isEmpty else { return .min }
+        var due: Int64?
+        for entry in entries {
+            if case .wanted(let notBefore) = entry.state { due = min(due ?? .max, notBefore) }
+        }
+        return due
     }
 
     /// The connection is gone, or the gateway forgot all subscriptions: everything is wanted again, nothing to cancel.
@@ -91,6 +102,13 @@ struct Subscriptions {
         cancels.removeAll()
         for index in entries.indices {
             if case .requested = entries[index].state { entries[index].state = .wanted(notBeforeNanos: 0) }
+        }
+    }
+
+    /// A new session: what was refused for good in the last one may be granted in this one.
+    mutating func forgetRefusals() {
+        for index in entries.indices where entries[index].state == .refused {
+            entries[index].state = .wanted(notBeforeNanos: 0)
         }
     }
 
@@ -123,6 +141,14 @@ struct Subscriptions {
             entryOf[id] = nil
             cancels.append((index, id))
         }
-        entries[index].state = .noLine
+        entries[index].state = .ended
+    }
+
+    /// A stream that was ended is wanted again, in its old place. Does nothing for one that was not.
+    mutating func revive(_ index: Int, contract: TrackedContract, hasLine: Bool) {
+        guard entries[index].state == .ended else { return }
+        entries[index].contract = contract
+        entries[index].lastError = nil
+        entries[index].state = hasLine ? .wanted(notBeforeNanos: 0) : .noLine
     }
 }

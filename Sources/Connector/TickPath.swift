@@ -41,6 +41,7 @@ struct TickPath: ~Copyable {
     private var pieces: UnsafeMutablePointer<UnsafeRawBufferPointer>
 
     private var requests = RequestTable()
+    private var sessionFlags: TickFlags = []
     private var scratch = Tick(kind: .last)
     private var texts = MoreTexts()
     private var journal: Journal
@@ -76,10 +77,11 @@ struct TickPath: ~Copyable {
 
     // MARK: - Streams and requests
 
-    /// A new stream's slot, or nil when there are as many streams as there is room for.
+    /// A new stream's slot, or nil when there are as many streams as there is room for. It carries the session's flags.
     mutating func addStream(_ stream: StreamID) -> Int? {
         guard slotCount < capacity else { return nil }
         (slots + slotCount).initialize(to: StreamSlot(stream))
+        slots[slotCount].commonFlags = sessionFlags
         slotCount += 1
         return slotCount - 1
     }
@@ -90,17 +92,20 @@ struct TickPath: ~Copyable {
         return slots[index]
     }
 
-    mutating func setCommonFlags(_ flags: TickFlags, of index: Int) {
-        precondition(index >= 0 && index < slotCount)
-        slots[index].commonFlags = flags
+    /// A session begins: from now on every record of every stream, also of those to come, carries these flags.
+    mutating func beginSession(flags: TickFlags) {
+        sessionFlags = flags
+        for index in 0..<slotCount { slots[index].commonFlags = flags }
     }
 
     mutating func addCommonFlags(_ flags: TickFlags, of index: Int) {
-        setCommonFlags(slot(index).commonFlags.union(flags), of: index)
+        precondition(index >= 0 && index < slotCount)
+        slots[index].commonFlags.formUnion(flags)
     }
 
     mutating func removeCommonFlags(_ flags: TickFlags, of index: Int) {
-        setCommonFlags(slot(index).commonFlags.subtracting(flags), of: index)
+        precondition(index >= 0 && index < slotCount)
+        slots[index].commonFlags.subtract(flags)
     }
 
     /// From now on the answers to `request` are ticks of that stream.
@@ -110,7 +115,8 @@ struct TickPath: ~Copyable {
 
     // MARK: - Ticks
 
-    /// Begins a read: the receive time of its first record. Later ones count up by one nanosecond, and never fall.
+    /// Begins a read, or a round of other work that may bring markers: the receive time of the first record. Later ones
+    /// count up by one nanosecond, and never fall.
     @inline(__always) mutating func beginRead(atNanos now: Int64) {
         lastReceivedNanos = max(now - 1, lastReceivedNanos)
     }

@@ -70,8 +70,16 @@ final class CommitQueue: Sendable {
 
     var disk: DiskState { state.withLock { $0.disk } }
 
-    /// Where an ingest thread begins, or begins again: behind everything that is durable or on its way to be.
-    var handedOver: [StreamID: StreamPosition] { state.withLock { $0.handedOver } }
+    /// Where an ingest thread begins, or begins again.
+    struct Start {
+        /// Behind everything that is durable or on its way to be.
+        let positions: [StreamID: StreamPosition]
+        /// The disk failures that these positions know of. A failure between two looks would leave a hole: what it takes
+        /// back would never be asked for again.
+        let generation: Int
+    }
+
+    var start: Start { state.withLock { Start(positions: $0.handedOver, generation: $0.disk.failures) } }
 
     /// The newest durable record of every stream.
     var durable: [StreamID: StreamPosition] { state.withLock { $0.durable } }

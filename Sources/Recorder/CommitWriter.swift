@@ -8,8 +8,9 @@ internal import Ticks
 /// The write thread's work: appends what the ingest thread hands over, makes it durable, and then says so.
 ///
 /// Owns the open log and the `durable` publisher. One fdatasync per commit interval: what piles up during a slow one is
-/// appended before the next, so a slow disk makes larger commits, not more of them. After a failed write or fdatasync the part is given up, a new one is tried with
-/// backoff, and the ingest thread fetches everything above the durable records again.
+/// appended before the next, so a slow disk makes larger commits, not more of them. After a failed write or fdatasync the
+/// part is given up, a new one is tried with backoff, and the ingest thread fetches everything above the durable records
+/// again.
 struct CommitWriter: ~Copyable {
     /// All streams are reported this often, changed or not.
     private static let reportAllNanos: Int64 = 1_000_000_000
@@ -66,12 +67,16 @@ struct CommitWriter: ~Copyable {
     private mutating func commitRound() {
         let started = bootNanos()
         do throws(StoreError) {
-            if openLog.needsPart(nowNanos: realNanos()) { try beginPart() }
+            try beginPartWhenDue()
+            // Under load this goes on for long: parts end where they should, and the progress and the reports go on.
             while let block = queue.takeFilled() {
                 try append(block)
-                if bootNanos() - lastSyncNanos >= commitIntervalNanos { try sync() }
+                if syncIsDue { try sync() }
+                try beginPartWhenDue()
+                publishAllWhenDue()
             }
-            if commitIsDue || queue.isClosed { try sync() }
+            // Overdue without a word: the ingest thread that would have asked for it has ended.
+            if commitIsDue || queue.isClosed || syncIsDue { try sync() }
         } catch {
             noteFailure(error)
             return
@@ -83,7 +88,11 @@ struct CommitWriter: ~Copyable {
         noteDuration(bootNanos() - started)
     }
 
-    private mutating func beginPart() throws(StoreError) {
+    private var syncIsDue: Bool { bootNanos() - lastSyncNanos >= commitIntervalNanos }
+
+    private mutating func beginPartWhenDue() throws(StoreError) {
+        task.progress.advance()
+        guard openLog.needsPart(nowNanos: realNanos()) else { return }
         try task.progress.duringDiskCall { () throws(StoreError) in
             try openLog.beginPart(nowNanos: realNanos()) { changed[$0] = $1 }
         }

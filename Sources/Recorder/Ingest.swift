@@ -44,7 +44,7 @@ struct Ingest: ~Copyable {
 
     init(
         _ task: TaskContext, context: Context, paths: Paths, settings: RecorderSettings, queue: CommitQueue,
-        recovered: [StreamID: StreamPosition], origin: consuming Origin, status: RecorderStatus
+        origin: consuming Origin, status: RecorderStatus
     ) throws(MessagingError) {
         // What can fail is done on locals: a value that can't be copied is assigned whole or not at all.
         var subscriber = try Subscriber(in: context)
@@ -64,8 +64,9 @@ struct Ingest: ~Copyable {
         self.status = status
         self.origin = origin
         commitIntervalNanos = settings.commitIntervalNanos
-        sequencer = Sequencer(holdBackBytes: Int(settings.holdBackBytes), recovered: recovered)
-        sink = QueueSink(queue)
+        let start = queue.start
+        sequencer = Sequencer(holdBackBytes: Int(settings.holdBackBytes), recovered: start.positions)
+        sink = QueueSink(queue, generation: start.generation)
         self.subscriber = subscriber
         self.replay = replay
         buffer = .allocate(byteCount: Subscriber.longestPayloadBytes, alignment: 64)
@@ -83,8 +84,9 @@ struct Ingest: ~Copyable {
             answerDiskFailures()
             let hasRoom = sink.freeRecords >= Ingest.reserve
             poller.setEvents(hasRoom ? .readable : [], at: liveEntry)
-            poller.setEvents(hasRoom ? .readable : [], at: replayEntry)
-            _ = try poller.wait(timeoutMillis: waitMillis(nowNanos: now))
+            // Late words of a page that was given up wait for the next one.
+            poller.setEvents(hasRoom && replay.isOpen ? .readable : [], at: replayEntry)
+            _ = try poller.wait(timeoutMillis: waitMillis(nowNanos: now, hasRoom: hasRoom))
             if !poller[bellEntry].isEmpty { queue.forIngest.clear() }
             if hasRoom {
                 try receiveLive()
@@ -187,7 +189,7 @@ struct Ingest: ~Copyable {
             sequencer.fetchGone(first: first, sink: &sink, nowNanos: realNanos())
         case .end:
             let gave = sequencer.counters.replayed - gaveBefore
-            if !sequencer.fetchEnded(sink: &sink, gave: Int(gave), nowNanos: now) {
+            if !sequencer.fetchEnded(sink: &sink, gave: Int(gave), nowNanos: now, realNanos: realNanos()) {
                 nextFetchNanos = now + Ingest.retryNanos
             }
         case .error(let text):
@@ -242,10 +244,11 @@ struct Ingest: ~Copyable {
         commitDueNanos = nil
     }
 
-    private func waitMillis(nowNanos now: Int64) -> Int {
+    /// Without room the bell rings when there is some; an open page comes by itself.
+    private func waitMillis(nowNanos now: Int64, hasRoom: Bool) -> Int {
         var until = now + 250_000_000
         if let due = commitDueNanos { until = min(until, due) }
-        if sequencer.isCatchingUp { until = min(until, max(nextFetchNanos, now + 1_000_000)) }
+        if hasRoom, !replay.isOpen, sequencer.wantsFetch { until = min(until, nextFetchNanos) }
         return Int(max(0, until - now + 999_999) / 1_000_000)
     }
 

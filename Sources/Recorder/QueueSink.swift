@@ -11,10 +11,16 @@ struct QueueSink: CommitSink, ~Copyable {
     /// Disk failures that this side has answered by going back to the durable records.
     private(set) var generation: Int
 
-    init(_ queue: CommitQueue) {
+    /// - generation: of the positions that the sequencer begins with.
+    init(_ queue: CommitQueue, generation: Int) {
         self.queue = queue
         freeBlocks = queue.freeBlocks
-        generation = queue.disk.failures
+        self.generation = generation
+    }
+
+    /// The blocks go round for ever: an ingest thread that ends leaves none behind.
+    deinit {
+        if let block { queue.giveBack(block) }
     }
 
     /// Looks again how many blocks the write thread has given back.

@@ -21,7 +21,7 @@ func startRecorder(_ service: ServiceContext) throws {
     let paths = service.paths
     let settings = service.configuration.recorder
     let recovery = try recover(paths.log)
-    let origin = try Origin(state: paths.state)
+    _ = try Origin(state: paths.state)
     let context = try Context()
     let queue = try CommitQueue()
     queue.begin(at: recovery.positions)
@@ -39,9 +39,10 @@ func startRecorder(_ service: ServiceContext) throws {
     }
     let ingest = try service.supervise("ingest") { task in
         do {
+            // Read anew with each start of the thread: the run before this one may have decided.
+            let origin = try Origin(state: paths.state)
             var ingest = try Ingest(
-                task, context: context, paths: paths, settings: settings, queue: queue, recovered: queue.handedOver,
-                origin: origin, status: status)
+                task, context: context, paths: paths, settings: settings, queue: queue, origin: origin, status: status)
             try ingest.run()
         } catch let error as ProgramError where error.status == .configuration {
             // Ticks of the wrong origin: no restart can help.

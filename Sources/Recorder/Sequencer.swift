@@ -224,7 +224,13 @@ struct Sequencer {
 
     /// The open fetch's page is complete; `gave` records of it were new. False: nothing came although something is known
     /// to be missing, so the caller waits a little before it asks again.
-    mutating func fetchEnded(sink: inout some CommitSink & ~Copyable, gave: Int, nowNanos: Int64) -> Bool {
+    ///
+    /// - Parameters:
+    ///   - nowNanos: of the clock that never falls, for waiting times.
+    ///   - realNanos: the host's real-time clock, for records of our own.
+    mutating func fetchEnded(
+        sink: inout some CommitSink & ~Copyable, gave: Int, nowNanos: Int64, realNanos: Int64
+    ) -> Bool {
         guard let slot = openFetch else { return true }
         closeFetch()
         trimHeld(slot)
@@ -234,7 +240,7 @@ struct Sequencer {
             return true
         }
         guard streams[slot].hasHole else { return true }
-        noteDry(slot, sink: &sink, nowNanos: nowNanos)
+        noteDry(slot, sink: &sink, nowNanos: nowNanos, realNanos: realNanos)
         if streams[slot].hasHole { queueFetch(slot) }
         return false
     }
@@ -260,7 +266,9 @@ struct Sequencer {
     }
 
     /// A key is known to exist and replay has nothing: after `dryNanos` of that the range is written down as lost.
-    private mutating func noteDry(_ slot: Int, sink: inout some CommitSink & ~Copyable, nowNanos: Int64) {
+    private mutating func noteDry(
+        _ slot: Int, sink: inout some CommitSink & ~Copyable, nowNanos: Int64, realNanos: Int64
+    ) {
         guard let since = streams[slot].driedUpAtNanos else {
             streams[slot].driedUpAtNanos = nowNanos
             return
@@ -272,11 +280,11 @@ struct Sequencer {
         if end.epoch > last.epoch, last != .zero {
             commitLost(
                 from: last.next, to: last.endOfEpoch, slot: slot, cause: "not in journal", sink: &sink,
-                nowNanos: nowNanos)
+                nowNanos: realNanos)
         }
         let start = max(streams[slot].last.key.next, TickKey(epoch: end.epoch, seq: 1))
         if start <= end {
-            commitLost(from: start, to: end, slot: slot, cause: "not in journal", sink: &sink, nowNanos: nowNanos)
+            commitLost(from: start, to: end, slot: slot, cause: "not in journal", sink: &sink, nowNanos: realNanos)
         }
         drain(slot, sink: &sink)
     }
@@ -363,6 +371,9 @@ struct Sequencer {
             queueFetch(slot)
         }
     }
+
+    /// A range waits to be asked for.
+    var wantsFetch: Bool { openFetch == nil && !fetchQueue.isEmpty }
 
     /// True while something known to exist is not committed, or a range is being asked for.
     var isCatchingUp: Bool { openFetch != nil || !fetchQueue.isEmpty || heldBytes > 0 }

@@ -38,7 +38,8 @@ extension Sequencer {
             for chunk in stride(from: 0, to: page.count, by: 40) {
                 #expect(fetched(Array(page.dropFirst(chunk).prefix(40)), &sink))
             }
-            let more = fetchEnded(sink: &sink, gave: Int(counters.replayed - before), nowNanos: nowNanos)
+            let more = fetchEnded(
+                sink: &sink, gave: Int(counters.replayed - before), nowNanos: nowNanos, realNanos: nowNanos)
             if !more { return }
         }
         Issue.record("the sequencer never stops asking")
@@ -125,7 +126,7 @@ extension Sequencer {
         #expect(sequencer.nextFetch()?.from == TickKey(epoch: 1, seq: 4))
         sequencer.fetchGone(first: TickKey(epoch: 1, seq: 8), sink: &sink, nowNanos: 5)
         #expect(sequencer.fetched(ticks(1, 8...9), &sink))
-        _ = sequencer.fetchEnded(sink: &sink, gave: 2, nowNanos: 5)
+        _ = sequencer.fetchEnded(sink: &sink, gave: 2, nowNanos: 5, realNanos: 0)
         let lost = try #require(sink.records.first?.marker)
         #expect(lost.event == .lost)
         #expect(lost.ref == TickKey(epoch: 1, seq: 4))
@@ -140,7 +141,7 @@ extension Sequencer {
         _ = sequencer.nextFetch()
         sequencer.fetchGone(first: TickKey(epoch: 2, seq: 5), sink: &sink, nowNanos: 5)
         #expect(sequencer.fetched(ticks(2, 5...6), &sink))
-        _ = sequencer.fetchEnded(sink: &sink, gave: 2, nowNanos: 5)
+        _ = sequencer.fetchEnded(sink: &sink, gave: 2, nowNanos: 5, realNanos: 0)
         #expect(
             sink.records.map(\.key.rawValue)
                 == [

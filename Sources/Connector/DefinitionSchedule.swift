@@ -1,0 +1,98 @@
+/// Which instruments' definitions have to be asked for, and when: at the beginning of every session, again before the
+/// trading hours that they tell run out, and soon after a request that failed.
+///
+/// Pure: events and the time of one monotonic clock go in. Owner: the session thread.
+struct DefinitionSchedule {
+    /// Definitions are asked for again after this time: trading hours are given for a few days only.
+    static let refreshNanos: Int64 = 20 * 3600 * 1_000_000_000
+    /// After an error, or no answer.
+    static let retryNanos: Int64 = 60_000_000_000
+    /// A stream whose exchange is unknown waits this long for the answer, and no longer.
+    static let answerNanos: Int64 = 5_000_000_000
+
+    private enum State {
+        /// Not asked for in this session.
+        case fresh
+        case asked(request: Int32, untilNanos: Int64)
+        /// Answered, refused or not answered; to be asked for again.
+        case due(atNanos: Int64)
+    }
+
+    private var order: [Int32] = []
+    private var states: [Int32: State] = [:]
+    private var contractOf: [Int32: Int32] = [:]
+    /// Nothing has to be done before.
+    private(set) var nextNanos: Int64 = .max
+
+    /// A contract is tracked from now on. Does nothing for one that is already.
+    mutating func add(_ conId: Int32) {
+        guard states[conId] == nil else { return }
+        order.append(conId)
+        states[conId] = .fresh
+        nextNanos = .min
+    }
+
+    /// The session is over: all is asked for again in the next one, and late answers lead nowhere.
+    mutating func forgetAll() {
+        contractOf.removeAll()
+        for conId in order { states[conId] = .fresh }
+        nextNanos = order.isEmpty ? .max : .min
+    }
+
+    /// A contract to ask for now; in the order in which they were added. `sent` must follow.
+    mutating func next(nowNanos now: Int64) -> Int32? {
+        guard now >= nextNanos else { return nil }
+        expire(now)
+        let due = order.first { conId in
+            switch states[conId] {
+            case .fresh: true
+            case .due(let at): at <= now
+            case .asked, nil: false
+            }
+        }
+        if due == nil { nextNanos = states.values.map(DefinitionSchedule.time).min() ?? .max }
+        return due
+    }
+
+    mutating func sent(_ request: Int32, conId: Int32, nowNanos now: Int64) {
+        contractOf[request] = conId
+        states[conId] = .asked(request: request, untilNanos: now + DefinitionSchedule.answerNanos)
+    }
+
+    /// The contract that a request of ours asks about.
+    func conId(of request: Int32) -> Int32? { contractOf[request] }
+
+    /// All that a request brings has come, or an error. False when the request is none of ours.
+    mutating func ended(_ request: Int32, succeeded: Bool, nowNanos now: Int64) -> Bool {
+        guard let conId = contractOf.removeValue(forKey: request) else { return false }
+        let wait = succeeded ? DefinitionSchedule.refreshNanos : DefinitionSchedule.retryNanos
+        states[conId] = .due(atNanos: now + wait)
+        nextNanos = min(nextNanos, now + wait)
+        return true
+    }
+
+    /// True while the first answer of this session is still to come: whoever needs it should wait.
+    func isAwaited(_ conId: Int32, nowNanos now: Int64) -> Bool {
+        switch states[conId] {
+        case .fresh: true
+        case .asked(_, let until): now < until
+        case .due, nil: false
+        }
+    }
+
+    private mutating func expire(_ now: Int64) {
+        for conId in order {
+            guard case .asked(let request, let until) = states[conId], now >= until else { continue }
+            contractOf[request] = nil
+            states[conId] = .due(atNanos: now + DefinitionSchedule.retryNanos)
+        }
+    }
+
+    private static func time(_ state: State) -> Int64 {
+        switch state {
+        case .fresh: .min
+        case .asked(_, let until): until
+        case .due(let at): at
+        }
+    }
+}

@@ -1,0 +1,185 @@
+import ServiceKit
+import TWS
+import Testing
+import Ticks
+
+@testable import Connector
+
+/// Subscriptions with request ids that count up.
+private struct Desk {
+    var subscriptions = Subscriptions()
+    var last: Int32 = 0
+
+    init(_ count: Int, withLines lines: Int = .max) {
+        for index in 0..<count {
+            let conId = Int32(index + 1)
+            subscriptions.add(
+                StreamID(conId: conId, kind: .last), contract: TrackedContract(conId: conId, symbol: "S\(conId)"),
+                slot: index, hasLine: index < lines)
+        }
+    }
+
+    mutating func next(
+        at now: Int64 = 0, mayAsk: (Subscriptions.Entry) -> Bool = { _ in true }
+    ) -> Subscriptions.Action? {
+        var request = last
+        defer { last = request }
+        return subscriptions.next(
+            nowNanos: now,
+            request: {
+                request += 1
+                return request
+            }, mayAsk: mayAsk)
+    }
+}
+
+@Suite struct SubscriptionsTests {
+    @Test func streamsAreAskedForInFileOrderAndOnce() {
+        var desk = Desk(3)
+        #expect(desk.next() == .subscribe(entry: 0, request: 1))
+        #expect(desk.next() == .subscribe(entry: 1, request: 2))
+        #expect(desk.next() == .subscribe(entry: 2, request: 3))
+        #expect(desk.next() == nil)
+        #expect(desk.subscriptions.nextDueNanos == nil)
+        #expect(desk.subscriptions.entry(of: 2) == 1)
+    }
+
+    @Test func aStreamThatPacingHoldsBackDoesNotHoldUpTheOthers() {
+        var desk = Desk(2)
+        let first = desk.next { $0.stream.conId != 1 }
+        #expect(first == .subscribe(entry: 1, request: 1))
+        let second = desk.next { $0.stream.conId != 1 }
+        #expect(second == nil)
+        #expect(desk.next() == .subscribe(entry: 0, request: 2))
+    }
+
+    @Test func resubscribingCancelsFirstAndAsksUnderANewId() {
+        var desk = Desk(2)
+        _ = desk.next()
+        desk.subscriptions.resubscribe(0)
+        // A late answer belongs to nobody any more.
+        #expect(desk.subscriptions.entry(of: 1) == nil)
+        #expect(desk.subscriptions.nextDueNanos == .min)
+        #expect(desk.next() == .cancel(entry: 0, request: 1))
+        #expect(desk.next() == .subscribe(entry: 0, request: 2))
+        desk.subscriptions.resubscribe(1)
+        #expect(desk.next() == .subscribe(entry: 1, request: 3))
+    }
+
+    @Test func aFailedRequestIsTriedAgainAtItsTime() {
+        var desk = Desk(1)
+        _ = desk.next()
+        desk.subscriptions.failed(request: 1, code: 354, text: "no", retryAtNanos: 500)
+        #expect(desk.subscriptions.nextDueNanos == 500)
+        #expect(desk.next(at: 499) == nil)
+        #expect(desk.next(at: 500) == .subscribe(entry: 0, request: 2))
+        #expect(desk.subscriptions.entries[0].lastError?.code == 354)
+        desk.subscriptions.failed(request: 1, code: 1, text: "late", retryAtNanos: nil)
+        #expect(desk.subscriptions.entry(of: 2) == 0)
+    }
+
+    /// Permissions and contracts change; a stream that was refused in one session must not be missing in all later ones.
+    @Test func whatWasRefusedForGoodIsAskedForInTheNextSession() {
+        var desk = Desk(1)
+        _ = desk.next()
+        desk.subscriptions.failed(request: 1, code: 321, text: "no", retryAtNanos: nil)
+        #expect(desk.next(at: .max) == nil)
+        #expect(desk.subscriptions.nextDueNanos == nil)
+        desk.subscriptions.forgetAll()
+        desk.subscriptions.forgetRefusals()
+        #expect(desk.next() == .subscribe(entry: 0, request: 2))
+    }
+
+    @Test func aStreamWithoutALineWaitsUntilItIsGivenOne() {
+        var desk = Desk(2, withLines: 1)
+        _ = desk.next()
+        #expect(desk.next() == nil)
+        desk.subscriptions.giveLine(StreamID(conId: 2, kind: .last))
+        #expect(desk.next() == .subscribe(entry: 1, request: 2))
+    }
+
+    @Test func aLostSessionWantsEverythingAgainAndCancelsNothing() {
+        var desk = Desk(3, withLines: 2)
+        _ = desk.next()
+        _ = desk.next()
+        desk.subscriptions.resubscribe(1)
+        desk.subscriptions.forgetAll()
+        #expect(desk.subscriptions.entry(of: 1) == nil)
+        #expect(desk.next() == .subscribe(entry: 0, request: 3))
+        #expect(desk.next() == .subscribe(entry: 1, request: 4))
+        #expect(desk.next() == nil)
+    }
+
+    @Test func anEndedStreamIsCancelledAndCanBeWantedAgain() {
+        var desk = Desk(1)
+        _ = desk.next()
+        desk.subscriptions.end(0)
+        #expect(desk.next() == .cancel(entry: 0, request: 1))
+        desk.subscriptions.forgetRefusals()
+        desk.subscriptions.giveLine(StreamID(conId: 1, kind: .last))
+        #expect(desk.next() == nil)
+        let contract = TrackedContract(conId: 1, symbol: "NEW")
+        desk.subscriptions.revive(0, contract: contract, hasLine: true)
+        #expect(desk.next() == .subscribe(entry: 0, request: 2))
+        #expect(desk.subscriptions.entries[0].contract == contract)
+        // Only what was ended comes back: a living stream stays as it is.
+        desk.subscriptions.revive(0, contract: contract, hasLine: false)
+        #expect(desk.subscriptions.entry(of: 2) == 0)
+        #expect(desk.next() == nil)
+    }
+}
+
+@Suite struct DefinitionScheduleTests {
+    private let second: Int64 = 1_000_000_000
+
+    @Test func allAreAskedForOnceInOrderAndAgainBeforeTheHoursRunOut() {
+        var schedule = DefinitionSchedule()
+        for conId: Int32 in [30, 10, 20, 10] { schedule.add(conId) }
+        var asked: [Int32] = []
+        while let conId = schedule.next(nowNanos: 0) {
+            asked.append(conId)
+            schedule.sent(Int32(asked.count), conId: conId, nowNanos: 0)
+        }
+        #expect(asked == [30, 10, 20])
+        #expect(schedule.conId(of: 2) == 10)
+        for request: Int32 in 1...3 { #expect(schedule.ended(request, succeeded: true, nowNanos: second) == true) }
+        #expect(schedule.next(nowNanos: 10 * second) == nil)
+        #expect(schedule.nextNanos == second + DefinitionSchedule.refreshNanos)
+        #expect(schedule.next(nowNanos: schedule.nextNanos) == 30)
+    }
+
+    @Test func aStreamWaitsForItsDefinitionButNotForEver() {
+        var schedule = DefinitionSchedule()
+        schedule.add(10)
+        #expect(schedule.isAwaited(10, nowNanos: 0))
+        #expect(!schedule.isAwaited(99, nowNanos: 0))
+        _ = schedule.next(nowNanos: 0)
+        schedule.sent(1, conId: 10, nowNanos: 0)
+        #expect(schedule.isAwaited(10, nowNanos: 0))
+        #expect(schedule.nextNanos <= DefinitionSchedule.answerNanos)
+        // A gateway that never answers does not keep the stream from being recorded.
+        #expect(!schedule.isAwaited(10, nowNanos: DefinitionSchedule.answerNanos))
+        #expect(schedule.next(nowNanos: DefinitionSchedule.answerNanos) == nil)
+        #expect(schedule.conId(of: 1) == nil)
+        #expect(schedule.ended(1, succeeded: true, nowNanos: DefinitionSchedule.answerNanos) == false)
+        let again = DefinitionSchedule.answerNanos + DefinitionSchedule.retryNanos
+        #expect(schedule.next(nowNanos: again - 1) == nil)
+        #expect(schedule.next(nowNanos: again) == 10)
+    }
+
+    @Test func aRefusedOneIsAskedForAgainSoonAndAllInTheNextSession() {
+        var schedule = DefinitionSchedule()
+        schedule.add(10)
+        schedule.add(20)
+        for request: Int32 in [1, 2] {
+            schedule.sent(request, conId: schedule.next(nowNanos: 0) ?? 0, nowNanos: 0)
+        }
+        #expect(schedule.ended(1, succeeded: false, nowNanos: 0) == true)
+        #expect(schedule.ended(2, succeeded: true, nowNanos: 0) == true)
+        #expect(!schedule.isAwaited(10, nowNanos: 0))
+        #expect(schedule.next(nowNanos: DefinitionSchedule.retryNanos) == 10)
+        schedule.forgetAll()
+        #expect(schedule.isAwaited(20, nowNanos: second))
+        #expect(schedule.next(nowNanos: second) == 10)
+    }
+}

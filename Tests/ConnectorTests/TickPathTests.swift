@@ -1,0 +1,244 @@
+import Foundation
+import Messaging
+import TWS
+import Testing
+import TickStore
+import Ticks
+
+@testable import Connector
+
+@Suite struct TickPathNumbers {
+    @Test func numbersCountFromOnePerStreamAndReceiveTimesRiseStrictly() throws {
+        var bench = try Bench()
+        let quoteSlot = try bench.add(quotes)
+        let tradeSlot = try bench.add(trades)
+        bench.path.bind(request: 1, to: quoteSlot)
+        bench.path.bind(request: 2, to: tradeSlot)
+        // The second read's clock has fallen back by a second.
+        for now in [someNanos, someNanos - 1_000_000_000] {
+            bench.path.beginRead(atNanos: now)
+            for _ in 0..<3 {
+                try bench.take(message(1))
+                try bench.take(message(2, trades))
+            }
+        }
+        bench.path.flush()
+        let records = try bench.records(atLeast: 12)
+        #expect(records.filter { $0.stream == quotes }.map(\.seq) == [1, 2, 3, 4, 5, 6])
+        #expect(records.filter { $0.stream == trades }.map(\.seq) == [1, 2, 3, 4, 5, 6])
+        #expect(records.allSatisfy { $0.epoch == 100 })
+        #expect(Set(records.map(\.tsRecvNanos)) == Set(someNanos..<(someNanos + 12)))
+        for stream in [quotes, trades] {
+            let times = records.filter { $0.stream == stream }.map(\.tsRecvNanos)
+            #expect(times == times.sorted())
+        }
+    }
+
+    @Test func aMessageHasAtMost256RecordsAndTheJournalHasThemAll() throws {
+        var bench = try Bench()
+        let slot = try bench.add(quotes)
+        bench.path.bind(request: 1, to: slot)
+        bench.path.beginRead(atNanos: someNanos)
+        for price in 1...600 { try bench.take(message(1, price: Int64(price))) }
+        bench.path.flush()
+        var sizes: [Int] = []
+        var published: [Tick] = []
+        while published.count < 600 {
+            let message = try bench.nextMessage()
+            #expect(message.topic == "tick.7.bid_ask")
+            sizes.append(message.records.count)
+            published += message.records
+        }
+        #expect(sizes == [256, 256, 88])
+        #expect(published.map(\.seq) == Array(1...600))
+        #expect(try bench.journaled(quotes) == published)
+    }
+
+    @Test(arguments: 250...258) func aTickAndItsMoreRecordsStayInOneMessage(ticksBefore: Int) throws {
+        var bench = try Bench()
+        let slot = try bench.add(trades)
+        bench.path.bind(request: 1, to: slot)
+        bench.path.beginRead(atNanos: someNanos)
+        for _ in 0..<ticksBefore { try bench.take(message(1, trades)) }
+        // 10 bytes in the record, 90 in four more.
+        try bench.take(message(1, trades, exchange: String(repeating: "X", count: 100)))
+        bench.path.flush()
+        var seen = 0
+        while seen < ticksBefore + 5 {
+            let records = try bench.nextMessage().records
+            #expect(records.count <= 256)
+            #expect(records.first?.kind != .more)
+            #expect(records.last?.flags.contains(.moreFollows) == false)
+            seen += records.count
+        }
+        #expect(seen == ticksBefore + 5)
+        #expect(try bench.journaled(trades).map(\.seq) == Array(1...UInt32(seen)))
+    }
+
+    @Test func anEpochBeginsTheNumbersAnew() throws {
+        var bench = try Bench()
+        let slot = try bench.add(quotes)
+        bench.path.bind(request: 1, to: slot)
+        bench.path.beginRead(atNanos: someNanos)
+        try bench.take(message(1))
+        try bench.take(message(1))
+        bench.path.begin(epoch: 200)
+        try bench.take(message(1))
+        bench.path.flush()
+        let keys = try bench.records(atLeast: 3).map(\.key)
+        #expect(
+            keys == [TickKey(epoch: 100, seq: 1), TickKey(epoch: 100, seq: 2), TickKey(epoch: 200, seq: 1)])
+        #expect(try bench.journaled(quotes).map(\.key) == keys)
+    }
+
+    @Test func aJournalThatTakesNothingStillLetsTicksThrough() async {
+        await #expect(processExitsWith: .success) {
+            var bench = try Bench()
+            let slot = try bench.add(quotes)
+            bench.path.bind(request: 1, to: slot)
+            bench.path.beginRead(atNanos: someNanos)
+            // No write into a file reaches beyond its first bytes any more.
+            signal(SIGXFSZ, SIG_IGN)
+            var limit = rlimit(rlim_cur: 16, rlim_max: rlim_t.max)
+            #expect(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+            try bench.take(message(1))
+            bench.path.flush()
+            #expect(try bench.records(atLeast: 1).map(\.seq) == [1])
+            #expect(bench.path.counters.journalFailures == 1)
+            #expect(bench.path.journalFault != nil)
+            limit.rlim_cur = 1 << 30
+            #expect(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+            try bench.take(message(1))
+            bench.path.flush()
+            #expect(try bench.records(atLeast: 1).map(\.seq) == [2])
+            #expect(bench.path.journalFault == nil)
+            #expect(try bench.journaled(quotes).map(\.seq) == [2])
+        }
+    }
+}
+
+@Suite struct TickPathStreams {
+    @Test func ticksOfUnboundRequestsAreCountedAndDropped() throws {
+        var bench = try Bench()
+        let slot = try bench.add(quotes)
+        bench.path.bind(request: 1, to: slot)
+        bench.path.unbind(request: 1)
+        bench.path.bind(request: 2, to: slot)
+        try bench.take(message(1))
+        try bench.take(message(2))
+        #expect(bench.path.counters.late == 1)
+        bench.path.unbindAll()
+        try bench.take(message(2))
+        #expect(bench.path.counters.late == 2)
+        #expect(bench.path.slot(slot).ticks == 1)
+    }
+
+    @Test func aTickOfAnotherKindThanAskedForIsAFault() throws {
+        var bench = try Bench()
+        let slot = try bench.add(trades)
+        bench.path.bind(request: 1, to: slot)
+        #expect(throws: DecodeError.self) { try bench.take(message(1, quotes)) }
+        #expect(bench.path.slot(slot).seq == 0)
+    }
+
+    @Test func theFirstTickAfterAGapClosesItWithItsKey() throws {
+        var bench = try Bench()
+        let slot = try bench.add(quotes)
+        bench.path.bind(request: 1, to: slot)
+        bench.path.beginRead(atNanos: someNanos)
+        try bench.take(message(1))
+        bench.path.openGap(slot, cause: "disconnect")
+        bench.path.openGap(slot, cause: "tws 1100", code: 1100)
+        try bench.take(message(1))
+        try bench.take(message(1))
+        bench.path.flush()
+        let records = try bench.records(atLeast: 5)
+        #expect(records.map { $0.marker?.event } == [nil, .gapOpened, .gapClosed, nil, nil])
+        #expect(records[1].marker?.text == Array("disconnect".utf8))
+        #expect(records[2].marker?.ref == records[1].key)
+        #expect(bench.path.slot(slot).openGap == nil)
+    }
+
+    @Test func aGapThatClosesAtAFullRunGoesOutBeforeItsTick() throws {
+        var bench = try Bench()
+        let slot = try bench.add(quotes)
+        bench.path.bind(request: 1, to: slot)
+        for _ in 0..<254 { try bench.take(message(1)) }
+        bench.path.openGap(slot, cause: "disconnect")
+        try bench.take(message(1))
+        bench.path.flush()
+        let records = try bench.records(atLeast: 257)
+        #expect(records.map(\.seq) == Array(1...257))
+        #expect(records[255].marker?.event == .gapClosed)
+    }
+
+    /// A stream of the `subscribe` command is added in the middle of a session: without the flag the recorder would take its
+    /// ticks for real ones in a simulated recording, and end.
+    @Test func aStreamAddedDuringASessionCarriesTheSessionsFlags() throws {
+        var bench = try Bench()
+        bench.path.beginSession(flags: .simulated)
+        let slot = try bench.add(quotes)
+        bench.path.bind(request: 1, to: slot)
+        bench.path.addCommonFlags(.delayed, of: slot)
+        try bench.take(message(1))
+        bench.path.removeCommonFlags(.delayed, of: slot)
+        try bench.take(message(1))
+        bench.path.beginSession(flags: [])
+        try bench.take(message(1))
+        bench.path.flush()
+        #expect(try bench.records(atLeast: 3).map(\.flags) == [[.simulated, .delayed], .simulated, []])
+    }
+
+    @Test func moreStreamsThanRoomAreRefused() throws {
+        var bench = try Bench()
+        for id in 1...8 { #expect(bench.path.addStream(StreamID(conId: Int32(id), kind: .last)) != nil) }
+        #expect(bench.path.addStream(StreamID(conId: 9, kind: .last)) == nil)
+    }
+}
+
+@Suite struct RequestTableTests {
+    @Test func onlyLiveRequestsLeadSomewhere() {
+        var table = RequestTable()
+        table.set(5, slot: 0)
+        table.set(6, slot: 1)
+        #expect(table.slot(of: 5) == 0 && table.slot(of: 6) == 1)
+        for stranger: Int32 in [0, -1, 4, 7, 69, .max, .min] { #expect(table.slot(of: stranger) == RequestTable.none) }
+        table.remove(5)
+        table.remove(5)
+        #expect(table.slot(of: 5) == RequestTable.none && table.slot(of: 6) == 1)
+        table.removeAll()
+        #expect(table.slot(of: 6) == RequestTable.none)
+    }
+
+    /// One stream lives for weeks while others come and go; the memory stays that of the live ones.
+    @Test func manyRequestsBesideALongLivedOneCostNothing() {
+        var table = RequestTable()
+        table.set(1, slot: 0)
+        for request: Int32 in 2...100_000 {
+            table.set(request, slot: 1)
+            #expect(table.slot(of: request) == 1 && table.slot(of: 1) == 0)
+            table.remove(request)
+        }
+        // A far id must not make room for all ids before it.
+        table.set(.max, slot: 2)
+        #expect(table.slot(of: .max) == 2 && table.slot(of: 1) == 0)
+        let mirror = Mirror(reflecting: table).children.compactMap { $0.value as? any Collection }
+        #expect(mirror.allSatisfy { $0.count <= 64 })
+    }
+
+    @Test func collidingIdsAreToldApartAlsoAfterRemovals() {
+        var table = RequestTable()
+        var expected: [Int32: Int32] = [:]
+        for index: Int32 in 0..<200 {
+            table.set(index * 64, slot: index)
+            expected[index * 64] = index
+            if index % 3 == 2 {
+                table.remove((index - 1) * 64)
+                expected[(index - 1) * 64] = nil
+            }
+        }
+        for index: Int32 in 0..<200 {
+            #expect(table.slot(of: index * 64) == expected[index * 64] ?? RequestTable.none)
+        }
+    }
+}
