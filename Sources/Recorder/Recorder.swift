@@ -76,7 +76,7 @@ private func recover(_ directory: String) throws -> LogRecovery {
     let recovery = try LogRecovery(directory: directory)
     for finding in recovery.findings { report(finding) }
     for failure in recovery.failures {
-        log(.critical, "CRITICAL: recovery: a part can't be made durable: only what was durable before counts: \(failure)")
+        log(.critical, "CRITICAL: recovery: a part can't be made durable, what was durable before counts: \(failure)")
     }
     return recovery
 }
