@@ -24,8 +24,8 @@ final class UpSystem {
     static let roundMillis = 200
     /// The services' graces and their ordered stop end well within this.
     static let servicesLimitNanos: Int64 = 35_000_000_000
-    /// The watchdog ends within this once both services have.
-    static let watchdogLimitNanos: Int64 = 3_000_000_000
+    /// The watchdog ends within this once both services have: it may wait 3 s for the answer of a connector that is gone.
+    static let watchdogLimitNanos: Int64 = 8_000_000_000
 
     /// - simulator: more flags for the simulator; nil: no simulator.
     init(

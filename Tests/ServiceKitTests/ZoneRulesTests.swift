@@ -5,7 +5,9 @@ import Ticks
 @testable import ServiceKit
 
 @Suite struct ZoneRulesTests {
-    private func instant(_ text: String) throws -> Int64 { try #require(Timestamp.parse(text)) / 1_000_000_000 }
+    private func instant(_ text: String) throws -> Int64 {
+        try #require(Timestamp.parse(text, shortForms: true)) / 1_000_000_000
+    }
 
     /// Every hour of some years in zones of all sorts, as Foundation sees them.
     @Test(arguments: [
@@ -71,7 +73,9 @@ import Ticks
 }
 
 @Suite struct TradingHoursTests {
-    private func instant(_ text: String) throws -> Int64 { try #require(Timestamp.parse(text)) / 1_000_000_000 }
+    private func instant(_ text: String) throws -> Int64 {
+        try #require(Timestamp.parse(text, shortForms: true)) / 1_000_000_000
+    }
 
     @Test func theNewFormTellsOpenClosedAndUnknown() throws {
         let zone = try ZoneRules(named: "US/Central")
