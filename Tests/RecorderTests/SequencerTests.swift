@@ -12,6 +12,7 @@ struct MemorySink: CommitSink, ~Copyable {
     mutating func commit(_ run: UnsafeBufferPointer<Tick>, slot: Int) { records.append(contentsOf: run) }
 }
 
+private let someRealNanos: Int64 = 1_795_000_000_000_000_000
 private let stream = StreamID(conId: 7, kind: .bidAsk)
 
 private func ticks(_ epoch: UInt32, _ seqs: ClosedRange<UInt32>, of stream: StreamID = stream) -> [Tick] {
@@ -39,7 +40,8 @@ extension Sequencer {
                 #expect(fetched(Array(page.dropFirst(chunk).prefix(40)), &sink))
             }
             let more = fetchEnded(
-                sink: &sink, gave: Int(counters.replayed - before), nowNanos: nowNanos, realNanos: nowNanos)
+                sink: &sink, gave: Int(counters.replayed - before), nowNanos: nowNanos,
+                realNanos: someRealNanos)
             if !more { return }
         }
         Issue.record("the sequencer never stops asking")
@@ -162,6 +164,8 @@ extension Sequencer {
         sequencer.settle(ticks(1, 1...4), &sink, at: Sequencer.dryNanos)
         #expect(sink.records.map(\.seq) == [4, 5, 6])
         #expect(sink.records[1].marker?.ref == TickKey(epoch: 1, seq: 5))
+        // The waiting is timed by the boot clock, the record by the real one.
+        #expect(sink.records[1].tsRecvNanos == someRealNanos)
         sequencer.settle(ticks(1, 1...4), &sink, at: Sequencer.dryNanos)
         #expect(sink.records.count == 3)
         let isCatchingUp = sequencer.isCatchingUp
