@@ -117,6 +117,11 @@ class Lab:
         return self.root / "run"
 
     @property
+    def simulated_run(self):
+        """The runtime directory of a system that runs with --simulate."""
+        return self.root / "run" / "simulated"
+
+    @property
     def state(self):
         return self.root / "state"
 

@@ -62,7 +62,7 @@ def system(tmp_path_factory):
 def ask(lab, service, command, kind=zmq.DEALER, **members):
     socket = lab.zmq.socket(kind)
     socket.set(zmq.LINGER, 0)
-    socket.connect(f"ipc://{lab.root_run}/{service}.sock")
+    socket.connect(f"ipc://{lab.simulated_run}/{service}.sock")
     try:
         socket.send_json({"id": 7, "command": command, **members})
         assert socket.poll(PATIENCE * 1000), f"{service} did not answer {command}"
@@ -97,7 +97,7 @@ def test_every_service_answers_a_ping_and_refuses_what_it_does_not_know(system, 
 @pytest.mark.parametrize("socket_name, topic", [("ticks", "definition"), ("ticks", "watermark"), ("durable", "durable")])
 def test_topics_carry_the_documented_shape(system, socket_name, topic):
     sub = system.zmq.socket(zmq.SUB)
-    sub.connect(f"ipc://{system.root_run}/{socket_name}.sock")
+    sub.connect(f"ipc://{system.simulated_run}/{socket_name}.sock")
     sub.subscribe(topic)
     try:
         assert sub.poll(PATIENCE * 1000), f"nothing on {topic}"
@@ -110,7 +110,7 @@ def test_topics_carry_the_documented_shape(system, socket_name, topic):
 
 def test_events_carry_the_documented_members(system):
     sub = system.zmq.socket(zmq.SUB)
-    sub.connect(f"ipc://{system.root_run}/ticks.sock")
+    sub.connect(f"ipc://{system.simulated_run}/ticks.sock")
     sub.subscribe("")
     seen = set()
     try:
@@ -135,7 +135,7 @@ def test_the_documents_python_programs_run(system, capsys):
     programs = re.findall(r"^```python\n(.*?)^```", TEXT, re.M | re.S)
     assert len(programs) == 2
     names = {}
-    exec("\n".join(programs).replace("/run/ib-stream", str(system.root_run)), names)
+    exec("\n".join(programs).replace("/run/ib-stream", str(system.simulated_run)), names)
     assert names["next_key"] >> 32 == int(names["ticks"]["key"][-1]) >> 32
     assert len(capsys.readouterr().out.splitlines()) > 0
 
