@@ -63,8 +63,9 @@ private func makeSession(
         directory: paths.journal(configuration), sizeBytes: UInt64(configuration.connector.journalSizeBytes),
         bootID: bootID())
     for finding in journal.findings { log(.error, "journal: \(finding)") }
-    let wasRecorded = Set(journal.positions.keys)
     let epochs = EpochStore(state: paths.state)
+    let wasRecorded = recordedBefore(
+        journal: Set(journal.positions.keys), configured: configuration.streams, ranBefore: epochs.ranBefore)
     let epoch = try epochs.begin(known: journal.greatestEpoch, nowSeconds: realNanos() / 1_000_000_000)
     var publisher = try Publisher(in: context)
     try publisher.bind(Paths.endpoint(paths.ticksSocket))
@@ -75,6 +76,12 @@ private func makeSession(
     return try GatewaySession(
         task, configuration: configuration, paths: paths, mailbox: mailbox, status: status, facts: facts, path: path,
         epochs: epochs, wasRecorded: wasRecorded)
+}
+
+/// The streams that begin with an open gap: those of the journal; after a restart of the machine, which empties the
+/// journal, all that are configured, since an epoch shows that there was a recording.
+func recordedBefore(journal: Set<StreamID>, configured: [StreamID], ranBefore: Bool) -> Set<StreamID> {
+    journal.isEmpty && ranBefore ? Set(configured) : journal
 }
 
 /// What names this run of the machine; nil where the kernel does not tell.

@@ -9,6 +9,9 @@ struct EpochStore {
 
     init(state: String) { path = state + "/epoch" }
 
+    /// An epoch was begun here before.
+    var ranBefore: Bool { access(path, F_OK) == 0 }
+
     /// Chooses and persists the epoch of this start: max(Unix seconds now, 1 + the greatest known).
     ///
     /// - known: the greatest epoch found elsewhere (journal, a recorder's conflict).

@@ -53,6 +53,19 @@ import Testing
     }
 }
 
+@Suite struct RestartGaps {
+    /// A restart of the machine empties the journal; what was missed meanwhile is a gap all the same.
+    @Test func anEmptyJournalBesideAnEpochIsAnInterruptionOfAllStreams() throws {
+        let directory = try TemporaryDirectory()
+        let store = EpochStore(state: directory.path)
+        #expect(recordedBefore(journal: [], configured: [quotes, trades], ranBefore: store.ranBefore).isEmpty)
+        _ = try store.begin(known: 0, nowSeconds: 1_000)
+        #expect(
+            recordedBefore(journal: [], configured: [quotes, trades], ranBefore: store.ranBefore) == [quotes, trades])
+        #expect(recordedBefore(journal: [trades], configured: [quotes, trades], ranBefore: true) == [trades])
+    }
+}
+
 @Suite struct DefinitionStoreTests {
     private let second: Int64 = 1_000_000_000
     private func texts(_ due: [(Topic, [UInt8])]) -> [String] {
