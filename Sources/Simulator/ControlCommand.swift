@@ -10,6 +10,12 @@ enum ControlCommand: Equatable {
     case error(code: Int32, text: String?)
     case mute(StreamPattern)
     case unmute(StreamPattern)
+    /// Let subscribed streams die without a word, as a gateway does after a farm reconnect: they bring nothing until they
+    /// are subscribed anew.
+    case silence(StreamPattern)
+    /// Add so much to the prices of a stream, units of 1e-9, as a gateway does after a farm reconnect; 0 ends it. The
+    /// stream's next subscription is sound again, unless `always` is set.
+    case offset(StreamID, units: Int64, always: Bool)
     /// Refuse new connections as a closed port does; the clients there stay.
     case refuse
     case accept
@@ -17,13 +23,30 @@ enum ControlCommand: Equatable {
     case raw([UInt8])
     /// Write at most so many bytes at a time, so that frames arrive in pieces; 0 = as usual.
     case fragment(Int)
+    case history(HistoryFault)
     case status
 
     static let help =
-        "drop [reset], stall, resume, error CODE [text], mute STREAM|all, unmute STREAM|all, refuse, accept, "
-        + "raw HEX, fragment BYTES, status"
+        "drop [reset], stall, resume, error CODE [text], mute STREAM|all, unmute STREAM|all, "
+        + "silence STREAM|all, offset STREAM AMOUNT [always], refuse, accept, raw HEX, fragment BYTES, "
+        + "history ok|empty|repeat|silent|delay SECONDS|error CODE [text], status"
 
-    /// Which streams `mute` and `unmute` mean.
+    /// What `history` does to the answers of history requests.
+    enum HistoryFault: Equatable {
+        /// All is well again.
+        case none
+        /// 162, "no data".
+        case empty
+        /// Every answer has the same second over and over, whatever was asked for.
+        case repeating
+        /// No answer at all.
+        case silent
+        /// The last seconds are not in history yet.
+        case delayed(seconds: UInt32)
+        case error(code: Int32, text: String?)
+    }
+
+    /// Which streams `mute`, `unmute` and `silence` mean.
     enum StreamPattern: Equatable {
         case all
         case one(StreamID)
@@ -50,6 +73,8 @@ enum ControlCommand: Equatable {
         case "status": self = try alone(.status)
         case "mute": self = .mute(try ControlCommand.pattern(rest))
         case "unmute": self = .unmute(try ControlCommand.pattern(rest))
+        case "silence": self = .silence(try ControlCommand.pattern(rest))
+        case "offset": self = try ControlCommand.offset(rest)
         case "error":
             let parts = rest.split(separator: " ", maxSplits: 1)
             guard let code = parts.first.flatMap({ Int32($0) }), code >= 0 else {
@@ -62,7 +87,27 @@ enum ControlCommand: Equatable {
                 throw ControlError("fragment takes a number of bytes, 0 to 1048576")
             }
             self = .fragment(count)
+        case "history": self = .history(try ControlCommand.historyFault(rest))
         default: throw ControlError("unknown command; there are: \(ControlCommand.help)")
+        }
+    }
+
+    private static func historyFault(_ text: String) throws(ControlError) -> HistoryFault {
+        let words = text.split(separator: " ", maxSplits: 2)
+        switch (words.first, words.count) {
+        case ("ok", 1): return .none
+        case ("empty", 1): return .empty
+        case ("repeat", 1): return .repeating
+        case ("silent", 1): return .silent
+        case ("delay", 2):
+            guard let seconds = UInt32(words[1]), seconds <= 86_400 else {
+                throw ControlError("history delay takes seconds, 0 to 86400")
+            }
+            return .delayed(seconds: seconds)
+        case ("error", 2...):
+            guard let code = Int32(words[1]), code >= 0 else { throw ControlError("history error takes a code") }
+            return .error(code: code, text: words.count > 2 ? String(words[2]).trimmed : nil)
+        default: throw ControlError("history takes ok, empty, repeat, silent, delay SECONDS or error CODE [text]")
         }
     }
 
@@ -70,6 +115,18 @@ enum ControlCommand: Equatable {
         if text == "all" { return .all }
         guard let stream = StreamID(text) else { throw ControlError("no stream such as 711280073.bid_ask: \(text)") }
         return .one(stream)
+    }
+
+    private static func offset(_ text: String) throws(ControlError) -> ControlCommand {
+        let words = text.split(separator: " ").map(String.init)
+        guard (2...3).contains(words.count), words.count == 2 || words[2] == "always",
+            let stream = StreamID(words[0]), stream.source == 0, StreamSlot.index(stream.kind) != nil
+        else { throw ControlError("offset takes a tick-by-tick stream, an amount and perhaps always") }
+        let amount = Array(words[1].utf8).withUnsafeBufferPointer { FixedPoint.parse($0) }
+        guard let amount, amount.exact, amount.units.magnitude <= 1 << 62 else {
+            throw ControlError("no amount such as 445860400 or -0.25: \(words[1])")
+        }
+        return .offset(stream, units: amount.units, always: words.count == 3)
     }
 
     private static func bytes(_ text: String) throws(ControlError) -> [UInt8] {

@@ -10,6 +10,16 @@ struct Faults {
     var mutedStreams: Set<Int> = []
     /// Instruments whose level 1 is mute.
     var mutedLevel1: Set<Int> = []
+    /// Dead until they are subscribed anew, by stream position.
+    var silencedStreams: Set<Int> = []
+    /// What is added to the prices of streams, by stream position.
+    var offsets: [Int: (units: Int64, always: Bool)] = [:]
+    /// What is wrong with the answers of history requests.
+    var history = ControlCommand.HistoryFault.none
+    /// 2105 and no 2106 or 2107 since: history is not to be had.
+    var isHistoryDown = false
+    /// By `repeat`: the second that every answer has.
+    var repeatedSecond: UInt32?
     /// Largest piece of one write; 0 = no limit.
     var pieceBytes = 0
 

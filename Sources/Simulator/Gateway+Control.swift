@@ -18,11 +18,16 @@ extension Gateway {
         case .error(let code, let text): return notify(code: code, text: text)
         case .mute(let pattern): return setMuted(pattern, true)
         case .unmute(let pattern): return setMuted(pattern, false)
+        case .silence(let pattern): return silence(pattern)
+        case .offset(let stream, let units, let always): return setOffset(stream, units, always: always)
         case .raw(let bytes):
             let ready = clients.filter(\.isReady)
             for client in ready { client.output.bytes += bytes }
             return "ok sent \(bytes.count) bytes to \(ready.count)"
         case .fragment(let bytes): faults.pieceBytes = bytes
+        case .history(let fault):
+            faults.history = fault
+            faults.repeatedSecond = nil
         case .status: return status
         case .refuse, .accept: break
         }
@@ -32,7 +37,8 @@ extension Gateway {
     private var status: String {
         let played = replay.map { " replay=\($0.played)/\($0.file.rows.count)" } ?? ""
         return "ok clients=\(clients.count) subscriptions=\(subscriptionCount) made=\(ticksMade) queued=\(ticksQueued) "
-            + "kept=\(history.count) stalled=\(faults.isStalled ? 1 : 0) flow=\(faults.isFlowStopped ? 0 : 1)\(played)"
+            + "kept=\(history.count) stalled=\(faults.isStalled ? 1 : 0) flow=\(faults.isFlowStopped ? 0 : 1) "
+            + "history=\(historyRequests) violations=\(violations)\(played)"
     }
 
     /// Sends a notice to all clients, and has the effect that the real gateway's would have.
@@ -53,9 +59,33 @@ extension Gateway {
         case 1_300: for client in ready { client.isClosing = true }
         case 2_103: if let farm = Faults.farm(ofText: text) { faults.brokenFarms.insert(farm) }
         case 2_104: if let farm = Faults.farm(ofText: text) { faults.brokenFarms.remove(farm) }
+        case 2_105: faults.isHistoryDown = true
+        case 2_106, 2_107: faults.isHistoryDown = false
         default: break
         }
         return "ok told \(ready.count)"
+    }
+
+    private func silence(_ pattern: ControlCommand.StreamPattern) -> String {
+        let subscribed = live.indices.filter { !live[$0].isEmpty }
+        switch pattern {
+        case .all: faults.silencedStreams.formUnion(subscribed)
+        case .one(let stream):
+            guard let index = instruments.firstIndex(where: { $0.conId == stream.conId }),
+                let slot = StreamSlot.index(stream.kind),
+                subscribed.contains(index * StreamSlot.kinds.count + slot)
+            else { return "error nobody has subscribed to \(stream)" }
+            faults.silencedStreams.insert(index * StreamSlot.kinds.count + slot)
+        }
+        return "ok"
+    }
+
+    private func setOffset(_ stream: StreamID, _ units: Int64, always: Bool) -> String {
+        guard let index = instruments.firstIndex(where: { $0.conId == stream.conId }),
+            let slot = StreamSlot.index(stream.kind)
+        else { return "error no instrument \(stream.conId)" }
+        faults.offsets[index * StreamSlot.kinds.count + slot] = units == 0 ? nil : (units, always)
+        return "ok"
     }
 
     private func setMuted(_ pattern: ControlCommand.StreamPattern, _ muted: Bool) -> String {

@@ -10,14 +10,40 @@ extension Gateway {
     /// The last ticks up to this moment, in front of the live ones and with their request id.
     func sendRecent(_ request: TickByTickRequest, instrument: Int, _ client: ClientSession) {
         let ticks = history.ticks(
-            instrument: instrument, kind: request.kind.tickKind, through: .max, openSecond: .max,
+            instrument: instrument, kind: request.kind.tickKind, through: .max,
+            openSecond: historyDelay == 0 ? .max : openSecond(of: instrument),
             limit: Int(request.numberOfTicks), ignoreSize: request.ignoreSize)
         send(
             ticks, instrument: instrument, kind: request.kind.tickKind, as: request.kind.history, request.requestId,
             client)
     }
 
+    /// The last seconds that history does not have yet.
+    private var historyDelay: UInt32 {
+        if case .delayed(let seconds) = faults.history { seconds } else { 0 }
+    }
+
+    /// Whether a fault has answered a request, or left it unanswered on purpose.
+    private func isFaulty(_ requestId: Int32, _ client: ClientSession) -> Bool {
+        func refuse(_ code: Int32, _ text: String) {
+            client.sendError((code, text), requestId: requestId, nowNanos: nowNanos)
+        }
+        let service = "Historical Market Data Service error message:"
+        if faults.isHistoryDown {
+            refuse(162, service + "HMDS server disconnect occurred.  Attempting reconnection")
+            return true
+        }
+        switch faults.history {
+        case .none, .repeating, .delayed: return false
+        case .empty: refuse(162, service + "HMDS query returned no data")
+        case .silent: break
+        case .error(let code, let text): refuse(code, text ?? Notice.text(ofCode: code))
+        }
+        return true
+    }
+
     func historicalTicks(_ request: HistoricalTicksRequest, _ client: ClientSession) {
+        historyRequests += 1
         let requestId = request.requestId
         func refuse(_ notice: (Int32, String)) { client.sendError(notice, requestId: requestId, nowNanos: nowNanos) }
         guard let index = instrument(of: request.contract, requestId: requestId, client) else { return }
@@ -39,10 +65,12 @@ extension Gateway {
                 return refuse((162, "Historical Market Data Service error message:No historical data query found"))
             }
             guard limits.allowsHistory(pacingKey(request, instruments[index]), nowNanos: nowBootNanos) else {
+                violations += 1
                 return refuse(Notice.historyPacing)
             }
         }
-        let second = UInt32(clamping: time.utcSeconds)
+        guard !isFaulty(requestId, client) else { return }
+        let second = repeated(UInt32(clamping: time.utcSeconds), instrument: index, kind: kind.tickKind)
         let ticks =
             fromStart
             ? history.ticks(
@@ -72,10 +100,20 @@ extension Gateway {
         client.send(.headTimestamp(requestId: request.requestId, text))
     }
 
-    /// The second that is not over: what has happened in it is not history yet.
+    /// The second to answer with: the one asked for, or by the fault `repeat` the first one that was asked for with it.
+    private func repeated(_ second: UInt32, instrument: Int, kind: TickKind) -> UInt32 {
+        guard faults.history == .repeating else { return second }
+        // One second before the first question: no answer ever has what was asked for.
+        let kept = faults.repeatedSecond ?? second - min(second, 1)
+        faults.repeatedSecond = kept
+        return kept
+    }
+
+    /// The second that is not over, or not in history yet: what has happened in it is not history.
     private func openSecond(of instrument: Int) -> UInt32 {
+        if faults.history == .repeating, let repeated = faults.repeatedSecond { return repeated + 1 }
         if let replay, replay.instrument == instrument { return replay.openSecond }
-        return market.second
+        return market.second - min(market.second, historyDelay)
     }
 
     private func pacingKey(_ request: HistoricalTicksRequest, _ instrument: Instrument) -> Limits.HistoryRequest {

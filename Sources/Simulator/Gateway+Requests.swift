@@ -102,7 +102,10 @@ extension Gateway {
             // No code of its own is known for a request that comes too early; the limit's code is the likeliest.
             guard tickByTickCount < Limits.tickByTickLines,
                 limits.allowsTickByTick(conId: instrument.conId, nowNanos: nowBootNanos)
-            else { return refuse(Notice.tooManyTickByTick) }
+            else {
+                violations += 1
+                return refuse(Notice.tooManyTickByTick)
+            }
         }
         if request.numberOfTicks > 0 { sendRecent(request, instrument: index, client) }
         let subscription = LiveSubscription(

@@ -70,8 +70,11 @@ extension Gateway {
         if options.enforce {
             switch client.messageRate.count(nowNanos: nowBootNanos) {
             case .fine: break
-            case .violation: client.sendError(Notice.messageRate, nowNanos: nowNanos)
+            case .violation:
+                violations += 1
+                client.sendError(Notice.messageRate, nowNanos: nowNanos)
             case .disconnect:
+                violations += 1
                 client.sendError(Notice.messageRate, nowNanos: nowNanos)
                 client.isClosing = true
                 return

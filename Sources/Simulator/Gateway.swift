@@ -33,7 +33,11 @@ final class Gateway {
     var live: [[LiveSubscription]]
     var level1: [Level1Subscription] = []
     var faults = Faults()
-    var limits = Limits()
+    var limits: Limits
+    /// Requests for history that were answered, or refused for their pace.
+    var historyRequests = 0
+    /// Limits that clients broke (`--enforce`).
+    var violations = 0
     let truth: RowFile?
     let events: RowFile?
     private var rowWriter = TickRow()
@@ -64,6 +68,7 @@ final class Gateway {
         versions = ServerVersion.supported.lowerBound...options.maxVersion
         generated = instruments.indices.filter { $0 != replay?.instrument }
         market = Market(generated.map { instruments[$0] }, seed: options.seed, ratePerSecond: options.rate)
+        limits = Limits(historyPer10Minutes: options.historyPer10Minutes)
         history = HistoryStore(instruments: instruments.count, limitTicks: options.keepTicks)
         boards = Array(repeating: Level1Board(), count: instruments.count)
         let streams = instruments.count * StreamSlot.kinds.count
@@ -139,14 +144,20 @@ final class Gateway {
         let isHeard =
             !live[stream].isEmpty && !faults.stops(instrument: instruments[instrument])
             && (faults.mutedStreams.isEmpty || !faults.mutedStreams.contains(stream))
+            && (faults.silencedStreams.isEmpty || !faults.silencedStreams.contains(stream))
         guard isHeard || events != nil else { return }
-        let record = tick.tick(conId: instruments[instrument].conId)
+        var record = tick.tick(conId: instruments[instrument].conId)
         if events != nil || truth != nil {
             row.removeAll(keepingCapacity: true)
             rowWriter.append(record, to: &row)
             events?.append(row)
         }
         guard isHeard else { return }
+        if let offset = faults.offsets[stream] {
+            record.shiftPrices(offset.units)
+            row.removeAll(keepingCapacity: true)
+            if truth != nil { rowWriter.append(record, to: &row) }
+        }
         for index in live[stream].indices where live[stream][index].filter.passes(tick) {
             let subscriber = live[stream][index]
             guard subscriber.client.isReady else { continue }
@@ -218,6 +229,9 @@ final class Gateway {
     }
 
     func subscribe(_ subscription: LiveSubscription, stream: Int) {
+        faults.silencedStreams.remove(stream)
+        // A real gateway's false prices end with the subscription.
+        if faults.offsets[stream]?.always == false { faults.offsets[stream] = nil }
         live[stream].append(subscription)
         subscription.client.subscriptions[subscription.requestId] = .tickByTick(stream: stream)
         shareRate()

@@ -6,7 +6,7 @@ struct Limits {
     static let tickByTickLines = 5
     static let marketDataLines = 100
     static let spacingNanos: Int64 = 15_000_000_000
-    static let historyPer10Minutes = 60
+    let historyPer10Minutes: Int
 
     /// What history pacing looks at in a request.
     struct HistoryRequest: Hashable {
@@ -21,7 +21,7 @@ struct Limits {
     private var tickByTickRequests: [Int32: Int64] = [:]
     private var history: [(atNanos: Int64, request: HistoryRequest)] = []
 
-    init() {}
+    init(historyPer10Minutes: Int = 60) { self.historyPer10Minutes = historyPer10Minutes }
 
     /// Whether a tick-by-tick request for an instrument comes late enough after the one before; counts it if so.
     mutating func allowsTickByTick(conId: Int32, nowNanos: Int64) -> Bool {
@@ -40,7 +40,7 @@ struct Limits {
             nowNanos - $0.atNanos < 2_000_000_000 && $0.request.conId == request.conId
                 && $0.request.exchange == request.exchange && $0.request.type == request.type
         }
-        guard cost <= Limits.historyPer10Minutes, !identical, alike < 5 else { return false }
+        guard cost <= historyPer10Minutes, !identical, alike < 5 else { return false }
         history.append((nowNanos, request))
         return true
     }

@@ -38,6 +38,16 @@ struct MarketTick: Sendable, Equatable, BitwiseCopyable {
     }
 }
 
+extension Tick {
+    /// Adds to all prices of a tick-by-tick record, as a gateway does whose price base is wrong.
+    mutating func shiftPrices(_ units: Int64) {
+        body.word0 = UInt64(bitPattern: Int64(bitPattern: body.word0) &+ units)
+        if kindByte == TickKind.bidAsk.rawValue {
+            body.word1 = UInt64(bitPattern: Int64(bitPattern: body.word1) &+ units)
+        }
+    }
+}
+
 /// The four tick-by-tick kinds as array positions 0...3.
 enum StreamSlot {
     static let kinds: [TickKind] = [.last, .allLast, .bidAsk, .midPoint]

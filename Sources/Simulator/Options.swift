@@ -10,6 +10,7 @@ struct Options: Sendable, Equatable {
     var rate: Int?
     var maxVersion = ServerVersion.supported.upperBound
     var enforce = false
+    var historyPer10Minutes = 60
     var realHours = false
     var replayPath: String?
     var replayConId: Int32 = 620_731_015
@@ -40,6 +41,9 @@ struct Options: Sendable, Equatable {
             maxVersion = try Options.number("max-version", value, spoken.lowerBound...spoken.upperBound)
         }
         enforce = flags.has("enforce")
+        if let value = flags.value("history-pace") {
+            historyPer10Minutes = try Options.number("history-pace", value, 1...1_000_000)
+        }
         realHours = flags.has("real-hours")
         replayPath = flags.value("replay")
         if let value = flags.value("con-id") {
@@ -94,6 +98,9 @@ struct Options: Sendable, Equatable {
                     + "50 messages a second (100), 100 lines (101), history pacing (162), "
                     + "no trades of currencies (10189)"
             ),
+            .init(
+                "history-pace", value: "N",
+                "with --enforce: requests for history in 10 minutes, BID_ASK counting twice (default 60)"),
             .init("real-hours", "keep each instrument's weekly trading hours (default: open around the clock)"),
             .init(
                 "replay", value: "FILE",

@@ -12,7 +12,8 @@ extension ClientRequest {
         case ClientRequestID.reqMatchingSymbols:
             self = .matchingSymbols(requestId: try cursor.int32(), pattern: try cursor.string())
         case ClientRequestID.reqCurrentTime: self = .currentTime
-        case ClientRequestID.reqCurrentTimeInMillis: self = .currentTimeInMillis
+        case ClientRequestID.reqCurrentTimeInMillis where serverVersion >= ServerVersion.currentTimeInMillis:
+            self = .currentTimeInMillis
         case ClientRequestID.reqMarketDataType:
             try cursor.skip()
             self = .marketDataType(try cursor.int32())

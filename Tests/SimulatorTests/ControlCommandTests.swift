@@ -14,6 +14,15 @@ import Ticks
             ("error 354 Not  subscribed ", .error(code: 354, text: "Not  subscribed")),
             ("mute 711280073.bid_ask", .mute(.one(StreamID(conId: 711_280_073, kind: .bidAsk)))),
             ("unmute all", .unmute(.all)), ("raw 00 0a ff", .raw([0, 10, 255])), ("fragment 1", .fragment(1)),
+            ("silence all", .silence(.all)),
+            (
+                "offset 620731015.all_last 445860400",
+                .offset(StreamID(conId: 620_731_015, kind: .allLast), units: 445_860_400_000_000_000, always: false)
+            ),
+            (
+                "offset 620731015.bid_ask -0.25 always",
+                .offset(StreamID(conId: 620_731_015, kind: .bidAsk), units: -250_000_000, always: true)
+            ),
         ] as [(String, ControlCommand)]) func linesAreRead(line: String, command: ControlCommand) throws
     {
         #expect(try ControlCommand(parsing: line) == command)
@@ -22,7 +31,10 @@ import Ticks
     @Test(arguments: [
         "", "dorp", "drop it", "stall now", "error", "error x", "error -1", "mute", "mute MNQ", "raw", "raw 0",
         "raw zz",
-        "fragment", "fragment -1",
+        "fragment", "fragment -1", "silence", "silence ES", "offset",
+        "offset 620731015.bid_ask", "offset 620731015.bid_ask x",
+        "offset 620731015.level1 1", "offset 620731015.bid_ask 1 sometimes", "offset ES 1", "offset all 1",
+        "offset 620731015.bid_ask 9223372036",
     ]) func otherLinesAreErrors(line: String) {
         #expect(throws: ControlError.self) { try ControlCommand(parsing: line) }
     }

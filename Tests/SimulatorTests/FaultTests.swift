@@ -55,6 +55,48 @@ private let mnq = Contract(conId: 711_280_073, exchange: "CME")
         #expect(try csvRows(gateway.path("truth.csv")).count >= ticks)
     }
 
+    @Test func aSilencedStreamIsDeadUntilItIsSubscribedAnew() throws {
+        let (gateway, client) = try running()
+        #expect(try gateway.control("silence 265598.last").hasPrefix("error"))
+        #expect(try gateway.control("silence 265598.bid_ask") == "ok")
+        client.request(.tickByTick(TickByTickRequest(requestId: 2, contract: mnq, kind: .bidAsk)))
+        // What was on its way may still come; behind the twentieth tick of another stream nothing can.
+        for _ in 0..<20 { _ = try client.wait { isTick($0, 2) } }
+        for _ in 0..<20 {
+            let tick = try client.wait { if case .tickByTick(let requestId, _, _) = $0 { requestId } else { nil } }
+            #expect(tick == 2)
+        }
+        client.request(.cancelTickByTick(requestId: 1))
+        client.request(.tickByTick(TickByTickRequest(requestId: 3, contract: apple, kind: .bidAsk)))
+        _ = try client.wait { isTick($0, 3) }
+    }
+
+    @Test(arguments: [false, true]) func anOffsetIsOnTheWireAndInTheTruthButNotInTheMarket(always: Bool) throws {
+        let (gateway, client) = try running(["--truth", "$DIR/truth.csv"])
+        func price(_ message: ServerMessage, _ requestId: Int32) -> Int64? {
+            guard case .tickByTick(requestId, let tick, _) = message else { return nil }
+            return QuoteBody(tick.body).bidPrice
+        }
+        let amount: Int64 = 445_860_400_000_000_000
+        #expect(try gateway.control("offset 265598.bid_ask 445860400\(always ? " always" : "")") == "ok")
+        _ = try client.wait { price($0, 1).map { $0 > amount } == true ? true : nil }
+        client.request(.cancelTickByTick(requestId: 1))
+        client.request(.tickByTick(TickByTickRequest(requestId: 2, contract: apple, kind: .bidAsk)))
+        let next = try client.wait { price($0, 2) }
+        #expect((next > amount) == always, "a new subscription ends it, unless it is always")
+        client.request(
+            .tickByTick(TickByTickRequest(requestId: 3, contract: apple, kind: .midPoint, numberOfTicks: 10)))
+        let recent = try client.wait { message -> Int64? in
+            guard case .historicalTicks(let answer) = message else { return nil }
+            return answer.ticks.map { MidPointBody($0.tick.body).price }.max()
+        }
+        #expect(recent < amount)
+        #expect(try gateway.control("offset 265598.bid_ask 0") == "ok")
+        _ = try client.wait { price($0, 2).map { $0 < amount } == true ? true : nil }
+        #expect(gateway.stop() == 0)
+        #expect(try csvRows(gateway.path("truth.csv")).contains { $0.joined().contains("4458606") })
+    }
+
     @Test func lostConnectivityStopsTheFlowAndDataLostDropsSubscriptions() throws {
         let (gateway, client) = try running()
         #expect(try gateway.control("error 1100") == "ok told 1")

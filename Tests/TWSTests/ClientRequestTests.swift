@@ -70,10 +70,15 @@ private var mnqWithStrike: Contract {
         ("91|26|", .other(id: 91, fields: ["26"])),
     ]
     for (text, request) in pairs {
-        #expect(try decodeClient(body(text)) == request, "\(text)")
         let version = text.hasPrefix("105") ? 200 : 187
+        #expect(try decodeClient(body(text), version) == request, "\(text)")
         #expect(encoded(request, version) == frame(body(text.replacing("|0.0|", with: "|0|"))), "\(text)")
     }
+}
+
+@Test func aRequestOfALaterVersionIsNoneThatIsKnown() throws {
+    #expect(try decodeClient(body("105|"), 196) == .other(id: 105, fields: []))
+    #expect(try decodeClient(body("105|"), 197) == .currentTimeInMillis)
 }
 
 @Test(arguments: 157...200)
