@@ -36,6 +36,13 @@ bool czs_has_curve(void);
 /// A text for any errno value that this header's functions return. Never NULL; static storage.
 const char *_Nonnull czs_error_text(int code);
 
+/// Descriptors that connections from outside never take (`accept.c`).
+#define CZS_OWN_DESCRIPTORS 128
+
+/// A connection that would get this descriptor or a higher one is closed at once: the process's limit of descriptors, less
+/// its own.
+long czs_connection_limit(void);
+
 // MARK: - Contexts
 
 /// Makes a context with `io_threads` (1 or more) background threads and room for `max_sockets` sockets.
