@@ -6,6 +6,9 @@ public func realNanos() -> Int64 { clockNanos(CLOCK_REALTIME) }
 /// Nanoseconds since boot, suspend included (CLOCK_BOOTTIME). Never falls; for deadlines and intervals.
 public func bootNanos() -> Int64 { clockNanos(CLOCK_BOOTTIME) }
 
+/// Nanoseconds since boot without the time that the host slept (CLOCK_MONOTONIC).
+public func monotonicNanos() -> Int64 { clockNanos(CLOCK_MONOTONIC) }
+
 private func clockNanos(_ clock: clockid_t) -> Int64 {
     var time = timespec()
     // Fails only for a clock that does not exist.

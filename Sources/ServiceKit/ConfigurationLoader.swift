@@ -92,7 +92,7 @@ extension Configuration {
     /// A longer file is refused.
     public static let maxFileBytes = 1 << 20
 
-    /// Reads the configuration: built-in defaults, then the file, then the seed's environment names, then
+    /// Reads the configuration: built-in defaults, then the file, then the original system's environment names, then
     /// `IB_STREAM_<SECTION>_<KEY>`, then the `root` flag.
     ///
     /// - file: what `--config` named; nil: the default file if it exists.

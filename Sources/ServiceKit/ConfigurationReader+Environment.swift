@@ -2,15 +2,15 @@ internal import Ticks
 
 extension ConfigurationReader {
     /// Variables that are no configuration: read by the programs themselves.
-    static let internalNames: Set<String> = ["IB_STREAM_LIFELINE", "IB_STREAM_LOG_LEVEL"]
+    static let internalNames: Set<String> = ["IB_STREAM_LIFELINE", "IB_STREAM_LOG_LEVEL", "IB_STREAM_FAULT"]
 
-    /// The seed's names and the keys that took their place.
+    /// The original system's names and the keys that took their place.
     static let legacyNames: [String: String] = [
         "IB_STREAM_HOST": "tws.host", "IB_STREAM_PORTS": "tws.ports", "IB_STREAM_CLIENT_ID": "tws.client_id",
         "IB_STREAM_STORAGE_PATH": "root", "IB_STREAM_TRACKED_CONTRACTS": "contracts",
     ]
 
-    /// The seed's names that have no successor: what they tuned takes care of itself now.
+    /// The original system's names that have no successor: what they tuned takes care of itself now.
     static let retiredNames: Set<String> = Set(
         [
             "CONNECTION_TIMEOUT", "RECONNECT_ATTEMPTS", "HEARTBEAT_INTERVAL", "MAX_STREAMS", "STREAM_TIMEOUT",
@@ -38,7 +38,7 @@ extension ConfigurationReader {
         "IB_STREAM_" + path.replacing(".", with: "_").uppercased()
     }
 
-    /// Applies the seed's names first, then the product's own, which override them; warns about the rest.
+    /// Applies the original system's names first, then the product's own, which override them; warns about the rest.
     mutating func read(environment: [String: String]) {
         let ours = environment.filter { $0.key.hasPrefix("IB_STREAM_") && !Self.internalNames.contains($0.key) }
             .sorted { $0.key < $1.key }
@@ -98,7 +98,7 @@ extension ConfigurationReader {
         String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
     }
 
-    /// The seed's `ID:SYMBOL[:TICK[;TICK…][:BUFFER_HOURS]]`, separated by commas.
+    /// The original system's `ID:SYMBOL[:TICK[;TICK…][:BUFFER_HOURS]]`, separated by commas.
     static func trackedContracts(_ text: String) throws(ValueProblem) -> [TrackedContract] {
         var contracts: [TrackedContract] = []
         for entry in text.split(separator: ",") {

@@ -101,16 +101,22 @@ public enum Files {
         guard fsync(descriptor) == 0 else { throw FileError(path: path, call: "fsync", code: errno) }
     }
 
-    /// Makes a directory and those above it; what is there already stays as it is. Fails unless it can be entered and
-    /// written.
+    /// Makes a directory and those above it, durably; what is there already stays as it is. Fails unless it can be entered
+    /// and written.
     public static func makeDirectory(_ path: String, mode: UInt32 = 0o750) throws(FileError) {
         var prefix = path.hasPrefix("/") ? "" : "."
         for part in path.split(separator: "/") {
+            let above = prefix.isEmpty ? "/" : prefix
             prefix += "/" + part
-            if mkdir(prefix, mode) != 0, errno != EEXIST {
-                let code = errno
-                // A parent that exists can still refuse with EACCES or EROFS.
-                if access(prefix, F_OK) != 0 { throw FileError(path: prefix, call: "mkdir", code: code) }
+            // Looked for first: mkdir waits for a frozen disk also where there is nothing to make.
+            if access(prefix, F_OK) == 0 { continue }
+            if mkdir(prefix, mode) == 0 {
+                do throws(FileError) { try syncDirectory(above) } catch {
+                    // A directory that may be entered and not be read can't be synced by this user.
+                    guard error.code == EACCES else { throw error }
+                }
+            } else if errno != EEXIST {
+                throw FileError(path: prefix, call: "mkdir", code: errno)
             }
         }
         var info = stat()

@@ -22,6 +22,13 @@ public struct Notification: Sendable, Equatable {
 
     public subscript(_ key: String) -> String? { fields.first { $0.key == key }?.value }
 
+    /// Takes over the fields of later news; what these do not name stays.
+    public mutating func update(with news: Notification) {
+        var updated = news
+        for (key, value) in fields where news[key] == nil { updated.add(key, value) }
+        self = updated
+    }
+
     /// `KEY=value` lines.
     public var text: String { fields.map { "\($0.key)=\($0.value)" }.joined(separator: "\n") }
 

@@ -45,9 +45,12 @@ public struct NotifyReceiver: ~Copyable {
     /// Readable when something arrived.
     public var fileDescriptor: Int32 { descriptor }
 
-    /// The next notification that is there; nil when there is none. Never waits.
+    /// Datagrams refused in one call, so that whoever sends them without end leaves time for everything else.
+    private static let refusedPerCall = 64
+
+    /// The next notification that is there; nil when there is none (or many that are none). Never waits.
     public mutating func next() -> Arrival? {
-        while true {
+        for _ in 0..<NotifyReceiver.refusedPerCall {
             var pid: pid_t = 0
             var uid: uid_t = 0
             let got = buffer.withUnsafeMutableBytes { bytes in
@@ -68,5 +71,6 @@ public struct NotifyReceiver: ~Copyable {
             }
             return Arrival(notification: notification, pid: pid)
         }
+        return nil
     }
 }

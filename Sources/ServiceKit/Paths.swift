@@ -78,17 +78,24 @@ public struct Paths: Sendable, Equatable {
     }
 
     /// Makes state and runtime directory (0750). Throws 74 with one line.
-    public func makeDirectories() throws(ProgramError) {
+    ///
+    /// - stateIsOptional: a state directory that can't be used is reported and gone without.
+    public func makeDirectories(stateIsOptional: Bool = false) throws(ProgramError) {
+        var passedOver: ProgramError?
         for path in [state, runtime] {
             do throws(FileError) {
                 try Files.makeDirectory(path)
             } catch {
-                throw ProgramError(
+                let problem = ProgramError(
                     .ioError,
                     "directory \(path) can't be used: \(error.path == path ? "" : error.path + ": ")\(error.reason): "
                         + "make it writable for this user or choose another with --root")
+                guard stateIsOptional, path == state else { throw passedOver ?? problem }
+                passedOver = problem
             }
         }
+        // Said only once the other directory is there: an error that ends the program is the only line.
+        if let passedOver { ServiceKit.log(.error, passedOver.description) }
     }
 
     private func check() throws(ProgramError) {

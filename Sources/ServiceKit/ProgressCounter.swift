@@ -7,11 +7,16 @@ internal import Synchronization
 /// hang, since a process that waits for a disk can't be helped by killing it. One loop advances; any thread reads.
 public final class ProgressCounter: Sendable {
     public let name: String
+    /// False for work in the background: its long disk calls are no hang either, but say nothing about the disk.
+    public let reportsDiskWait: Bool
     private let rounds = Atomic<UInt64>(0)
     /// When the running disk call began (boot clock); 0 = none.
     private let diskSince = Atomic<Int64>(0)
 
-    public init(_ name: String) { self.name = name }
+    public init(_ name: String, reportsDiskWait: Bool = true) {
+        self.name = name
+        self.reportsDiskWait = reportsDiskWait
+    }
 
     /// The loop went round.
     public func advance() { rounds.wrappingAdd(1, ordering: .relaxed) }
@@ -64,7 +69,7 @@ public struct EarnedBeat {
         var diskWait: Int64 = 0
         for (counter, seen) in counters {
             let wait = counter.diskWaitNanos(nowNanos: nowNanos)
-            diskWait = max(diskWait, wait)
+            if counter.reportsDiskWait { diskWait = max(diskWait, wait) }
             if counter.value == seen, wait == 0 { standing.append(counter.name) }
         }
         guard standing.isEmpty else { return .missing(standing) }

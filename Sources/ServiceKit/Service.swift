@@ -42,6 +42,7 @@ public enum Service {
     ) throws(ProgramError) -> Int32 {
         let signals = try StopSignals()
         umask(0o027)
+        allowDescriptors()
         let simulate = flags.has("simulate")
         let loaded: LoadedConfiguration
         do throws(ConfigurationFailure) {
@@ -53,12 +54,12 @@ public enum Service {
         }
         if let problem = loaded.configuration.missingContracts { throw problem }
         let paths = try Paths(configuration: loaded.configuration, simulate: simulate, environment: environment)
-        try paths.makeDirectories()
-        let lock = try ServiceLock(name: description.name, paths: paths)
+        try paths.makeDirectories(stateIsOptional: description.stateIsOptional)
+        let lock = try ServiceLock(name: description.name, paths: paths, stateIsOptional: description.stateIsOptional)
         for warning in loaded.warnings { log(.warning, warning) }
         let context = ServiceContext(
             name: description.name, configuration: loaded.configuration, paths: paths, flags: flags,
-            environment: environment)
+            environment: environment, stateLockNote: lock.stateNote, facts: try HeartbeatFacts())
         var sender = try HeartbeatSender(
             notifySocket: description.watcher == .watchdog ? paths.notifySocket : paths.parentSocket,
             environment: environment)
@@ -87,6 +88,21 @@ public enum Service {
         _ = consume lock
         return ExitStatus.success.rawValue
     }
+
+    /// What the units give with LimitNOFILE: subscribers and clients take a descriptor each.
+    private static let descriptors: rlim_t = 4096
+
+    /// Takes as many descriptors as the units give, as far as the hard limit goes.
+    private static func allowDescriptors() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < descriptors else {
+            return
+        }
+        limit.rlim_cur = min(descriptors, limit.rlim_max)
+        if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) != 0 {
+            log(.notice, "the limit of descriptors stays as it is", ["error": errorText(errno)])
+        }
+    }
 }
 
 /// What makes a service different from another at its start.
@@ -98,6 +114,8 @@ public struct ServiceDescription: Sendable {
     public let lifelineGraceSeconds: Int
     /// Who watches over it: the watchdog, or for the watchdog itself `ib-stream up`.
     public let watcher: Watcher
+    /// True for a service that works without the state directory: it starts also when that can't be used.
+    public let stateIsOptional: Bool
 
     public enum Watcher: Sendable {
         case watchdog
@@ -106,8 +124,9 @@ public struct ServiceDescription: Sendable {
 
     public init(
         name: String, summary: String, lifelineGraceSeconds: Int, watcher: Watcher = .watchdog,
-        moreFlags: [FlagSet.Flag] = [], examples: [(line: String, meaning: String)]
+        stateIsOptional: Bool = false, moreFlags: [FlagSet.Flag] = [], examples: [(line: String, meaning: String)]
     ) {
+        self.stateIsOptional = stateIsOptional
         self.watcher = watcher
         self.name = name
         self.lifelineGraceSeconds = lifelineGraceSeconds
@@ -139,7 +158,7 @@ private struct ServiceLoop {
         sender.send(Notification(["READY": "1", "STATUS": "running"]))
         while true {
             let watched = endAtNanos == nil ? lifeline.descriptor : -1
-            if let number = signals.wait(millis: Self.lookMillis, also: watched) {
+            if let number = signals.wait(millis: Self.lookMillis, also: watched, context.facts.urgency.descriptor) {
                 // FirstFault sends the same signal; its own line says more.
                 if context.fault.error == nil { log(.notice, "stopping", ["signal": StopSignals.name(number)]) }
                 return
@@ -155,6 +174,7 @@ private struct ServiceLoop {
                 endAtNanos = now + Int64(grace) * 1_000_000_000
             }
             if let end = endAtNanos, now >= end { return }
+            if let news = context.urgentNews() { sender.send(news) }
             beat(now, &sender)
         }
     }

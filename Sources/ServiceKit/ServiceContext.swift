@@ -12,7 +12,9 @@ public final class ServiceContext {
     /// Where a part reports that it can't go on: ends the process in order.
     public let fault = FirstFault()
     /// What goes along with each heartbeat.
-    public let facts = HeartbeatFacts()
+    public let facts: HeartbeatFacts
+    /// Says in the state directory's lock who holds it. A thread that may wait for the disk calls `write` once.
+    public let stateLockNote: LockNote
 
     /// True once the parent of all services has gone: then the whole system ends, not this service alone.
     public internal(set) var parentIsGone = false
@@ -22,8 +24,11 @@ public final class ServiceContext {
     private var stopSteps: [(label: String, action: () -> Void)] = []
 
     init(
-        name: String, configuration: Configuration, paths: Paths, flags: ParsedFlags, environment: [String: String]
+        name: String, configuration: Configuration, paths: Paths, flags: ParsedFlags, environment: [String: String],
+        stateLockNote: LockNote, facts: HeartbeatFacts
     ) {
+        self.stateLockNote = stateLockNote
+        self.facts = facts
         self.name = name
         self.configuration = configuration
         self.paths = paths
@@ -38,10 +43,13 @@ public final class ServiceContext {
     /// the last started first.
     ///
     /// - name: at most 15 bytes; the service's other threads have other names.
+    /// - reportsDiskWait: false for work in the background, whose long disk calls are no sign of a failing disk.
     @discardableResult public func supervise(
-        _ name: String, limit: Int = 8, body: @escaping @Sendable (TaskContext) throws -> Void
+        _ name: String, limit: Int = 8, reportsDiskWait: Bool = true,
+        body: @escaping @Sendable (TaskContext) throws -> Void
     ) throws(ProgramError) -> SupervisedThread {
-        let thread = try SupervisedThread(name, fault: fault, limit: limit, body: body)
+        let thread = try SupervisedThread(
+            name, fault: fault, limit: limit, reportsDiskWait: reportsDiskWait, body: body)
         threads.append(thread)
         watch(thread.progress)
         return thread
@@ -59,6 +67,16 @@ public final class ServiceContext {
             step.action()
         }
         for thread in threads.reversed() { thread.stop() }
+    }
+
+    /// What can't wait for the next heartbeat, if there is something: the facts, and no beat.
+    func urgentNews() -> Notification? {
+        guard facts.takeUrgent() else { return nil }
+        var notification = Notification()
+        notification.add("STATUS", facts.status)
+        notification.add("X_IB_SERVICE", name)
+        for (key, value) in facts.fields { notification.add(key, value) }
+        return notification
     }
 
     /// One heartbeat with everything that goes along.
@@ -81,11 +99,30 @@ public final class HeartbeatFacts: Sendable {
     private struct State {
         var status = "running"
         var fields: [String: String] = [:]
+        var isUrgent = false
     }
 
     private let state = Mutex(State())
+    /// Rings when facts are to be told at once. `main` waits for it.
+    let urgency: WakeUp
 
-    public init() {}
+    /// Throws when the process is out of descriptors.
+    public init() throws(ProgramError) { urgency = try WakeUp() }
+
+    /// Tells the facts now, beside the heartbeats: for what turns health red or green.
+    public func tellNow() {
+        state.withLock { $0.isUrgent = true }
+        urgency.ring()
+    }
+
+    /// True when `tellNow` was called since the last look.
+    func takeUrgent() -> Bool {
+        urgency.clear()
+        return state.withLock { state in
+            defer { state.isUrgent = false }
+            return state.isUrgent
+        }
+    }
 
     /// The line that `systemctl status` and `ib-stream status` show.
     public var status: String {

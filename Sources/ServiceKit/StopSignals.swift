@@ -23,14 +23,11 @@ public struct StopSignals: ~Copyable {
     /// Readable when a signal is pending.
     public var fileDescriptor: Int32 { descriptor }
 
-    /// Waits up to `millis` for a signal; also returns early (with nil) when `also` becomes readable or hangs up.
-    public func wait(millis: Int, also: Int32 = -1) -> Int32? {
+    /// Waits up to `millis` for a signal; also returns early (with nil) when one of `others` becomes readable or hangs up.
+    public func wait(millis: Int, also others: Int32...) -> Int32? {
         if let pending = next() { return pending }
-        var pollers = [
-            pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: also, events: Int16(POLLIN), revents: 0),
-        ]
-        _ = poll(&pollers, 2, Int32(millis))
+        var pollers = ([descriptor] + others).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        _ = poll(&pollers, nfds_t(pollers.count), Int32(millis))
         return next()
     }
 

@@ -24,12 +24,13 @@ public final class SupervisedThread: Sendable {
     ///
     /// - name: at most 15 bytes; also the name of the progress counter.
     /// - limit: failures in a row (each run shorter than a minute) after which the process ends.
+    /// - reportsDiskWait: false for work in the background.
     public init(
         _ name: String, fault: FirstFault, limit: Int = 8, firstWaitNanos: Int64 = 1_000_000_000,
-        body: @escaping @Sendable (TaskContext) throws -> Void
+        reportsDiskWait: Bool = true, body: @escaping @Sendable (TaskContext) throws -> Void
     ) throws(ProgramError) {
         self.name = name
-        progress = ProgressCounter(name)
+        progress = ProgressCounter(name, reportsDiskWait: reportsDiskWait)
         let seed = UInt64(bitPattern: realNanos()) ^ UInt64(getpid())
         supervisor = Mutex(
             TaskSupervisor(
@@ -43,8 +44,6 @@ public final class SupervisedThread: Sendable {
     public var state: String { supervisor.withLock { $0.state.name.description } }
     /// How often the body was started again.
     public var restarts: Int { supervisor.withLock { $0.restarts } }
-    /// Set when the thread was told to end.
-    public var stopToken: StopToken { token }
 
     /// Tells the body to end without waiting for it.
     public func requestStop() {

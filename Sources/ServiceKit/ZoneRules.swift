@@ -73,7 +73,8 @@ public struct ZoneRules: Sendable, Equatable {
         }
         var types: [Int32] = []
         for _ in 0..<header.types {
-            guard let offset = reader.int32(), abs(offset) < 100_000, reader.byte() != nil, reader.byte() != nil else {
+            guard let offset = reader.int32(), offset.magnitude < 100_000, reader.byte() != nil, reader.byte() != nil
+            else {
                 return nil
             }
             types.append(offset)

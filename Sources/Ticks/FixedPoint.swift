@@ -91,13 +91,13 @@ public enum FixedPoint {
         guard scaled.isFinite, abs(scaled) < 9_223_372_036_854_774_784 else { return .outOfRange }
         let units = Int64(scaled)
         // Back to the double nearest to that decimal, correctly rounded by the division (both sides are exact up to 2^53).
-        let nearest = abs(units) < 1 << 53 ? Double(units) / 1e9 : Double(FixedPoint.text(units)) ?? .infinity
+        let nearest = units.magnitude < 1 << 53 ? Double(units) / 1e9 : Double(FixedPoint.text(units)) ?? .infinity
         return Value(units: units, exact: abs(nearest - double) <= 4 * double.ulp)
     }
 
     /// The nearest double.
     public static func double(_ units: Int64) -> Double {
-        abs(units) < 1 << 53 ? Double(units) / 1e9 : Double(text(units)) ?? .nan
+        units.magnitude < 1 << 53 ? Double(units) / 1e9 : Double(text(units)) ?? .nan
     }
 
     /// Exact decimal text without trailing zeros: `23385.25`, `0.001`, `-3`. Empty for `absent`.
@@ -187,7 +187,7 @@ struct Decimal {
         guard seen > 0 else { return nil }
         if at < text.count {
             guard text[at] == 0x65 || text[at] == 0x45,
-                let power = Int(String(decoding: text[(at + 1)...], as: UTF8.self)), abs(power) < 10_000
+                let power = Int(String(decoding: text[(at + 1)...], as: UTF8.self)), power.magnitude < 10_000
             else { return nil }
             exponent += power
         }

@@ -37,3 +37,32 @@ public struct StreamID: Sendable, Hashable, Comparable, BitwiseCopyable, CustomS
         (a.source, a.conId, a.kind.rawValue) < (b.source, b.conId, b.kind.rawValue)
     }
 }
+
+extension StreamID {
+    /// True when all records belong to this stream and their keys count up by one within one epoch, from 1 or later.
+    public func hasRun(_ records: UnsafeBufferPointer<Tick>) -> Bool {
+        guard let first = records.first, first.seq > 0 else { return false }
+        for index in 0..<records.count {
+            let tick = records[index]
+            guard owns(tick), tick.epoch == first.epoch,
+                tick.seq == first.seq &+ UInt32(truncatingIfNeeded: index)
+            else { return false }
+        }
+        return true
+    }
+
+    /// True when all records belong to this stream and each key is above the one before.
+    public func hasRisingKeys(_ records: UnsafeBufferPointer<Tick>) -> Bool {
+        var before = TickKey.zero
+        for tick in records {
+            guard owns(tick), tick.key > before else { return false }
+            before = tick.key
+        }
+        return true
+    }
+
+    /// The record belongs to this stream; `more` and `marker` records name it in their body.
+    func owns(_ tick: Tick) -> Bool {
+        tick.conId == conId && tick.source == source && tick.streamKindByte == kind.rawValue
+    }
+}

@@ -32,7 +32,7 @@ private final class WriterBench: Sendable {
         let context = try Context()
         let queue = try CommitQueue()
         try Files.makeDirectory(paths.log)
-        let status = RecorderStatus(facts: HeartbeatFacts())
+        let status = try RecorderStatus(facts: HeartbeatFacts())
         thread = try SupervisedThread("write", fault: FirstFault()) { task in
             let recovery = try LogRecovery(directory: paths.log)
             queue.begin(at: recovery.positions)

@@ -44,6 +44,23 @@ import Testing
         _ = consume lock
     }
 
+    @Test func whoOnlyLooksAtALockKeepsNobodyFromStarting() throws {
+        let directory = try TemporaryDirectory()
+        let paths = Paths(state: directory.path + "/state", runtime: directory.path + "/run")
+        try paths.makeDirectories()
+        let file = ServiceLock.files(name: "x", paths: paths)[0]
+        let looker = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+        #expect(flock(looker, LOCK_SH | LOCK_NB) == 0)
+        let thread = Thread {
+            sleepMillis(30)
+            close(looker)
+        }
+        thread.start()
+        let lock = try ServiceLock(name: "x", paths: paths)
+        #expect(ServiceLock.isHeld(name: "x", paths: paths))
+        _ = consume lock
+    }
+
     @Test func aNumberThatBelongsToAnotherProcessIsNoHolder() throws {
         let directory = try TemporaryDirectory()
         let paths = Paths(state: directory.path + "/state", runtime: directory.path + "/run")

@@ -24,7 +24,10 @@ private func parse(_ text: String) -> FixedPoint.Value? {
         #expect(parse(text)?.exact == false)
     }
 
-    @Test(arguments: ["", "-", "x", "1x", "1.2.3", "1e", "1e+-3", "Infinity", "NaN", "--1", " 1", "1 ", ".", "1e99999"])
+    @Test(arguments: [
+        "", "-", "x", "1x", "1.2.3", "1e", "1e+-3", "Infinity", "NaN", "--1", " 1", "1 ", ".", "1e99999",
+        "1e-9223372036854775808", "1e9223372036854775807",
+    ])
     func othersAreNoNumbers(text: String) {
         #expect(parse(text) == nil)
     }
@@ -61,6 +64,7 @@ private func parse(_ text: String) -> FixedPoint.Value? {
         #expect(FixedPoint.from(.infinity) == .outOfRange)
         #expect(FixedPoint.from(.nan) == .outOfRange)
         #expect(FixedPoint.from(1e300) == .outOfRange)
+        #expect(FixedPoint.double(.min) == -9_223_372_036.854775808)
     }
 
     @Test func unitsBecomeTheNearestDouble() {

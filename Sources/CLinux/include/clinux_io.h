@@ -22,3 +22,6 @@ int clx_fallocate(int fd, int keep_size, int64_t offset, int64_t count);
 
 /// Renames within a directory; fails with EEXIST instead of replacing. Returns 0, or the errno value.
 int clx_rename_exclusively(const char *_Nonnull from, const char *_Nonnull to);
+
+/// Lets the kernel begin to write a range of dirty pages out, without waiting. Only a hint: a failure means nothing.
+void clx_start_writeback(int fd, int64_t offset, int64_t count);

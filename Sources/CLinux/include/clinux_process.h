@@ -12,6 +12,10 @@ void clx_set_thread_name(const char *_Nonnull name);
 /// The kernel's id of the calling thread.
 int clx_thread_id(void);
 
+/// Makes the calling thread one of the background: nice 10, disk requests only when nobody else has any. Returns 0, or the
+/// errno value; then it goes on as it was.
+int clx_lower_thread_priority(void);
+
 /// A non-blocking, close-on-exec eventfd with the count 0.
 int clx_eventfd(void);
 
@@ -53,9 +57,6 @@ ssize_t clx_receive_with_credentials(int descriptor, void *_Nonnull buffer, size
 
 /// Terminal width and height in characters; -1 if the descriptor is no terminal.
 int clx_terminal_size(int descriptor, int *_Nonnull columns, int *_Nonnull rows);
-
-/// Makes every descriptor from `first` on close at exec. 0 or -1.
-int clx_close_on_exec_from(unsigned first);
 
 /// The process's environment as execve takes it. Owned by the C library; nothing in the product changes it.
 char *_Nullable *_Nullable clx_environment(void);
