@@ -36,12 +36,15 @@ public struct HealthModel: Sendable, Equatable {
 
     /// - sessionReady: nil when it is not known.
     /// - faults: what else is wrong, such as a journal that can't be written; each is red.
+    /// - warnings: what is wrong and costs no tick yet, such as hours that can't be sealed.
     public init(
-        services: [Service], sessionReady: Bool?, inMaintenance: Bool, faults: [String] = [], streams: [Stream]
+        services: [Service], sessionReady: Bool?, inMaintenance: Bool, faults: [String] = [], warnings: [String] = [],
+        streams: [Stream]
     ) {
         var found: [(health: Health, text: String)] = []
         for service in services where !service.isUp { found.append((.down, "\(service.name) is \(service.state)")) }
         found += faults.map { (.down, $0) }
+        found += warnings.map { (.degraded, $0) }
         if sessionReady != true {
             let text = sessionReady == nil ? "the gateway session's state is not known" : "no session with the gateway"
             found.append((inMaintenance && sessionReady == false ? .degraded : .down, text))

@@ -56,12 +56,22 @@ public struct StreamJudge: Sendable {
         beganNanos = nowNanos
     }
 
-    /// The recorder says that everything up to `key` is durable. Returns true when that is news.
-    @discardableResult public mutating func observeDurable(_ key: TickKey, nowNanos: Int64) -> Bool {
+    /// The recorder says that everything up to `key` is durable. Returns true when a tick is news.
+    ///
+    /// - Parameter isTick: false for a marker: the connector's own words, such as those of a new subscription, show that the
+    ///   recorder keeps going, and nothing of the market.
+    @discardableResult public mutating func observeDurable(
+        _ key: TickKey, isTick: Bool = true, nowNanos: Int64
+    ) -> Bool {
         guard key > durable ?? .zero else { return false }
         // The first sight is no arrival: the tick may be days old.
         let isFirst = durable == nil
         durable = key
+        guard isTick else {
+            behindSinceNanos = nil
+            updateBehind(nowNanos)
+            return false
+        }
         if let last = advancedNanos {
             observations += 1
             // Half of a long gap is forgotten with every half hour.
@@ -106,6 +116,10 @@ public struct StreamJudge: Sendable {
         }
         if facts.diskFailing { return verdict(.diskFailing, "the recorder waits for its disk") }
         guard let heard = facts.durableHeardNanos, nowNanos - heard <= Self.factLimitNanos else {
+            // A recorder that was never given anything has nothing to tell of.
+            if facts.sessionReady == false, durable == nil {
+                return verdict(.unknown, "nothing received: no session with the gateway")
+            }
             return verdict(.unknown, "the recorder does not say what is durable")
         }
         if facts.sessionReady == false {

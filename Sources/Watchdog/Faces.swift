@@ -38,6 +38,9 @@ enum Faces {
                     ("disk_wait_millis", .integer(service.diskWaitNanos / 1_000_000)),
                     ("answers_ping", .bool(service.answersPing)),
                     ("ticks", optional(service.ticks.map { Int64(clamping: $0) })),
+                    ("sealing", service.sealing.map { .string($0) } ?? .null),
+                    ("sealed_to", service.sealedTo.map { .string($0) } ?? .null),
+                    ("sealed_bytes", optional(service.sealedBytes)),
                     ("status", .string(service.status)), ("tasks", .string(service.tasks)),
                     ("last_exit", service.lastExit.isEmpty ? .null : .string(service.lastExit)),
                 ]
@@ -119,7 +122,7 @@ enum Faces {
         fresh && stream.state.health != .down && stream.durable != nil
     }
 
-    /// `/background/status`: the seed's JSON, from durable facts.
+    /// `/background/status`: the original system's JSON, from durable facts.
     static func backgroundStatus(_ snapshot: Snapshot, nowNanos: Int64) -> Page {
         let fresh = snapshot.isFresh(nowNanos: nowNanos)
         var contracts: [(String, JSONValue)] = []

@@ -5,7 +5,8 @@ internal import Supervision
 extension Judge {
     /// Takes every heartbeat that has arrived; those of processes that are not ours are dropped.
     mutating func receiveHeartbeats(_ parts: inout JudgeParts) {
-        while let arrival = parts.receiver.next() {
+        for _ in 0..<Self.messagesPerRound {
+            guard let arrival = parts.receiver.next() else { return }
             guard let index = parts.services.firstIndex(where: { $0.process?.pid == arrival.pid }) else { continue }
             let now = bootNanos()
             parts.services[index].notifiedAtNanos = now
@@ -16,6 +17,10 @@ extension Judge {
             } else if notification["READY"] == "1" {
                 log(.notice, "service is ready", ["service": parts.services[index].name.rawValue])
                 step(&parts, index, .ready, now)
+            } else if notification["X_IB_SERVICE"] != nil {
+                // News between two beats, such as a disk that fails: what they say counts at once, and is no beat.
+                parts.services[index].notification.update(with: notification)
+                snapshotAtNanos = 0
             } else if notification["STOPPING"] == "1" {
                 step(&parts, index, .announcedStop, now)
             }
@@ -57,7 +62,7 @@ extension Judge {
         let spent = service.keeper.budget
         step(&parts, index, .exited(event), now)
         if parts.services[index].keeper.budget != spent {
-            parts.services[index].saveBudget()
+            parts.services[index].saveBudget(with: setting.budgets)
             if parts.services[index].keeper.isBudgetSpent(wallNanos: realNanos()) {
                 log(
                     .critical, "service keeps ending without a durable tick, restarts are rare from now on",

@@ -51,7 +51,11 @@ extension Judge {
     }
 
     private mutating func acceptDurable(_ entry: DurableReport.Entry, _ now: Int64, _ parts: inout JudgeParts) {
-        guard let isNews = streams[entry.stream]?.judge.observeDurable(entry.key, nowNanos: now) else { return }
+        // Markers have no event time, but nor have level 1 ticks.
+        let isTick = entry.tsEventNanos != Tick.noEventTime || entry.stream.kind == .level1
+        guard
+            let isNews = streams[entry.stream]?.judge.observeDurable(entry.key, isTick: isTick, nowNanos: now)
+        else { return }
         streams[entry.stream]?.tsEventNanos = entry.tsEventNanos
         streams[entry.stream]?.tsRecvNanos = entry.tsRecvNanos
         guard isNews else { return }
@@ -131,6 +135,9 @@ extension Judge {
                 HealthModel.Service(name: $0.name, isUp: $0.isUp, state: $0.state == "running" ? "silent" : $0.state)
             }, sessionReady: snapshot.sessionReady, inMaintenance: snapshot.inMaintenance,
             faults: faults,
+            warnings: recorder?.fact("SEALING", nowNanos: now).flatMap {
+                $0.hasPrefix("failing") ? ["sealing is \($0)"] : nil
+            } ?? [],
             streams: snapshot.streams.map {
                 HealthModel.Stream(id: $0.id, required: $0.required, state: $0.state, reason: $0.reason)
             })
@@ -151,6 +158,9 @@ extension Judge {
         result.silentNanos = service.keeper.silenceNanos(nowNanos: now)
         result.diskWaitNanos = service.diskWaitNanos(nowNanos: now)
         result.ticks = service.notification["X_IB_TICKS"].flatMap { UInt64($0) }
+        result.sealing = service.notification["X_IB_SEALING"]
+        result.sealedTo = service.notification["X_IB_SEALED"].flatMap { $0.isEmpty ? nil : $0 }
+        result.sealedBytes = service.notification["X_IB_SEALED_BYTES"].flatMap { Int64($0) }
         if let at = service.fact("NONCE", nowNanos: now).flatMap(pingedAtNanos) {
             result.answersPing = now - at <= StreamJudge.factLimitNanos
         }

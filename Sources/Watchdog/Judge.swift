@@ -7,6 +7,8 @@ internal import Ticks
 struct JudgeSetting: Sendable {
     let configuration: Configuration
     let paths: Paths
+    /// The judge itself never waits for a disk.
+    let budgets: BudgetKeeper
 }
 
 /// What outlives a restart of the judge's thread: the heartbeat socket and the processes.
@@ -54,7 +56,8 @@ struct Judge {
     var refusedMessages = 0
     var stretch: Double = 1
     private var pressureAtNanos: Int64 = 0
-    private var snapshotAtNanos: Int64 = 0
+    /// 0: the next round makes one.
+    var snapshotAtNanos: Int64 = 0
     private var lastRoundNanos: Int64
 
     init(setting: JudgeSetting, board: Board) {

@@ -59,12 +59,8 @@ struct ManagedService {
     }
 
     /// Keeps the spent restarts for the next watchdog.
-    func saveBudget() {
-        let json: JSONValue = ["spent_at_nanos": .array(keeper.budget.spentAtNanos.map { .integer($0) })]
-        do throws(FileError) {
-            try Files.writeAtomically(json.encoded, to: budgetPath, sync: false)
-        } catch {
-            log(.warning, "restart budget can't be written", ["error": "\(error)"])
-        }
+    func saveBudget(with keeper: BudgetKeeper) {
+        let json: JSONValue = ["spent_at_nanos": .array(self.keeper.budget.spentAtNanos.map { .integer($0) })]
+        keeper.keep(json.encoded, path: budgetPath)
     }
 }

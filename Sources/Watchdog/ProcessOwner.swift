@@ -5,9 +5,6 @@ internal import ServiceKit
 enum ManagedName: String, CaseIterable, Sendable {
     case connector = "ib-connector"
     case recorder = "ib-recorder"
-
-    /// The name of its control socket.
-    var controlName: String { self == .connector ? "connector" : "recorder" }
 }
 
 /// Who starts processes. Signals and exits go by pidfd in every case.

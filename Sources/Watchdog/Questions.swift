@@ -12,7 +12,7 @@ func runQuestions(_ task: TaskContext, paths: Paths, board: Board, messaging: Co
     var recorder = try ControlClient(in: messaging)
     try recorder.connect(Paths.endpoint(paths.recorderSocket))
     var round: UInt64 = 0
-    while !task.stop.wait(millis: 1000) {
+    while !pause(task) {
         round += 1
         let nonce = pingNonce(round)
         task.progress.advance()
@@ -27,6 +27,16 @@ func runQuestions(_ task: TaskContext, paths: Paths, board: Board, messaging: Co
         }
         task.progress.advance()
     }
+}
+
+/// The second between two rounds, in pieces: a loop that shows nothing for a second and a quarter stands still for `main`.
+/// True when the service stops.
+private func pause(_ task: TaskContext) -> Bool {
+    for _ in 0..<4 {
+        task.progress.advance()
+        if task.stop.wait(millis: 250) { return true }
+    }
+    return false
 }
 
 private let answerMillis: Int32 = 800
@@ -50,8 +60,12 @@ private func call(
 /// thread both go round.
 private func pingNonce(_ round: UInt64) -> String { "\(bootNanos()).\(round)" }
 
-/// When the ping of a nonce was sent (boot clock); nil for what is no nonce of ours.
-func pingedAtNanos(_ nonce: String) -> Int64? { nonce.split(separator: ".").first.flatMap { Int64($0) } }
+/// When the ping of a nonce was sent (boot clock, never negative); nil for what is no nonce of ours: whoever reaches a
+/// service's control socket can make one up.
+func pingedAtNanos(_ nonce: String) -> Int64? {
+    guard let nanos = nonce.split(separator: ".").first.flatMap({ Int64($0) }), nanos >= 0 else { return nil }
+    return nanos
+}
 
 private func ask(_ client: inout ControlClient, _ nonce: String) throws(MessagingError) {
     _ = try call(&client, "ping", [JSONObject.Member(name: "nonce", value: .string(nonce))])

@@ -21,6 +21,10 @@ struct Snapshot: Sendable {
         /// The nonce of a recent ping came back in its heartbeat.
         var answersPing = false
         var ticks: UInt64?
+        /// The recorder's alone: `ok` or why sealing fails; the newest sealed hour; bytes of all sealed files.
+        var sealing: String?
+        var sealedTo: String?
+        var sealedBytes: Int64?
     }
 
     struct Stream: Sendable {

@@ -61,9 +61,9 @@ struct StreamMonitor {
         // Closed and halted streams are silent by right; a stream without a line is reported as such.
         let judged = streams.filter { stream in
             switch stream.state {
-            case .closed, .halted, .expired, .maintenance, .noLine, .noPermission: false
-            case .live, .quiet, .delayed, .mute, .competingSession, .farmDown, .diskFailing, .notSubscribed, .unknown:
-                true
+            // Nor does a new subscription mend a disk: it would only open gaps.
+            case .closed, .halted, .expired, .maintenance, .noLine, .noPermission, .diskFailing: false
+            case .live, .quiet, .delayed, .mute, .competingSession, .farmDown, .notSubscribed, .unknown: true
             }
         }
         guard let silent = judged.compactMap(\.silentNanos).min(), silent > settings.staleWarnNanos else {

@@ -23,7 +23,13 @@ func startWatchdog(_ context: ServiceContext) throws {
     board.set(http: http.address)
     log(.notice, "health pages", ["url": "http://\(http.address)/health"])
 
-    let setting = JudgeSetting(configuration: context.configuration, paths: context.paths)
+    let budgets = try BudgetKeeper()
+    let lockNote = context.stateLockNote
+    let keeper = try context.supervise("budgets", reportsDiskWait: false) { task in
+        task.progress.duringDiskCall { lockNote.write() }
+        budgets.run(task)
+    }
+    let setting = JudgeSetting(configuration: context.configuration, paths: context.paths, budgets: budgets)
     let box = HandOver(JudgeParts(receiver: receiver, owner: owner))
     let judge = try context.supervise("judge") { task in
         try runJudge(task, setting: setting, box: box, board: board, messaging: messaging)
@@ -44,6 +50,7 @@ func startWatchdog(_ context: ServiceContext) throws {
         control.stop()
         questions.stop()
         judge.stop()
+        keeper.stop()
         messaging.shutdown()
     }
 }

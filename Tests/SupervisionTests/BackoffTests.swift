@@ -27,33 +27,6 @@ import Testing
     }
 }
 
-@Suite struct CircuitBreakerTests {
-    @Test func opensAfterTheThresholdAndLetsOneProbeThrough() {
-        var breaker = CircuitBreaker(threshold: 3, openNanos: 100)
-        for _ in 0..<2 {
-            #expect(breaker.allowsAttempt(nowNanos: 0) == true)
-            #expect(breaker.failed(nowNanos: 0) == false)
-        }
-        #expect(breaker.allowsAttempt(nowNanos: 0) == true)
-        #expect(breaker.failed(nowNanos: 0) == true)
-        #expect(breaker.allowsAttempt(nowNanos: 99) == false)
-        #expect(breaker.allowsAttempt(nowNanos: 100) == true)
-        #expect(breaker.allowsAttempt(nowNanos: 100) == false, "only one probe at a time")
-    }
-
-    @Test func aFailedProbeOpensAgainAndASuccessfulOneCloses() {
-        var breaker = CircuitBreaker(threshold: 1, openNanos: 100)
-        breaker.failed(nowNanos: 0)
-        #expect(breaker.allowsAttempt(nowNanos: 100) == true)
-        #expect(breaker.failed(nowNanos: 150) == true)
-        #expect(breaker.state == .open(untilNanos: 250))
-        #expect(breaker.allowsAttempt(nowNanos: 250) == true)
-        breaker.succeeded()
-        #expect(breaker.state == .closed)
-        #expect((breaker.allowsAttempt(nowNanos: 251), breaker.allowsAttempt(nowNanos: 251)) == (true, true))
-    }
-}
-
 @Suite struct RestartBudgetTests {
     @Test func isSpentAndComesBackWithTime() {
         var budget = RestartBudget(limit: 2, windowNanos: 100)

@@ -35,6 +35,24 @@ import Ticks
         #expect(judge.judge(facts(last + 7 * Self.second), nowNanos: last + 7 * Self.second).state == .live)
     }
 
+    @Test func markersKeepNoStreamAlive() {
+        var (judge, last) = fed(gap: Self.second / 5, seconds: 120)
+        let key = judge.durable ?? .zero
+        // A gateway that drops the session and takes each new subscription, without a tick.
+        for round in 1...10 {
+            last += Self.second
+            let marker = TickKey(epoch: 1, seq: key.seq + UInt32(round))
+            judge.observePublished(marker, nowNanos: last)
+            let isNews = judge.observeDurable(marker, isTick: false, nowNanos: last)
+            #expect(!isNews)
+        }
+        #expect(judge.judge(facts(last), nowNanos: last).state == .mute)
+        // What they show is that the recorder goes on.
+        #expect(judge.durable == TickKey(epoch: 1, seq: key.seq + 10))
+        let isNews = judge.observeDurable(TickKey(epoch: 1, seq: key.seq + 11), nowNanos: last)
+        #expect(isNews && judge.judge(facts(last), nowNanos: last).state == .live)
+    }
+
     @Test func aSlowStreamMayBeQuiet() {
         let (judge, last) = fed(gap: 20 * Self.second, seconds: 1200)
         let later = last + 60 * Self.second
@@ -63,6 +81,24 @@ import Ticks
         var never = facts(last)
         never.durableHeardNanos = nil
         #expect(judge.judge(never, nowNanos: last).state == .unknown)
+    }
+
+    @Test func withoutASessionTheRecorderIsNotBlamed() {
+        let silence = "the recorder does not say what is durable"
+        var facts = StreamJudge.Facts()
+        facts.sessionReady = false
+        let judge = StreamJudge(staleWarnNanos: Self.staleWarn, nowNanos: 0)
+        let judgement = judge.judge(facts, nowNanos: Self.second)
+        #expect(judgement.state == .unknown)
+        #expect(judgement.reason == "nothing received: no session with the gateway")
+        facts.sessionReady = nil
+        #expect(judge.judge(facts, nowNanos: Self.second).reason == silence)
+        facts.sessionReady = true
+        #expect(judge.judge(facts, nowNanos: Self.second).reason == silence)
+        // Something is recorded: a recorder that is silent about it is at fault, session or not.
+        let (fed, last) = fed(gap: Self.second, seconds: 120)
+        facts.sessionReady = false
+        #expect(fed.judge(facts, nowNanos: last).reason == silence)
     }
 
     @Test func ticksThatDoNotBecomeDurableAreADiskFault() {
@@ -141,6 +177,14 @@ import Ticks
             streams: [.init(id: id, required: true, state: .live, reason: "")])
         #expect(dead.reasons == ["ib-connector is down"])
         #expect(HealthModel(services: up, sessionReady: true, inMaintenance: false, streams: []).httpStatus == 503)
+    }
+
+    @Test func aWarningIsSaidAndDegrades() {
+        let model = HealthModel(
+            services: up, sessionReady: true, inMaintenance: false, warnings: ["sealing is failing: no space"],
+            streams: [.init(id: id, required: true, state: .live, reason: "")])
+        #expect((model.overall, model.httpStatus) == (.degraded, 200))
+        #expect(model.reasons == ["sealing is failing: no space"])
     }
 
     @Test func theWorstReasonComesFirst() {

@@ -21,7 +21,10 @@ import Testing
         _ = first.keeper.handle(.spawned, nowNanos: now, wallNanos: realNanos())
         _ = first.keeper.handle(.exited(.status(1)), nowNanos: now, wallNanos: realNanos())
         #expect(first.keeper.budget.spentAtNanos.count == 1)
-        first.saveBudget()
+        let keeper = try BudgetKeeper()
+        first.saveBudget(with: keeper)
+        let thread = try SupervisedThread("budgets", fault: FirstFault()) { keeper.run($0) }
+        thread.stop()
         let second = ManagedService(.connector, configuration: Configuration(), paths: paths)
         #expect(second.keeper.budget == first.keeper.budget)
         let other = ManagedService(.recorder, configuration: Configuration(), paths: paths)
@@ -36,6 +39,15 @@ import Testing
             let service = ManagedService(.recorder, configuration: Configuration(), paths: paths)
             #expect(service.keeper.budget.spentAtNanos.isEmpty, "\(text)")
         }
+    }
+
+    @Test(arguments: ["-9223372036854775808.1", "-1.1", "x.1", "", ".", "99999999999999999999.1"])
+    func aMadeUpNonceIsNoPing(nonce: String) {
+        #expect(pingedAtNanos(nonce) == nil)
+    }
+
+    @Test func aNonceSaysWhenItWasSent() {
+        #expect(pingedAtNanos("17.3") == 17)
     }
 
     @Test func factsOfAProcessThatIsGoneAreNone() throws {
