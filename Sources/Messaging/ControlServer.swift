@@ -27,6 +27,8 @@ public struct ControlServer: ~Copyable {
         let socket = try Socket(
             .router, in: context, highWaterMark: 64, maxFrameBytes: ControlLimit.requestBytes, security: security)
         try socket.set(CZS_ROUTER_MANDATORY, 1)
+        // Answers may be long; a client that asks on and reads nothing gets no more than these.
+        try socket.set(CZS_SEND_HWM, 8)
         self.socket = socket
         frames = FrameBuffers([256, ControlLimit.requestBytes, ControlLimit.requestBytes])
     }

@@ -10,8 +10,13 @@ public struct Publisher: ~Copyable {
     public static let highWaterMark = 8192
     /// Longer topics in subscriptions are taken as "none of ours".
     public static let longestSubscription = 256
-    // Subscriptions are a byte and a prefix; nobody has a reason to send more.
-    private static let maxFrameBytes = 4096
+    // Subscriptions are a byte and a prefix, and our longest topic has 40 bytes. A longer frame ends the connection: libzmq
+    // keeps a node for each byte of a prefix, so 2,000 prefixes of 4,000 bytes took 270 MiB (seen).
+    private static let maxFrameBytes = 192
+    // A CURVE handshake's messages are longer.
+    private static let maxCurveFrameBytes = 512
+    /// Subscriptions taken from libzmq at once, so that whoever sends them without end leaves time for the feed.
+    private static let subscriptionsPerRound = 1024
 
     private var socket: Socket
     private let scratch: UnsafeMutableRawPointer
@@ -19,12 +24,13 @@ public struct Publisher: ~Copyable {
     public init(
         in context: Context, highWaterMark: Int = Publisher.highWaterMark, security: SocketSecurity = .none
     ) throws(MessagingError) {
+        var frameBytes = Publisher.maxCurveFrameBytes
+        if case .none = security { frameBytes = Publisher.maxFrameBytes }
         let socket = try Socket(
-            .publisher, in: context, highWaterMark: highWaterMark, maxFrameBytes: Publisher.maxFrameBytes,
-            security: security)
+            .publisher, in: context, highWaterMark: highWaterMark, maxFrameBytes: frameBytes, security: security)
         try socket.set(CZS_XPUB_VERBOSE, 1)
-        // Subscriptions wait in the receiving queue: one that is too small would lose them.
-        try socket.set(CZS_RECEIVE_HWM, 65536)
+        // Subscriptions that wait here; beyond that libzmq lets the subscriber wait, and loses none.
+        try socket.set(CZS_RECEIVE_HWM, 8192)
         self.socket = socket
         scratch = .allocate(byteCount: Publisher.longestSubscription + 1, alignment: 1)
     }
@@ -66,12 +72,13 @@ public struct Publisher: ~Copyable {
         try check(czs_publish(socket.handle, batch.runs, batch.count, &sent), "publish", socket.name)
     }
 
-    /// Hands over every subscription and its end that has come since; true = subscribed. An end is told when the last
-    /// subscriber of that very prefix has gone. To be called when `Poller` says readable; drains all.
+    /// Hands over subscriptions and their ends that have come since; true = subscribed. An end is told when the last
+    /// subscriber of that very prefix has gone. To be called when `Poller` says readable; takes 1,024 at most, `Poller`
+    /// says so again when there are more.
     public mutating func receiveSubscriptions(
         _ body: (_ subscribed: Bool, _ topic: UnsafeRawBufferPointer) -> Void
     ) throws(MessagingError) {
-        while true {
+        for _ in 0..<Publisher.subscriptionsPerRound {
             var slot = czs_slot(buffer: scratch, capacity: Publisher.longestSubscription + 1, length: 0)
             var frames = 0
             let code = czs_receive(socket.handle, &slot, 1, 0, &frames)

@@ -15,7 +15,8 @@ extension ReplayRequest {
     /// Answers this request from a reader of pages, in the protocol's order: `gone` where the wanted key is gone, then the
     /// records from the first one there is.
     ///
-    /// - firstKey: the first record received at a time or later, nil when there is none yet (answered with an empty page).
+    /// - firstKey: the first record received at a time or later, nil when there is none yet (answered with an empty page whose
+    ///   next key is 0: there is none to go on from).
     /// - read: gives records from a key on, in runs; gives none when it reports a key as gone.
     public func answer<Failure: Error>(
         into sink: inout ReplaySink, firstKey: (Int64) throws(Failure) -> TickKey?,
@@ -25,7 +26,9 @@ extension ReplayRequest {
             let from: TickKey
             switch self.from {
             case .key(let key): from = key
-            case .time(let nanos): from = try firstKey(nanos) ?? TickKey(rawValue: .max)
+            case .time(let nanos):
+                guard let first = try firstKey(nanos) else { return .zero }
+                from = first
             }
             let page = try read(from) { sink.send(UnsafeRawBufferPointer($0)) }
             guard let first = page.goneFirst else { return page.next }

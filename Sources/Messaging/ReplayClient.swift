@@ -11,6 +11,8 @@ public enum ReplayAnswer {
     case end(next: TickKey)
     /// The wanted key is gone; this is the first that there is. Batches or the end follow.
     case gone(first: TickKey)
+    /// The gaps of the stream that was asked about, as JSON; valid until the client's next call. That was the whole answer.
+    case gaps(UnsafeRawBufferPointer)
     /// The server refused; its words. The page is over.
     case error(String)
 }
@@ -20,6 +22,9 @@ public enum ReplayAnswer {
 /// The caller keeps the time: `receive` returns nil when nothing came, and after as long as he likes he calls `request`
 /// again. What still comes for an earlier request is dropped by its id.
 public struct ReplayClient: ~Copyable {
+    /// No answer to a question for gaps is longer.
+    public static let longestGapsBytes = 2 << 20
+
     private var socket: Socket
     private var frames: FrameBuffers
     private var lastId: UInt64 = 0
@@ -31,12 +36,13 @@ public struct ReplayClient: ~Copyable {
     public init(in context: Context, security: SocketSecurity = .none) throws(MessagingError) {
         let socket = try Socket(
             .dealer, in: context, highWaterMark: ReplayServer.highWaterMark,
-            maxFrameBytes: Subscriber.tickPayloadBytes, lingerMillis: 0, security: security)
+            maxFrameBytes: ReplayClient.longestGapsBytes, lingerMillis: 0, security: security)
         // A request goes to a living connection or nowhere: none piles up for a server that is away.
         try socket.set(CZS_IMMEDIATE, 1)
         try socket.set(CZS_SEND_HWM, 4)
         self.socket = socket
-        frames = FrameBuffers([ReplayFrame.typeBytes, ReplayFrame.idBytes, Subscriber.tickPayloadBytes])
+        // Address space; memory is only what answers fill.
+        frames = FrameBuffers([ReplayFrame.typeBytes, ReplayFrame.idBytes, ReplayClient.longestGapsBytes])
     }
 
     public mutating func connect(_ endpoint: String) throws(MessagingError) { try socket.connect(endpoint) }
@@ -44,10 +50,20 @@ public struct ReplayClient: ~Copyable {
     /// Sends a request; an earlier one is given up. False when no connection stands within `timeoutMillis` (0: look once):
     /// try again later.
     public mutating func request(_ request: ReplayRequest, timeoutMillis: Int32 = 0) throws(MessagingError) -> Bool {
+        try ask(.page(request), timeoutMillis: timeoutMillis)
+    }
+
+    /// Asks for the gaps of a stream; `receive` then gives `gaps` or `error`. Otherwise as `request`. Only the recorder's
+    /// history has gaps.
+    public mutating func requestGaps(of stream: StreamID, timeoutMillis: Int32 = 0) throws(MessagingError) -> Bool {
+        try ask(.gaps(stream), timeoutMillis: timeoutMillis)
+    }
+
+    private mutating func ask(_ question: ReplayQuestion, timeoutMillis: Int32) throws(MessagingError) -> Bool {
         isOpen = false
         lastId += 1
         var writer = JSONWriter()
-        request.write(id: lastId, to: &writer)
+        question.write(id: lastId, to: &writer)
         let idText = Array(String(lastId).utf8)
         let code = writer.bytes.withUnsafeBytes { body in
             idText.withUnsafeBytes { id in
@@ -104,7 +120,9 @@ public struct ReplayClient: ~Copyable {
         guard !arrival.wasCut else { throw malformed("a frame is too long") }
         let body = frames[2]
         if equal(frames[0], ReplayFrame.batch) {
-            guard body.count % Tick.size == 0, !body.isEmpty else { throw malformed("a batch of \(body.count) bytes") }
+            guard body.count % Tick.size == 0, (1...Subscriber.tickPayloadBytes).contains(body.count) else {
+                throw malformed("a batch of \(body.count) bytes")
+            }
             return .batch(body.bindMemory(to: Tick.self))
         }
         if equal(frames[0], ReplayFrame.end) {
@@ -112,6 +130,10 @@ public struct ReplayClient: ~Copyable {
             return .end(next: try key("next", body))
         }
         if equal(frames[0], ReplayFrame.gone) { return .gone(first: try key("first", body)) }
+        if equal(frames[0], ReplayFrame.gaps) {
+            isOpen = false
+            return .gaps(body)
+        }
         guard equal(frames[0], ReplayFrame.error) else { throw malformed("an answer of unknown type") }
         isOpen = false
         return .error(try json(body)["message"]?.string ?? "no reason given")

@@ -7,8 +7,9 @@ internal import JSON
 /// A ROUTER that says when a client is gone or does not read (ROUTER_MANDATORY): then the rest of that page is dropped and
 /// the client asks again. A page of the greatest limit always fits the queue of a client that has read the one before.
 public struct ReplayServer: ~Copyable {
-    /// Messages queued per client: more than one page has.
-    static let highWaterMark = 2048
+    /// Messages queued per client. A page has at most 65,536 records, so about 260 messages, and libzmq notices only by half
+    /// queues what a client has read: room for two pages and a few. A client that never reads costs 10 MiB.
+    static let highWaterMark = 640
     /// Bytes of a request's body.
     static let requestBytes = 4096
 
@@ -22,6 +23,8 @@ public struct ReplayServer: ~Copyable {
         case nothing
         /// A page was sent whole.
         case page(records: Int)
+        /// The client got the gaps of a stream.
+        case gaps
         /// The client got an `error` with this text.
         case refused(String)
         /// The client went away or does not read; the rest of its answer was dropped.
@@ -55,9 +58,14 @@ public struct ReplayServer: ~Copyable {
         var sink = ReplaySink(socket: socket.handle, routing: frames[0], staging: staging)
         var served: Served
         do throws(ReplayRefusal) {
-            let request = try read(arrival, idInto: &sink)
-            sink.end(next: try source.read(request, into: &sink))
-            served = .page(records: sink.records)
+            switch try read(arrival, idInto: &sink) {
+            case .page(let request):
+                sink.end(next: try source.read(request, into: &sink))
+                served = .page(records: sink.records)
+            case .gaps(let stream):
+                sink.gaps(try source.gaps(of: stream))
+                served = .gaps
+            }
         } catch {
             sink.refuse(error)
             served = .refused(error.message)
@@ -78,7 +86,7 @@ public struct ReplayServer: ~Copyable {
     /// `[routing, request, id, body]`, or `[routing, body]` with the id in the body.
     private mutating func read(
         _ arrival: FrameBuffers.Arrival, idInto sink: inout ReplaySink
-    ) throws(ReplayRefusal) -> ReplayRequest {
+    ) throws(ReplayRefusal) -> ReplayQuestion {
         let hasType = arrival.frames == 4
         if hasType { sink.id = Array(frames[2]) }
         guard !arrival.wasCut else { throw ReplayRefusal("the request is too long") }
@@ -88,7 +96,7 @@ public struct ReplayServer: ~Copyable {
         guard !hasType || equal(frames[1], ReplayFrame.request) else {
             throw ReplayRefusal("the first frame is not `request`")
         }
-        return try ReplayRequest.parse(hasType ? frames[3] : frames[1]) { id in
+        return try ReplayQuestion.parse(hasType ? frames[3] : frames[1]) { id in
             if !hasType { sink.id = Array(id.utf8.prefix(ReplayFrame.idBytes)) }
         }
     }

@@ -73,6 +73,9 @@ public struct ReplaySink: ~Copyable {
         send(ReplayFrame.end, writer.bytes)
     }
 
+    /// The whole answer to a question for gaps.
+    mutating func gaps(_ body: [UInt8]) { send(ReplayFrame.gaps, body) }
+
     mutating func refuse(_ refusal: ReplayRefusal) {
         var writer = JSONWriter()
         writer.object { $0.field("message", refusal.message) }

@@ -196,6 +196,7 @@ struct Ingest: ~Copyable {
             log(.warning, "replay refused", ["why": text])
             sequencer.fetchFailed()
             nextFetchNanos = now + 20 * Ingest.retryNanos
+        case .gaps: giveUpFetch()  // never asked for
         }
     }
 

@@ -79,20 +79,24 @@ struct DocumentedExample: Sendable, CustomTestStringConvertible {
 
     @Test func requestsAreReadAsTheyStand() throws {
         let examples = DocumentedExample.named("request")
-        #expect(examples.count == 2)
+        #expect(examples.count == 3)
         let requests = try examples.map { example in
             try withBytes(of: Array(example.text.utf8)) { (bytes) throws(ReplayRefusal) in
-                try ReplayRequest.parse(bytes)
+                try ReplayQuestion.parse(bytes)
             }
         }
         let key = TickKey(epoch: 1_755_010_800, seq: 1)
         #expect(
             requests == [
-                ReplayRequest(stream: try #require(StreamID("711280073.bid_ask")), from: .key(key), limit: 10000),
-                ReplayRequest(
-                    stream: try #require(StreamID("711280073.last@1")),
-                    from: .time(nanos: 1_755_010_800_000_000_000)),
+                .page(
+                    ReplayRequest(stream: try #require(StreamID("711280073.bid_ask")), from: .key(key), limit: 10000)),
+                .page(
+                    ReplayRequest(
+                        stream: try #require(StreamID("711280073.last@1")),
+                        from: .time(nanos: 1_755_010_800_000_000_000))),
+                .gaps(try #require(StreamID("711280073.bid_ask"))),
             ])
+        #expect(try compact { requests[2].write(id: 19, to: &$0) } == (try JSONValue(parsing: examples[2].text)))
         let written = try compact { requests[0].write(id: 17, to: &$0) }
         #expect(written == (try JSONValue(parsing: examples[0].text)))
     }

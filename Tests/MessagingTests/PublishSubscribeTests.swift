@@ -100,6 +100,21 @@ import Ticks
         #expect(try publisher.subscriptions(1) == ["-definition."])
     }
 
+    @Test func aStormOfSubscriptionsComesInRounds() throws {
+        var publisher = try Publisher(in: context)
+        let endpoint = try publisher.bound("inproc://ticks")
+        var subscriber = try Subscriber(in: context)
+        try subscriber.connect(endpoint)
+        for number in 0..<3000 { try subscriber.subscribe("tick.\(number).") }
+        var rounds: [Int] = []
+        while rounds.last != 0 {
+            var count = 0
+            try publisher.receiveSubscriptions { _, _ in count += 1 }
+            rounds.append(count)
+        }
+        #expect(rounds == [1024, 1024, 952, 0])
+    }
+
     @Test func aSubscriptionTooLongForAnyTopicIsSkipped() throws {
         var publisher = try Publisher(in: context)
         let endpoint = try publisher.bound("inproc://ticks")

@@ -17,7 +17,9 @@ struct ArraySource: ReplaySource {
         var from = TickKey.zero
         switch request.from {
         case .key(let key): from = key
-        case .time(let nanos): from = ticks.first { $0.tsRecvNanos >= nanos }?.key ?? TickKey(rawValue: .max)
+        case .time(let nanos):
+            guard let first = ticks.first(where: { $0.tsRecvNanos >= nanos }) else { return .zero }
+            from = first.key
         }
         if from < goneBelow {
             sink.gone(first: goneBelow)
@@ -29,6 +31,14 @@ struct ArraySource: ReplaySource {
             guard isOpen else { break }
         }
         return page.last?.key.next ?? from
+    }
+
+    /// Set by the tests of the question for gaps.
+    var gapsBytes = 0
+
+    mutating func gaps(of stream: StreamID) throws(ReplayRefusal) -> [UInt8] {
+        guard stream.conId == 1 else { throw ReplayRefusal("no such stream") }
+        return [UInt8](repeating: 0x20, count: gapsBytes) + Array(#"{"last":0}"#.utf8)
     }
 }
 
@@ -81,6 +91,7 @@ enum KeptAnswer: Equatable {
     case batch([TickKey])
     case end(TickKey)
     case gone(TickKey)
+    case gaps(String)
     case error(String)
 
     init(_ answer: ReplayAnswer) {
@@ -88,6 +99,7 @@ enum KeptAnswer: Equatable {
         case .batch(let ticks): self = .batch(ticks.map(\.key))
         case .end(let next): self = .end(next)
         case .gone(let first): self = .gone(first)
+        case .gaps(let body): self = .gaps(String(decoding: body, as: UTF8.self))
         case .error(let text): self = .error(text)
         }
     }
@@ -202,6 +214,29 @@ let stream1 = StreamID(conId: 1, kind: .bidAsk)
         #expect(server.served(1) == [.refused("no such stream")])
     }
 
+    @Test func gapsAreAnsweredInOneFrameHoweverMany() throws {
+        var source = ArraySource(ticks: [makeTick(1)])
+        source.gapsBytes = ReplayClient.longestGapsBytes - 10
+        let server = ReplayServerThread(context, directory.endpoint("replay"), source)
+        var client = try ReplayClient(in: context)
+        try client.connect(server.endpoint)
+        _ = try client.requestGaps(of: stream1, timeoutMillis: patienceMillis)
+        guard case .gaps(let body) = try client.receive(timeoutMillis: patienceMillis) else {
+            Issue.record("no gaps came")
+            return
+        }
+        #expect(body.count == ReplayClient.longestGapsBytes && body.last == UInt8(ascii: "}"))
+        let isOpen = client.isOpen
+        #expect(!isOpen)
+        _ = try client.requestGaps(of: StreamID(conId: 2, kind: .last), timeoutMillis: patienceMillis)
+        let refused = try client.receive(timeoutMillis: patienceMillis)
+        #expect(refused.map { KeptAnswer($0) } == .error("no such stream"))
+        #expect(server.served(2) == [.gaps, .refused("no such stream")])
+        // Pages go on as before.
+        let answers = try page(&client, ReplayRequest(stream: stream1, from: .key(.zero)))
+        #expect(answers == [.batch([key(1)]), .end(key(2))])
+    }
+
     @Test func limitsAreHeldWithinTheirBounds() {
         #expect(ReplayRequest(stream: stream1, from: .key(.zero), limit: 0).limit == 1)
         #expect(ReplayRequest(stream: stream1, from: .key(.zero), limit: .max).limit == 65536)
@@ -283,6 +318,19 @@ let stream1 = StreamID(conId: 1, kind: .bidAsk)
         }
     }
 
+    @Test func aClientThatReadsEachPageIsNeverTakenForGone() throws {
+        // As many messages as a page can have: libzmq tells the server only by half queues what was read.
+        let ticks = (1...65536).map { makeTick(UInt32($0)) }
+        let server = ReplayServerThread(context, directory.endpoint("replay"), ArraySource(ticks: ticks))
+        var client = try ReplayClient(in: context)
+        try client.connect(server.endpoint)
+        for _ in 0..<12 {
+            let answers = try page(&client, ReplayRequest(stream: stream1, from: .key(.zero)))
+            #expect(answers.count == 257 && answers.last == .end(key(65537)))
+        }
+        #expect(server.served(12) == [ReplayServer.Served](repeating: .page(records: 65536), count: 12))
+    }
+
     @Test func aClientThatVanishesOrDoesNotReadHoldsNobodyUp() throws {
         let ticks = (1...65536).map { makeTick(UInt32($0)) }
         let server = ReplayServerThread(context, directory.endpoint("replay"), ArraySource(ticks: ticks))
@@ -324,7 +372,8 @@ let stream1 = StreamID(conId: 1, kind: .bidAsk)
         (#"{"stream":"1.bid_ask","from":0,"from_time":"2025-01-01T00:00:00Z"}"#, "both"),
         (#"{"stream":"1.bid_ask","from_time":"yesterday"}"#, "`from_time`"),
         (#"{"stream":"1.bid_ask","from":0,"limit":0}"#, "`limit`"),
-        (#"{"stream":"1.bid_ask","from":0,"limit":"9"}"#, "`limit`"),
+        (#"{"stream":"1.bid_ask","from":0,"limit":"9"}"#, "`limit`"), (#"{"stream":"x","gaps":true}"#, "`stream`"),
+        (#"{"stream":"1.bid_ask","gaps":1}"#, "`gaps`"), (#"{"stream":"1.bid_ask","gaps":true,"from":0}"#, "both"),
     ])
     func malformedRequestsGetAnErrorThatNamesTheMistake(text: String, mistake: String) throws {
         let server = ReplayServerThread(context, "inproc://replay", ArraySource(ticks: [makeTick(1)]))
