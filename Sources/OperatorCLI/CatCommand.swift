@@ -14,7 +14,11 @@ let catCommand = Command(
         ("ib-stream cat 711280073.bid_ask --from 2h", "the quotes of the last two hours"),
         ("ib-stream cat 265598.last --format csv --from 2026-01-30 --to 2026-01-31", "the trades of a day"),
         ("ib-stream cat 711280073.bid_ask --format raw > ticks.bin", "for numpy.fromfile: docs/file-format.md"),
-        ("ib-stream cat 2026-01-30T14.0001.log", "everything in one part of the log"),
+        ("ib-stream cat /var/lib/ib-stream/log/2026-01-30T14.0001.log", "everything in one part of the log"),
+        (
+            "ib-stream cat /var/lib/ib-stream/ticks/711280073-MNQ/bid_ask/2026/01/30/14.ticks",
+            "one sealed hour of one stream"
+        ),
     ]
 ) { context throws(ProgramError) in
     try runCat(context)
@@ -28,13 +32,13 @@ private func runCat(_ context: OperatorContext) throws(ProgramError) -> Int32 {
     }
     var reader: TickReader
     var stream: StreamID?
-    if access(word, F_OK) == 0 || word.hasSuffix(".log") || word.contains("/") {
-        reader = TickReader(file: word, try CatSelection.selection("cat", context.flags))
+    if access(word, F_OK) == 0 || word.hasSuffix(".log") || word.hasSuffix(".ticks") || word.contains("/") {
+        reader = try CatSelection.reader("cat", file: word, CatSelection.selection("cat", context.flags))
     } else {
         let wanted = try CatSelection.stream("cat", word)
         let state = try CatSelection.recording("cat", context).state
-        reader = TickReader(
-            stateDirectory: state, try CatSelection.selection("cat", context.flags, streams: [wanted]))
+        reader = try CatSelection.reader(
+            "cat", state: state, CatSelection.selection("cat", context.flags, streams: [wanted]))
         stream = wanted
     }
     var text = TickText(format, withMarkers: !context.flags.has("no-markers"))

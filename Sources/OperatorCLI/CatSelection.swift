@@ -21,12 +21,20 @@ enum CatSelection {
             }
             order = known
         }
-        return TickReader.Selection(
-            streams: streams, fromNanos: try time(command, "from", flags), toNanos: try time(command, "to", flags),
-            order: order)
+        let (from, to) = (try time(command, "from", flags), try time(command, "to", flags))
+        try refuseBackwards(command, from, to)
+        return TickReader.Selection(streams: streams, fromNanos: from, toNanos: to, order: order)
     }
 
-    private static func time(_ command: String, _ name: String, _ flags: ParsedFlags) throws(ProgramError) -> Int64? {
+    /// An interval that ends before it begins selects nothing: that is a slip, such as '--from 2h --to 3h'.
+    static func refuseBackwards(_ command: String, _ from: Int64?, _ to: Int64?) throws(ProgramError) {
+        guard let from, let to, from >= to else { return }
+        throw ProgramError(
+            .usage,
+            "\(command): --from \(Timestamp.text(from, digits: 0)) is not before --to \(Timestamp.text(to, digits: 0))")
+    }
+
+    static func time(_ command: String, _ name: String, _ flags: ParsedFlags) throws(ProgramError) -> Int64? {
         guard let text = flags.value(name) else { return nil }
         if let nanos = Timestamp.parse(text, shortForms: true) { return nanos }
         if let nanos = DurationText.parse(text), nanos >= 0 { return realNanos() - nanos }
@@ -40,7 +48,7 @@ enum CatSelection {
     static func stream(_ command: String, _ text: String) throws(ProgramError) -> StreamID {
         guard let stream = StreamID(text) else {
             let kinds = TickKind.streamKinds.map { $0.name.description }
-            let kind = text.split(separator: "@")[0].split(separator: ".").last.map(String.init) ?? ""
+            let kind = text.prefix { $0 != "@" }.split(separator: ".").last.map(String.init) ?? ""
             let hint = Spelling.nearest(to: kind, in: kinds).map { "did you mean .\($0)? " } ?? ""
             throw ProgramError(
                 .usage, "\(command): '\(text)' is no stream: \(hint)a stream is written like 711280073.bid_ask")
@@ -54,7 +62,7 @@ enum CatSelection {
     ) throws(ProgramError) -> (state: String, configuration: Configuration) {
         let (configuration, paths) = try context.locate()
         var status = stat()
-        guard stat(paths.log, &status) == 0 else {
+        guard stat(paths.log, &status) == 0 || (errno == ENOENT && stat(paths.ticks, &status) == 0) else {
             guard errno == ENOENT else {
                 throw ProgramError(
                     .ioError, "\(command): \(paths.log): \(errorText(errno)): run it as the recorder's user")
@@ -64,6 +72,22 @@ enum CatSelection {
                 "\(command): nothing is recorded in \(paths.state): start with 'ib-stream up' or name another --root")
         }
         return (paths.state, configuration)
+    }
+
+    /// A reader of a recording.
+    static func reader(
+        _ command: String, state: String, _ selection: TickReader.Selection
+    ) throws(ProgramError) -> TickReader {
+        do throws(StoreError) { return try TickReader(stateDirectory: state, selection) } catch {
+            throw failure(command, error)
+        }
+    }
+
+    /// A reader of one file.
+    static func reader(
+        _ command: String, file: String, _ selection: TickReader.Selection
+    ) throws(ProgramError) -> TickReader {
+        do throws(StoreError) { return try TickReader(file: file, selection) } catch { throw failure(command, error) }
     }
 
     /// The reader's next run.
@@ -78,9 +102,11 @@ enum CatSelection {
 
     /// A failure of the files as a program's last line.
     static func failure(_ command: String, _ error: StoreError) -> ProgramError {
-        if case .notALog = error {
+        switch error {
+        case .notALog, .notASegment:
             return ProgramError(
-                command == "verify" ? .failure : .noInput, "\(command): \(error): name a part of the log")
+                command == "verify" ? .failure : .noInput, "\(command): \(error): name a part of the log or a segment")
+        default: break
         }
         return switch error.code {
         case ENOENT: ProgramError(.noInput, "\(command): \(error): check the path")

@@ -4,9 +4,7 @@ internal import ServiceKit
 enum Commands {
     static let all: [Command] = [
         upCommand, statusCommand, tailCommand, lookupCommand, lsCommand, catCommand, exportCommand, verifyCommand,
-        .notBuilt("repair", usage: "[PATH...]", "Rebuilds indexes and moves damaged files aside."),
-        .notBuilt("gaps", usage: "[--json] [--wait 60s]", "Lists every interval without data and why."),
-        .notBuilt("explain", usage: "STREAM TIME", "Shows the events around a moment of a stream."), configCommand,
+        sealCommand, repairCommand, gapsCommand, explainCommand, configCommand,
         .notBuilt("doctor", "Looks for what is wrong with the installation."),
         .notBuilt("selftest", "Runs the whole system against the simulator for a moment."),
         .notBuilt("alert", usage: "test", "Sends a test alert to every configured receiver."),

@@ -33,7 +33,7 @@ private func runExport(_ context: OperatorContext) throws(ProgramError) -> Int32
         throw ProgramError(.ioError, "export: \(error.path): \(error.reason): choose another --out")
     }
 
-    var reader = TickReader(stateDirectory: state, selection)
+    var reader = try CatSelection.reader("export", state: state, selection)
     var progress = CatProgress("export", totalBytes: try CatSelection.bytesTotal("export", reader), outputIsData: false)
     let exporter = Exporter(directory: out, format: format, withMarkers: !context.flags.has("no-markers"))
     while let run = try CatSelection.next("export", &reader) {

@@ -15,20 +15,33 @@ let lookupCommand = Command(
         ("ib-stream lookup EUR --type CASH --json", "a currency pair, for a script"),
     ]
 ) { context throws(ProgramError) in
+    let (symbol, type) = try question(context.flags)
     let (_, paths) = try context.locate()
     let result = try askConnector(
         paths,
         [
-            JSONObject.Member(name: "symbol", value: .string(context.flags.words[0])),
-            JSONObject.Member(name: "type", value: .string((context.flags.value("type") ?? "").uppercased())),
+            JSONObject.Member(name: "symbol", value: .string(symbol)),
+            JSONObject.Member(name: "type", value: .string(type)),
         ])
     if context.flags.has("json") { return printOut("\(result)\n") ? 0 : ExitStatus.ioError.rawValue }
     let contracts = result["contracts"]?.array ?? []
     guard !contracts.isEmpty else {
         throw ProgramError(
-            .failure, "lookup: no contract with the symbol \(context.flags.words[0]): try another --type")
+            .failure, "lookup: no contract with the symbol \(symbol): try another --type")
     }
     return printOut(contracts.map(describe).joined(separator: "\n")) ? 0 : ExitStatus.ioError.rawValue
+}
+
+/// Symbol and type, within what the connector takes.
+private func question(_ flags: ParsedFlags) throws(ProgramError) -> (symbol: String, type: String) {
+    let (symbol, type) = (flags.words[0], flags.value("type") ?? "")
+    guard (1...64).contains(symbol.utf8.count) else {
+        throw ProgramError(.usage, "lookup: the symbol is empty or longer than 64 bytes: write one such as AAPL")
+    }
+    guard type.utf8.count <= 16 else {
+        throw ProgramError(.usage, "lookup: --type \(type): no security type: write one such as STK or FUT")
+    }
+    return (symbol, type.uppercased())
 }
 
 /// The gateway may take a while, and the connector gives it 15 s.
@@ -39,14 +52,33 @@ private func askConnector(_ paths: Paths, _ members: [JSONObject.Member]) throws
         throw ProgramError(
             .unavailable, "lookup: the connector is not running in \(paths.runtime): start it with 'ib-stream up'")
     }
+    let answer: Result<JSONValue, ProgramError>
     do throws(MessagingError) {
         let messages = try Context()
         var client = try ControlClient(in: messages)
         try client.connect(Paths.endpoint(paths.connectorSocket))
-        return try client.call("lookup", members, timeoutMillis: lookupTimeoutMillis)
+        answer = try ask(&client, members)
     } catch {
-        if case .refused(let why) = error.code { throw ProgramError(.failure, "lookup: \(why)") }
         throw ProgramError(.unavailable, "lookup: \(error)")
+    }
+    return try answer.get()
+}
+
+private func ask(
+    _ client: inout ControlClient, _ members: [JSONObject.Member]
+) throws(MessagingError) -> Result<JSONValue, ProgramError> {
+    do throws(MessagingError) {
+        return .success(try client.call("lookup", members, timeoutMillis: lookupTimeoutMillis))
+    } catch {
+        guard case .refused(let why) = error.code else { throw error }
+        // Without a session nothing is wrong with the question.
+        let status = try client.call("status", timeoutMillis: 5_000)
+        guard status["connected"]?.bool == false else { return .failure(ProgramError(.failure, "lookup: \(why)")) }
+        return .failure(
+            ProgramError(
+                .unavailable,
+                "lookup: no session with the gateway (\(status["session"]?.string ?? "unknown")): log in to IB Gateway or "
+                    + "TWS, check tws.host and tws.ports, and try again"))
     }
 }
 

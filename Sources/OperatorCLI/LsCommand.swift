@@ -12,42 +12,52 @@ let lsCommand = Command(
     ]
 ) { context throws(ProgramError) in
     let (state, configuration) = try CatSelection.recording("ls", context)
-    var reader = TickReader(stateDirectory: state, try CatSelection.selection("ls", context.flags))
+    let selection = try CatSelection.selection("ls", context.flags)
+    let (streams, findings) =
+        selection.fromNanos == nil && selection.toNanos == nil ? try counted(state) : try counted(state, selection)
+    let symbols = Dictionary(configuration.contracts.map { ($0.conId, $0.symbol) }) { first, _ in first }
+    if context.flags.has("json") {
+        printOut(LsText.json(streams, symbols))
+    } else {
+        printOut(LsText.table(streams, symbols))
+    }
+    return CatSelection.report("ls", findings)
+}
+
+private typealias Counts = (streams: [StreamID: RecordingSurvey.Entry], findings: [LogFinding])
+
+/// Everything: the footers of sealed hours are enough.
+private func counted(_ state: String) throws(ProgramError) -> Counts {
+    do throws(StoreError) {
+        var survey = RecordingSurvey(stateDirectory: state)
+        var progress = CatProgress("ls", totalBytes: try survey.bytesTotal(), outputIsData: false)
+        try survey.run { progress.update($0) }
+        progress.finish()
+        return (survey.streams, survey.findings)
+    } catch {
+        throw CatSelection.failure("ls", error)
+    }
+}
+
+/// A time range: record by record.
+private func counted(_ state: String, _ selection: TickReader.Selection) throws(ProgramError) -> Counts {
+    // Counting needs no order of times.
+    var selection = selection
+    selection.order = .arrival
+    var reader = try CatSelection.reader("ls", state: state, selection)
     var progress = CatProgress("ls", totalBytes: try CatSelection.bytesTotal("ls", reader), outputIsData: false)
-    var streams: [StreamID: LsEntry] = [:]
+    var streams: [StreamID: RecordingSurvey.Entry] = [:]
     while let run = try CatSelection.next("ls", &reader) {
-        streams[run.stream, default: LsEntry()].add(run.ticks)
+        streams[run.stream, default: RecordingSurvey.Entry()].add(run.ticks)
         progress.update(reader.bytesRead)
     }
     progress.finish()
-    let symbols = Dictionary(configuration.contracts.map { ($0.conId, $0.symbol) }) { first, _ in first }
-    if context.flags.has("json") {
-        printOut(LsEntry.json(streams, symbols))
-    } else {
-        printOut(LsEntry.table(streams, symbols))
-    }
-    return CatSelection.report("ls", reader.findings)
+    return (streams, reader.findings)
 }
 
-/// What one stream has.
-struct LsEntry {
-    var ticks = 0
-    var markers = 0
-    var lastKey = TickKey.zero
-    var firstRecvNanos: Int64 = 0
-    var lastRecvNanos: Int64 = 0
-
-    mutating func add(_ run: UnsafeBufferPointer<Tick>) {
-        if lastKey == .zero { firstRecvNanos = run[0].tsRecvNanos }
-        for tick in run {
-            if tick.kindByte == TickKind.marker.rawValue { markers += 1 }
-            if tick.kindByte < TickKind.more.rawValue { ticks += 1 }
-        }
-        lastKey = run[run.count - 1].key
-        lastRecvNanos = run[run.count - 1].tsRecvNanos
-    }
-
-    static func table(_ streams: [StreamID: LsEntry], _ symbols: [Int32: String]) -> String {
+/// The list as text and as JSON.
+enum LsText {
+    static func table(_ streams: [StreamID: RecordingSurvey.Entry], _ symbols: [Int32: String]) -> String {
         let rows = streams.sorted { $0.key < $1.key }.map { stream, entry in
             [
                 stream.description, symbols[stream.conId] ?? "", "\(entry.ticks)", "\(entry.markers)",
@@ -59,7 +69,7 @@ struct LsEntry {
             ["STREAM", "SYMBOL", "TICKS", "MARKERS", "FIRST", "LAST", "LAST KEY"], rows, rightAligned: [2, 3])
     }
 
-    static func json(_ streams: [StreamID: LsEntry], _ symbols: [Int32: String]) -> String {
+    static func json(_ streams: [StreamID: RecordingSurvey.Entry], _ symbols: [Int32: String]) -> String {
         var writer = JSONWriter()
         writer.object { writer in
             writer.field("streams") { writer in

@@ -3,8 +3,8 @@ internal import Messaging
 internal import ServiceKit
 
 let statusCommand = Command(
-    "status", usage: "[--json]", "Shows services, streams and lags; exit status 0 healthy, 1 degraded, 2 down.",
-    flags: [.init("json", "print the watchdog's answer as JSON")],
+    "status", usage: "[--json]", "Shows services, streams, lags and gaps; exit status 0 healthy, 1 degraded, 2 down.",
+    flags: [.init("json", "print the watchdog's answer, and the gaps, as one JSON object")],
     examples: [
         ("ib-stream status", "a table of services and streams"),
         ("ib-stream status --json | jq .streams", "the same for programs"),
@@ -26,10 +26,13 @@ let statusCommand = Command(
         throw ProgramError(.down, "status: ib-watchdog does not answer: \(error): 'ib-stream up' restarts it by itself")
     }
     let view = StatusView(status)
+    let gaps = StatusGaps(paths)
     if context.flags.has("json") {
-        printOut(status.description + "\n")
+        var object = status.object ?? JSONObject()
+        object["gaps"] = gaps.json
+        printOut(JSONValue.object(object).description + "\n")
     } else {
-        printOut(view.lines().joined(separator: "\n") + "\n")
+        printOut((view.lines() + ["", gaps.line]).joined(separator: "\n") + "\n")
     }
     return view.exitStatus.rawValue
 }

@@ -73,7 +73,8 @@ struct StatusView {
             name,
             value["up"]?.bool == true || value["state"]?.string != "running" ? value["state"]?.string ?? "" : "silent",
             value["pid"]?.integer.map(String.init) ?? "-", "\(value["restarts"]?.integer ?? 0)",
-            value["ticks"]?.integer.map(String.init) ?? "-", value["status"]?.string ?? "",
+            value["ticks"]?.integer.map(String.init) ?? "-",
+            (value["status"]?.string ?? "") + (value["sealed_to"]?.string.map { ", sealed to \($0)" } ?? ""),
         ]
     }
 
@@ -81,10 +82,16 @@ struct StatusView {
         let rate = value["ticks_per_second"]?.double ?? 0
         return [
             name, value["symbol"]?.string ?? "", value["state"]?.string ?? "",
-            "\(Int(rate)).\(Int((rate * 10).rounded()) % 10)", value["lag"]?.integer.map(String.init) ?? "-",
+            Self.tenths(rate), value["lag"]?.integer.map(String.init) ?? "-",
             value["ts_recv"]?.string.map { String($0.prefix(23)).replacing("T", with: " ") } ?? "-",
             value["reason"]?.string ?? "",
         ]
+    }
+
+    /// A rate with one digit behind the point, rounded once: 0.96 is 1.0. What no counter reaches is cut.
+    private static func tenths(_ rate: Double) -> String {
+        let tenths = Int(min(max(0, rate), 1e15) * 10 + 0.5)
+        return "\(tenths / 10).\(tenths % 10)"
     }
 
     /// Columns as wide as their widest cell, two blanks between them.

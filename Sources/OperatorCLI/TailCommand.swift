@@ -1,80 +1,140 @@
 internal import Glibc
+internal import JSON
 internal import Messaging
 internal import ServiceKit
 internal import TickStore
 internal import Ticks
 
 let tailCommand = Command(
-    "tail", usage: "[STREAM-PREFIX] [FLAGS]", "Shows live ticks as they come, until Ctrl-C.",
+    "tail", usage: "[STREAM-PREFIX] [FLAGS]",
+    "Shows live ticks as they come, until Ctrl-C; with --since first what was recorded.",
     flags: [
-        FlagSet.Flag("format", value: "FORMAT", "text (default), csv or json, a line a tick"),
-        FlagSet.Flag("count", value: "N", "end after N lines"),
-        FlagSet.Flag("since", value: "TIME", "first what was recorded since then: not built yet"),
+        FlagSet.Flag(
+            "since", value: "TIME",
+            "first all that was received since then (2h before now, or RFC 3339), then what comes, no tick missing or "
+                + "twice; each stream in the order of arrival"),
+        FlagSet.Flag("format", value: "FORMAT", "text (default), csv or json, a line a tick; raw (64-byte records)"),
+        FlagSet.Flag("count", value: "N", "end after N lines (with raw: records)"),
     ],
     words: 0...1,
     examples: [
         ("ib-stream tail", "every tick of every stream"),
         ("ib-stream tail 711280073.", "all kinds of one contract"),
+        ("ib-stream tail 711280073.bid_ask --since 2h", "the quotes of two hours and all that follow"),
         ("ib-stream tail 711280073.bid_ask --format csv --count 1000", "the next thousand quotes as CSV"),
     ]
 ) { context throws(ProgramError) in
-    guard context.flags.value("since") == nil else {
-        throw ProgramError(.usage, "tail --since: not built yet: use 'ib-stream cat' for what is recorded")
-    }
-    let name = context.flags.value("format") ?? "text"
-    guard let format = TickText.Format(rawValue: name), format != .raw else {
-        throw ProgramError(.usage, "tail --format \(name): unknown: use text, csv or json")
-    }
-    var limit = Int.max
-    if let text = context.flags.value("count") {
-        guard let count = Int(text), count > 0 else {
-            throw ProgramError(.usage, "tail --count \(text): not a positive number")
-        }
-        limit = count
-    }
-    let (_, paths) = try context.locate()
-    guard ServiceLock.isHeld(name: "ib-connector", paths: paths) else {
+    let prefix = context.flags.words.first ?? ""
+    var output = try TailOutput(context.flags)
+    // Nothing has been received since a time to come: that is from now on.
+    let since = try CatSelection.time("tail", "since", context.flags).map { min($0, realNanos()) }
+    let (configuration, paths) = try context.locate()
+    let hasConnector = ServiceLock.isHeld(name: "ib-connector", paths: paths)
+    let hasRecorder = ServiceLock.isHeld(name: "ib-recorder", paths: paths)
+    guard hasConnector || (since != nil && hasRecorder) else {
         throw ProgramError(
             .unavailable, "tail: the connector is not running in \(paths.runtime): start it with 'ib-stream up'")
     }
+    let status = ConnectorHeals.answer("status", paths)
+    // A connector that does not answer may want any stream.
+    if status != nil || !hasConnector { try refuseUnknown(prefix, configuration, paths) }
+    if hasConnector { sayWithoutSession(status) }
     do throws(MessagingError) {
-        return try follow(paths, prefix: context.flags.words.first ?? "", TickText(format), limit: limit)
+        guard let since else {
+            var tail = try LiveTail(paths, prefix: prefix)
+            try tail.run(&output)
+            return ExitStatus.success.rawValue
+        }
+        var tail = try JoinedTail(
+            paths, prefix: prefix, sinceNanos: since, hasConnector: hasConnector, hasRecorder: hasRecorder)
+        try tail.run(&output)
+        return ExitStatus.success.rawValue
     } catch {
         throw ProgramError(.unavailable, "tail: \(error)")
     }
 }
 
-/// Prints what comes; a jump in a stream's numbers is said on standard error, since the live feed may drop.
-private func follow(_ paths: Paths, prefix: String, _ text: TickText, limit: Int) throws(MessagingError) -> Int32 {
-    let messages = try Context()
-    var feed = try Subscriber(in: messages)
-    try feed.subscribe("tick." + prefix)
-    try feed.connect(Paths.endpoint(paths.ticksSocket))
-    var text = text
-    var out = TextBuffer()
-    var last: [StreamID: TickKey] = [:]
-    var left = limit
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Subscriber.tickPayloadBytes, alignment: 64)
-    defer { buffer.deallocate() }
-    guard printOut(text.header) else { return ExitStatus.success.rawValue }
-    while left > 0 {
-        guard let message = try feed.receive(into: buffer, timeoutMillis: -1) else { continue }
-        let records = UnsafeRawBufferPointer(rebasing: buffer[..<message.payloadBytes]).bindMemory(to: Tick.self)
-        guard let stream = records.first?.stream else { continue }
-        reportJump(stream, from: last[stream], to: records[0].key)
-        last[stream] = records[records.count - 1].key
-        // A line is at least one record.
-        left -= text.append(UnsafeBufferPointer(rebasing: records.prefix(left)), of: stream, to: &out)
-        let isOpen = printOut(out.bytes)
-        out.removeAll()
-        // The reader went away, as `| head` does: that is the end, not a fault.
-        guard isOpen else { break }
+/// Throws 66 for a prefix with which no stream begins that is configured, wanted by the connector, or recorded: nothing
+/// would ever come.
+private func refuseUnknown(
+    _ prefix: String, _ configuration: Configuration, _ paths: Paths
+) throws(ProgramError) {
+    guard !prefix.isEmpty else { return }
+    var names = Set(configuration.streams.map(\.description))
+    func isKnown() -> Bool { names.contains { $0.hasPrefix(prefix) } }
+    if isKnown() { return }
+    if ServiceLock.isHeld(name: "ib-connector", paths: paths) {
+        // A stream that a command wants is told within a second; the second look is for one that was asked for just now.
+        for pause in [0, 1200] {
+            sleepMillis(pause)
+            guard let streams = ConnectorHeals.answer("streams", paths)?["streams"]?.object else { return }
+            names.formUnion(streams.members.map(\.name))
+            if isKnown() { return }
+            // It has none while it opens its journal.
+            if streams.members.isEmpty { return }
+        }
     }
-    return ExitStatus.success.rawValue
+    // Last, since the log has to be read for it.
+    names.formUnion(recordedStreams(paths))
+    if isKnown() { return }
+    let listed = names.sorted().prefix(12).joined(separator: " ") + (names.count > 12 ? " ..." : "")
+    throw ProgramError(
+        .noInput, "tail: no stream begins with '\(prefix)': there are \(names.isEmpty ? "none" : listed)")
 }
 
-private func reportJump(_ stream: StreamID, from last: TickKey?, to next: TickKey) {
-    guard let last, next.epoch == last.epoch, next != last.next else { return }
-    printError(
-        "ib-stream", "tail: \(stream): \(next.seq - last.seq - 1) ticks did not come in time (they are recorded)")
+/// What can't be read is not known.
+private func recordedStreams(_ paths: Paths) -> [String] {
+    do throws(StoreError) {
+        var scan = GapScan(stateDirectory: paths.state)
+        _ = try scan.advance()
+        return try scan.streams().map(\.description)
+    } catch {
+        return []
+    }
+}
+
+private func sayWithoutSession(_ status: JSONValue?) {
+    guard let status else {
+        return printError("ib-stream", "tail: the connector does not answer: live ticks come when it works again")
+    }
+    guard status["connected"]?.bool != true else { return }
+    printError("ib-stream", "tail: the connector has no session with the gateway: live ticks come when it has one")
+}
+
+/// Follows the live feed alone: what it drops is said on standard error.
+private struct LiveTail: ~Copyable {
+    private var feed: Subscriber
+    private let filter: TailFilter
+    private var last: [StreamID: TickKey] = [:]
+    private let buffer: UnsafeMutableRawBufferPointer
+
+    init(_ paths: Paths, prefix: String) throws(MessagingError) {
+        filter = TailFilter(prefix)
+        var feed = try Subscriber(in: Context())
+        try feed.subscribe(filter.topic)
+        try feed.connect(Paths.endpoint(paths.ticksSocket))
+        self.feed = feed
+        buffer = .allocate(byteCount: Subscriber.tickPayloadBytes, alignment: 64)
+    }
+
+    deinit { buffer.deallocate() }
+
+    mutating func run(_ output: inout TailOutput) throws(MessagingError) {
+        output.begin()
+        while output.isOpen {
+            guard let message = try feed.receive(into: buffer, timeoutMillis: -1) else { continue }
+            let records = UnsafeRawBufferPointer(rebasing: buffer[..<message.payloadBytes]).bindMemory(to: Tick.self)
+            guard let stream = records.first?.stream, filter.takes(stream) else { continue }
+            reportJump(stream, to: records[0].key)
+            last[stream] = records[records.count - 1].key
+            output.give(records, of: stream)
+            output.flush()
+        }
+    }
+
+    private func reportJump(_ stream: StreamID, to next: TickKey) {
+        guard let last = last[stream], next.epoch == last.epoch, next != last.next else { return }
+        printError(
+            "ib-stream", "tail: \(stream): \(next.seq &- last.seq &- 1) ticks did not come in time (they are recorded)")
+    }
 }

@@ -10,7 +10,8 @@ let verifyCommand = Command(
     examples: [
         ("ib-stream verify", "the whole recording"),
         ("ib-stream verify /backup/ib-stream/state", "a copy of one"),
-        ("ib-stream verify 2026-01-30T14.0001.log", "one file"),
+        ("ib-stream verify /var/lib/ib-stream/log/2026-01-30T14.0001.log", "one part of the log"),
+        ("ib-stream verify /var/lib/ib-stream/ticks/711280073-MNQ", "all sealed hours of one contract"),
     ]
 ) { context throws(ProgramError) in
     var paths = context.flags.words
@@ -45,22 +46,36 @@ private func verify(_ path: String) throws(ProgramError) -> VerifyReport {
         throw ProgramError(.noInput, "verify: \(path): \(errorText(errno)): check the path")
     }
     let isDirectory = status.st_mode & S_IFMT == S_IFDIR
-    let state = ["", "/state"].map { path + $0 }.first { access($0 + "/log", F_OK) == 0 }
-    let report = try run(
-        !isDirectory ? Verify(file: path) : state.map { Verify(stateDirectory: $0) } ?? Verify(directory: path))
+    let state = isDirectory ? ["", "/state"].map { path + $0 }.first(where: isState) : nil
+    let report: VerifyReport
+    do throws(StoreError) {
+        let verify =
+            if let state { Verify(stateDirectory: state) } else if isDirectory {
+                try Verify(directory: path)
+            } else {
+                try Verify(file: path)
+            }
+        report = try run(verify)
+    } catch {
+        throw CatSelection.failure("verify", error)
+    }
     guard report.files > 0 || !isDirectory || state != nil else {
-        throw ProgramError(.noInput, "verify: \(path): no parts of a log in it: name a recording's directory")
+        throw ProgramError(
+            .noInput, "verify: \(path): no parts of a log and no segments in it: name a recording's directory")
     }
     return report
 }
 
-private func run(_ verify: consuming Verify) throws(ProgramError) -> VerifyReport {
-    do throws(StoreError) {
-        var progress = CatProgress("verify", totalBytes: try verify.bytesTotal(), outputIsData: false)
-        let report = try verify.run { progress.update($0) }
-        progress.finish()
-        return report
-    } catch {
-        throw CatSelection.failure("verify", error)
-    }
+private func run(_ verify: consuming Verify) throws(StoreError) -> VerifyReport {
+    var progress = CatProgress("verify", totalBytes: try verify.bytesTotal(), outputIsData: false)
+    let report = try verify.run { progress.update($0) }
+    progress.finish()
+    return report
+}
+
+/// True for a recorder's state directory.
+private func isState(_ path: String) -> Bool {
+    if access(path + "/log", F_OK) == 0 { return true }
+    // A copy of the sealed segments alone: a directory of segments is not called `ticks` above another one.
+    return access(path + "/ticks", F_OK) == 0
 }

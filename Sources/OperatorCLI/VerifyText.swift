@@ -12,6 +12,10 @@ enum VerifyText {
         text += lines(report.problems.map { "wrong: \($0)" })
         text += lines(report.missing.map { "missing: \($0): neither recorded nor marked as lost" })
         text += lines(report.lost.map { "lost: \($0)\(keys(in: $0))" })
+        for (stream, entry) in report.streams.sorted(by: { $0.key < $1.key }) {
+            if let begins = entry.beginsAt { text += "begins: \(stream) at \(begins): earlier hours are gone\n" }
+        }
+        if let end = report.logEnd { text += "log: checked up to what was durable: \(end.path) byte \(end.offset)\n" }
         let rows = report.streams.sorted { $0.key < $1.key }.map { stream, entry in
             [
                 stream.description, "\(entry.ticks)", "\(entry.markers)", "\(entry.lostRanges)",
@@ -24,7 +28,9 @@ enum VerifyText {
             ["STREAM", "TICKS", "MARKERS", "LOST", "MISSING", "FIRST", "LAST", "LAST KEY"], rows,
             rightAligned: [1, 2, 3, 4])
         let size = "\(report.files) files, \(report.bytes) bytes, \(report.ticks) ticks"
-        return text + "\(path): \(report.isSound ? "sound" : "NOT SOUND"): \(size)\n"
+        guard !report.isSound else { return text + "\(path): sound: \(size)\n" }
+        return text + "\(path): NOT SOUND: \(size)\n"
+            + "'ib-stream repair' rebuilds what can be, with the recorder stopped\n"
     }
 
     private static func lines(_ all: [String]) -> String {

@@ -98,7 +98,7 @@ struct BlockCursor: ~Copyable {
         let ahead = min(UInt64(max(count, filled + BlockCursor.chunkBytes)), limit - bufferOffset)
         let wanted = min(Int(ahead), buffer.count)
         if wanted > filled {
-            filled += try file.read(
+            filled += try file.readPastBadSectors(
                 into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled..<wanted]),
                 at: bufferOffset + UInt64(filled))
         }

@@ -11,11 +11,16 @@ internal import Glibc
 ///         12    4 crc32c     over these 24 bytes with this field zero
 ///         16    8 durable_to file offset
 ///
-/// The second slot stands at offset 512, in a sector of its own. The file is not synced: after a power loss it may be
-/// older than the part, never newer. Readers take the greater of the sound slots.
+/// The second slot stands at offset 512, in a sector of its own; between them are zeros. While the part is written the file
+/// is not synced: after a power loss it may be older than the part, never newer. It is synced once the part is finished,
+/// and by recovery. Readers take the greater of the sound slots.
 struct DurableSlots: ~Copyable {
     static let slotSize = 24
     static let slotDistance: UInt64 = 512
+    /// Of the whole file: nothing stands outside the slots.
+    static let fileBytes = 536
+    /// For a file in which no block says which part it is.
+    static let anyPartID: UInt32 = 1
     static let magic: UInt32 = 0x4454_4249
     static let version: UInt16 = 1
 
@@ -25,8 +30,12 @@ struct DurableSlots: ~Copyable {
 
     /// What a file of slots says.
     struct Reading: Equatable {
-        /// 0 when the file is missing or says nothing of the part.
+        /// 0 when the file is missing or says nothing of the part, or when recovery found that nothing in it counts.
         var durableTo: UInt64 = 0
+        /// True when a sound slot speaks of the part.
+        var isKnown = false
+        /// True when the file is there with nothing in it: nothing of the part was durable yet.
+        var isBlank = false
         /// True when a slot holds something that is not sound: then `durableTo` may be too low.
         var isDamaged = false
     }
@@ -40,6 +49,8 @@ struct DurableSlots: ~Copyable {
     /// Opens or makes the file of a part. Its first write goes where no greater value of the same part is lost.
     init(_ path: String, partID: UInt32) throws(StoreError) {
         let file = try File(path, O_RDWR | O_CREAT)
+        // All at once, so that no later write needs room on a disk that has none.
+        if try file.size() == 0 { try file.write([UInt8](repeating: 0, count: DurableSlots.fileBytes), at: 0) }
         let first = DurableSlots.durableTo(try DurableSlots.slot(0, of: file), partID)
         let second = DurableSlots.durableTo(try DurableSlots.slot(1, of: file), partID)
         self.file = file
@@ -53,25 +64,39 @@ struct DurableSlots: ~Copyable {
         nextSlot = 1 - nextSlot
     }
 
+    /// Waits until the slots are on the device.
+    func sync() throws(StoreError) { try file.syncData() }
+
     /// What the file at `path` says of the part; nil: of whichever part it speaks of.
     static func read(_ path: String, partID: UInt32?) throws(StoreError) -> Reading {
         do throws(StoreError) {
             let file = try File(path, O_RDONLY)
             var reading = Reading()
+            reading.isBlank = true
             for number: UInt64 in 0...1 {
                 var slot = try slot(number, of: file)
                 // The recorder may have been writing it just then; nobody writes the same half twice.
                 if case .damaged = slot, try slot != DurableSlots.slot(number, of: file) {
                     slot = try DurableSlots.slot(number, of: file)
                 }
+                if slot != .empty { reading.isBlank = false }
                 if case .damaged = slot { reading.isDamaged = true }
+                if case .sound(let id, _) = slot, partID == nil || id == partID { reading.isKnown = true }
                 reading.durableTo = max(reading.durableTo, durableTo(slot, partID))
             }
+            if try hasBytesBesideSlots(file) { reading.isDamaged = true }
             return reading
         } catch {
             if error.code == ENOENT { return Reading() }
             throw error
         }
+    }
+
+    /// True when something stands where nothing is ever written.
+    private static func hasBytesBesideSlots(_ file: File) throws(StoreError) -> Bool {
+        guard try file.size() <= UInt64(fileBytes) else { return true }
+        var between = [UInt8](repeating: 0, count: Int(slotDistance) - slotSize)
+        return try file.read(into: &between, at: UInt64(slotSize)) && between.contains { $0 != 0 }
     }
 
     private static func durableTo(_ slot: Slot, _ partID: UInt32?) -> UInt64 {
@@ -82,7 +107,11 @@ struct DurableSlots: ~Copyable {
     private static func slot(_ number: UInt64, of file: File) throws(StoreError) -> Slot {
         let words = UnsafeMutableRawBufferPointer.allocate(byteCount: slotSize, alignment: 8)
         defer { words.deallocate() }
-        let count = try file.read(into: words, at: number * slotDistance)
+        let count: Int
+        do throws(StoreError) { count = try file.read(into: words, at: number * slotDistance) } catch {
+            guard error.code == EIO else { throw error }
+            return .damaged([])
+        }
         if count == 0 || words[..<count].allSatisfy({ $0 == 0 }) { return .empty }
         guard count == slotSize else { return .damaged(Array(words[..<count])) }
         let partID = words.load(fromByteOffset: 8, as: UInt32.self).littleEndian

@@ -22,12 +22,64 @@ final class File {
         return UInt64(max(0, status.st_size))
     }
 
+    /// True when the file has no name any more.
+    func isRemoved() throws(StoreError) -> Bool {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .system(call: "stat", path: path, code: errno) }
+        return status.st_nlink == 0
+    }
+
+    /// False when the file was removed; what is written to it goes nowhere. A failing call counts as there.
+    var isLinked: Bool {
+        var status = stat()
+        return fstat(descriptor, &status) != 0 || status.st_nlink > 0
+    }
+
     /// Reads at `offset` until the buffer is full or the file ends; returns the bytes read.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StoreError) -> Int {
         guard let base = buffer.baseAddress, !buffer.isEmpty else { return 0 }
-        let got = clx_pread_all(descriptor, base, buffer.count, Int64(offset))
+        let got = clx_pread_all(descriptor, base, buffer.count, Int64(clamping: offset))
         guard got >= 0 else { throw .system(call: "pread", path: path, code: Int32(-got)) }
         return Int(got)
+    }
+
+    /// Fills `bytes` from `offset`, past bad sectors; false when the file ends before.
+    func read(into bytes: inout [UInt8], at offset: UInt64) throws(StoreError) -> Bool {
+        let wanted = bytes.count
+        // `withUnsafeMutableBytes` cannot throw a typed error of its own here.
+        let got = bytes.withUnsafeMutableBytes { raw -> Result<Int, StoreError> in
+            do throws(StoreError) { return .success(try readPastBadSectors(into: raw, at: offset)) } catch {
+                return .failure(error)
+            }
+        }
+        return try got.get() == wanted
+    }
+
+    /// As `read`, but bytes that the disk can't give any more are given as zeros. They make no sound block, so that what
+    /// they belong to shows as damage, and the rest of the file can be had.
+    func readPastBadSectors(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
+    ) throws(StoreError) -> Int {
+        do throws(StoreError) { return try read(into: buffer, at: offset) } catch {
+            guard error.code == EIO else { throw error }
+        }
+        let wanted = min(UInt64(buffer.count), max(try size(), offset) - offset)
+        var done = 0
+        while done < Int(wanted) {
+            let at = offset + UInt64(done)
+            let pageRest = Int(4096 - at % 4096)
+            let piece = UnsafeMutableRawBufferPointer(
+                rebasing: buffer[done..<min(Int(wanted), done + pageRest)])
+            do throws(StoreError) {
+                // Shorter than expected: the file was cut meanwhile.
+                guard try read(into: piece, at: at) == piece.count else { return done }
+            } catch {
+                guard error.code == EIO else { throw error }
+                piece.initializeMemory(as: UInt8.self, repeating: 0)
+            }
+            done += piece.count
+        }
+        return done
     }
 
     /// Writes all of `bytes` at `offset`.
@@ -74,12 +126,17 @@ final class File {
 
 /// Calls on directories and names.
 enum Directory {
-    /// Makes the directory and those above it where they are missing.
+    /// Makes the directory and those above it where they are missing, durably.
     static func make(_ path: String) throws(StoreError) {
         var prefix = ""
         for component in path.split(separator: "/", omittingEmptySubsequences: true) {
+            let above = prefix.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : prefix
             prefix += (prefix.isEmpty && !path.hasPrefix("/") ? "" : "/") + component
-            if mkdir(prefix, 0o750) != 0, errno != EEXIST {
+            // Looked for first: mkdir waits for a frozen disk also where there is nothing to make.
+            if access(prefix, F_OK) == 0 { continue }
+            if mkdir(prefix, 0o750) == 0 {
+                try sync(above)
+            } else if errno != EEXIST {
                 throw .system(call: "mkdir", path: prefix, code: errno)
             }
         }
@@ -104,7 +161,12 @@ enum Directory {
 
     /// Makes new and removed names durable.
     static func sync(_ path: String) throws(StoreError) {
-        let directory = try File(path, O_RDONLY | O_DIRECTORY)
+        let directory: File
+        do throws(StoreError) { directory = try File(path, O_RDONLY | O_DIRECTORY) } catch {
+            // A directory above ours that may be entered and not be read can't be synced by this user.
+            guard error.code == EACCES else { throw error }
+            return
+        }
         guard fsync(directory.descriptor) == 0 else { throw .system(call: "fsync", path: path, code: errno) }
     }
 

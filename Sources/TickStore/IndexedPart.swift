@@ -29,7 +29,7 @@ final class IndexedPart {
     private var marks: [StreamID: [Mark]] = [:]
     /// Everything below is indexed.
     private(set) var indexedTo: UInt64
-    /// Set by the owner once nothing more can be appended.
+    /// Set by the owner once all is indexed and nothing more can be appended.
     var complete = false
 
     /// Nil when the file is gone or does not begin with a sound key table.
@@ -57,11 +57,14 @@ final class IndexedPart {
         indexedTo = hasTable ? cursor.offset : 0
     }
 
+    /// True when the file has no name any more.
+    func isRemoved() throws(StoreError) -> Bool { try file.isRemoved() }
+
     /// How far readers may go: what the durable slots say; for a part that another follows and whose slots are missing
     /// or damaged, all that is sound.
-    func durableLimit() throws(StoreError) -> UInt64 {
+    func durableLimit(isFinished: Bool) throws(StoreError) -> UInt64 {
         let slots = try DurableSlots.read(PartName.durablePath(ofLog: path), partID: partID)
-        return complete && (slots.durableTo == 0 || slots.isDamaged) ? try file.size() : slots.durableTo
+        return isFinished && (!slots.isKnown || slots.isDamaged) ? try file.size() : slots.durableTo
     }
 
     /// Indexes what was appended since the last call, up to `limit` (nil: the file's end).
@@ -148,7 +151,7 @@ final class IndexedPart {
     private func isStillThere() throws(StoreError) -> Bool {
         let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: BlockHeader.size, alignment: 8)
         defer { bytes.deallocate() }
-        guard try file.read(into: bytes, at: 0) == BlockHeader.size else { return false }
+        guard try file.readPastBadSectors(into: bytes, at: 0) == BlockHeader.size else { return false }
         return BlockHeader(decoding: UnsafeRawBufferPointer(bytes))?.partID == partID
     }
 }

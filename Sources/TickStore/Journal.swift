@@ -1,3 +1,4 @@
+internal import Glibc
 public import Ticks
 
 /// The connector's journal: the last ticks, as a ring of preallocated files of one size, `<n>.log` with rising n. One
@@ -21,15 +22,20 @@ public struct Journal: ~Copyable {
     public var capacityBytes: UInt64 { UInt64(files.segments.count + files.spares.count) * files.segmentBytes }
 
     private var files: JournalFiles
-    /// The first epoch since the machine started; all that was numbered from it on went through this journal.
+    /// The first epoch since the machine started, or since somebody else used later ones; all that was numbered from it on
+    /// went through this journal.
     private var firstEpoch: UInt32
     private var begun = false
+    private var retryAtNanos: Int64 = 0
+    private var lastFailure: StoreError?
+    private static let retryNanos: Int64 = 100_000_000
     private var writer: LogWriter?
 
     /// Opens a directory (made if missing), reads how far the streams have come, and brings the ring to its size.
     ///
     /// - Parameters:
-    ///   - sizeBytes: of all segments together, two at least. Where the file system has less room the ring is smaller.
+    ///   - sizeBytes: of all segments together, two at least. Where the file system has less room the ring is smaller;
+    ///     without any room `begin` and `append` fail until there is some.
     ///   - segmentBytes: of one, at least 64 KiB; a block takes at most a quarter of it.
     ///   - bootID: what names this run of the machine. A journal of an earlier run may lack what was in memory alone, so
     ///     it no longer vouches for what it does not hold.
@@ -52,13 +58,32 @@ public struct Journal: ~Copyable {
 
     /// Begins an epoch, in a segment of its own. Must be called before the first `append`.
     ///
-    /// - Parameter epoch: above `greatestEpoch`.
-    public mutating func begin(epoch: UInt32) throws(StoreError) {
+    /// - Parameters:
+    ///   - epoch: above `greatestEpoch`.
+    ///   - followsOthers: epochs between `greatestEpoch` and this one were used by somebody else. The journal then vouches
+    ///     for this epoch and later ones alone.
+    public mutating func begin(epoch: UInt32, followsOthers: Bool = false) throws(StoreError) {
         precondition(epoch > greatestEpoch, "epochs only rise")
-        if firstEpoch == 0 { firstEpoch = epoch }
+        if firstEpoch == 0 || followsOthers { firstEpoch = epoch }
         greatestEpoch = epoch
         begun = true
         try startSegment()
+    }
+
+    /// Looks whether the segment being written is still there. If somebody has removed the files, another one is begun:
+    /// what is written to a file without a name can be replayed to nobody. Call it about once a second.
+    public mutating func checkFiles() throws(StoreError) {
+        switch writer {
+        case .some(let writer): if writer.isLinked { return }
+        case .none: return
+        }
+        try startSegment()
+    }
+
+    private static func monotonicNanos() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
     private func canTake(payloadBytes: Int) -> Bool {
@@ -70,6 +95,18 @@ public struct Journal: ~Copyable {
 
     private mutating func startSegment() throws(StoreError) {
         writer = nil
+        // A file system that has no room now is not asked with every read of the gateway's socket.
+        let now = Journal.monotonicNanos()
+        guard now >= retryAtNanos else { throw lastFailure ?? .writerFailed(path: directory) }
+        do throws(StoreError) { try openSegment() } catch {
+            retryAtNanos = now + Journal.retryNanos
+            lastFailure = error
+            throw error
+        }
+        lastFailure = nil
+    }
+
+    private mutating func openSegment() throws(StoreError) {
         let file = try files.next()
         writer = try LogWriter(
             reusing: file, capacityBytes: files.segmentBytes,

@@ -8,6 +8,10 @@ struct JournalFiles {
     /// Numbers of the segments, oldest first.
     private(set) var segments: [UInt64]
     private(set) var spares: [UInt64]
+    /// Files that the ring is to have.
+    private var wanted = 2
+    /// The greatest number that a segment ever had: a number is not used twice, also if somebody removes the files.
+    private var highest: UInt64
 
     init(directory: String, segmentBytes: UInt64) throws(StoreError) {
         self.directory = directory
@@ -15,10 +19,14 @@ struct JournalFiles {
         let names = try Directory.names(directory)
         segments = names.compactMap { JournalFiles.number($0, ".log") }.sorted()
         spares = names.compactMap { JournalFiles.number($0, ".spare") }.sorted()
+        highest = segments.last ?? 0
     }
 
     static func number(_ name: String, _ suffix: String) -> UInt64? {
-        guard name.hasSuffix(suffix), let number = UInt64(name.dropLast(suffix.utf8.count)) else { return nil }
+        guard name.hasSuffix(suffix), let number = UInt64(name.dropLast(suffix.utf8.count)), number < 1 << 63 else {
+            // No ring gets so far, and numbers are counted on from the greatest.
+            return nil
+        }
         return name == "\(number)" + suffix ? number : nil
     }
 
@@ -26,7 +34,7 @@ struct JournalFiles {
 
     private func sparePath(_ number: UInt64) -> String { "\(directory)/\(number).spare" }
 
-    private var freeSpareNumber: UInt64 { max(segments.last ?? 0, spares.max() ?? 0) + 1 }
+    private var freeSpareNumber: UInt64 { max(highest, spares.max() ?? 0) + 1 }
 
     /// A segment whose first block is not sound (a process died while it began it) holds nothing: it becomes a spare.
     mutating func setAside(_ number: UInt64) throws(StoreError) {
@@ -37,8 +45,9 @@ struct JournalFiles {
     }
 
     /// Brings the ring to `wanted` files. Where the file system has less room it stays smaller, one segment short of all
-    /// that would fit (others need room there too), but never below two: then it throws.
+    /// that would fit (others need room there too), as long as that leaves two. `next` tries again.
     mutating func resize(to wanted: Int) throws(StoreError) {
+        self.wanted = wanted
         while segments.count + spares.count > wanted {
             if let spare = spares.popLast() {
                 try Directory.remove(sparePath(spare))
@@ -47,21 +56,28 @@ struct JournalFiles {
             }
         }
         while segments.count + spares.count < wanted {
-            let number = freeSpareNumber
-            let path = sparePath(number)
-            do throws(StoreError) {
-                let file = try File(path, O_RDWR | O_CREAT | O_TRUNC)
-                guard try prepare(file) else { throw .system(call: "fallocate", path: path, code: ENOSPC) }
-            } catch {
-                try Directory.remove(path)
-                guard error.code == ENOSPC, segments.count + spares.count >= 2 else { throw error }
+            do throws(StoreError) { try addSpare() } catch {
+                guard [ENOSPC, EDQUOT, EFBIG].contains(error.code) else { throw error }
                 if segments.count + spares.count > 2, let last = spares.popLast() {
                     try Directory.remove(sparePath(last))
                 }
                 return
             }
-            spares.append(number)
         }
+    }
+
+    private mutating func addSpare() throws(StoreError) {
+        let number = freeSpareNumber
+        let path = sparePath(number)
+        try Directory.make(directory)
+        do throws(StoreError) {
+            let file = try File(path, O_RDWR | O_CREAT | O_TRUNC)
+            guard try prepare(file) else { throw .system(call: "fallocate", path: path, code: ENOSPC) }
+        } catch {
+            try Directory.remove(path)
+            throw error
+        }
+        spares.append(number)
     }
 
     /// Gives a file its size and its space. False when there is no room.
@@ -77,9 +93,26 @@ struct JournalFiles {
     }
 
     /// A file for the next segment, named so, with no sound block at its beginning: a spare, or else the oldest segment.
+    ///
+    /// Files that somebody has removed are left out, and made anew one by one.
     mutating func next() throws(StoreError) -> File {
-        let number = (segments.last ?? 0) + 1
-        let old = spares.first.map { sparePath($0) } ?? JournalFiles.path(segments.first ?? 0, in: directory)
+        while true {
+            if segments.count + spares.count < wanted {
+                do throws(StoreError) { try addSpare() } catch {
+                    // The ring goes round with what it has.
+                    guard !(segments.isEmpty && spares.isEmpty) else { throw error }
+                }
+            }
+            do throws(StoreError) { return try reuseOldest() } catch {
+                guard error.code == ENOENT else { throw error }
+                if spares.isEmpty { segments.removeFirst() } else { spares.removeFirst() }
+            }
+        }
+    }
+
+    private mutating func reuseOldest() throws(StoreError) -> File {
+        let number = highest + 1
+        let old = spares.first.map { sparePath($0) } ?? JournalFiles.path(segments[0], in: directory)
         let file = try File(old, O_RDWR)
         // The order matters to readers and to a crash: first the old content is no segment any more, then the name.
         try file.write([UInt8](repeating: 0, count: BlockHeader.size), at: 0)
@@ -88,6 +121,7 @@ struct JournalFiles {
         try move(old, to: new)
         if spares.isEmpty { segments.removeFirst() } else { spares.removeFirst() }
         segments.append(number)
+        highest = number
         return try File(new, O_RDWR)
     }
 

@@ -13,9 +13,16 @@ public struct JournalReader: ~Copyable {
 
     private var cursor = BlockCursor()
     private var segments: [Segment] = []
+    private let onSegment: () -> Void
 
     /// Opens nothing yet: the directory is looked at with every request.
-    public init(directory: String) { self.directory = directory }
+    ///
+    /// - Parameter onSegment: called after each segment that was opened or looked at: a first request reads the whole
+    ///   journal, and on a machine that is short of time the thread's progress must show meanwhile.
+    public init(directory: String, onSegment: @escaping () -> Void = {}) {
+        self.directory = directory
+        self.onSegment = onSegment
+    }
 
     /// Gives records of a stream from a key on, across epochs, as far as the journal goes.
     ///
@@ -130,11 +137,13 @@ public struct JournalReader: ~Copyable {
             // Nil: it was renamed just now, or is just being begun and has nothing yet.
             guard let part = try IndexedPart(path, cursor: &cursor) else { continue }
             segments.append(Segment(number: number, part: part))
+            onSegment()
         }
         for segment in segments where !segment.part.complete {
             let complete = numbers.last != segment.number
             try segment.part.extend(to: nil, passDamage: complete, cursor: &cursor)
             segment.part.complete = complete
+            onSegment()
         }
     }
 }

@@ -1,22 +1,4 @@
-public import Ticks
-
-/// How far a stream has come: the last record's key and its two times.
-public struct StreamPosition: Sendable, Equatable {
-    public var key: TickKey
-    /// `Tick.noEventTime` where the record has none.
-    public var tsEventNanos: Int64
-    public var tsRecvNanos: Int64
-
-    public init(key: TickKey, tsEventNanos: Int64, tsRecvNanos: Int64) {
-        self.key = key
-        self.tsEventNanos = tsEventNanos
-        self.tsRecvNanos = tsRecvNanos
-    }
-
-    public init(_ tick: Tick) {
-        self.init(key: tick.key, tsEventNanos: tick.tsEventNanos, tsRecvNanos: tick.tsRecvNanos)
-    }
-}
+internal import Ticks
 
 /// The first block of every part: each stream's last key in all that was written before this part. 32 bytes an entry:
 ///
@@ -29,8 +11,8 @@ public struct StreamPosition: Sendable, Equatable {
 ///         16    8 ts_event
 ///         24    8 ts_recv
 ///
-/// In a journal one entry has con_id 0 and kind 0: its key is (first epoch that this journal has known, 0). All that was
-/// numbered from that epoch on went through this journal.
+/// In a journal one entry has con_id 0 and kind 0: its key is (first epoch that this journal vouches for, 0). All that
+/// was numbered from that epoch on went through this journal.
 struct KeyTable: Equatable {
     static let entrySize = 32
 

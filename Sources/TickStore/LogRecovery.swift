@@ -9,6 +9,8 @@ public struct LogRecovery: Sendable {
     public var findings: [LogFinding] = []
     /// The newest part, nil in an empty directory.
     public var lastPart: PartName?
+    /// The hour of the newest part, or of the newest segment where there is no part: the next one is not earlier.
+    public var lastHour: Int64?
     /// Sound records in the parts that were read.
     public var records: UInt64 = 0
     /// Old parts that could not be made durable now: of these only what was known to be durable counts.
@@ -21,10 +23,14 @@ public struct LogRecovery: Sendable {
     /// says so in its slots. Changes no part. Makes the directory if it is missing.
     ///
     /// Owner: the recorder, before it begins a part of its own; nobody else writes meanwhile.
-    public init(directory: String) throws(StoreError) {
+    ///
+    /// - Parameter ticksDirectory: of the sealed segments: they tell how far the streams are where no part of the log has a
+    ///   sound table, because all older ones are sealed and gone, or because there is no part at all.
+    public init(directory: String, ticksDirectory: String? = nil) throws(StoreError) {
         try Directory.make(directory)
         let parts = try PartName.list(directory)
         lastPart = parts.last
+        lastHour = lastPart?.hour
         var cursor = BlockCursor()
         for part in parts.reversed() {
             let scan = try recover(part.path(in: directory), &cursor)
@@ -33,8 +39,13 @@ public struct LogRecovery: Sendable {
             positions.merge(scan.positions) { $0.key < $1.key ? $1 : $0 }
             guard let table = scan.table else { continue }
             positions.merge(table.positions) { $0.key < $1.key ? $1 : $0 }
-            break
+            return
         }
+        guard let ticksDirectory else { return }
+        if lastHour == nil { lastHour = try SegmentName.list(ticksDirectory: ticksDirectory).map(\.hour).max() }
+        let sealed = try SegmentPositions(ticksDirectory: ticksDirectory)
+        positions.merge(sealed.positions) { $0.key < $1.key ? $1 : $0 }
+        findings += sealed.findings
     }
 
     private mutating func recover(_ path: String, _ cursor: inout BlockCursor) throws(StoreError) -> PartScan {
@@ -42,19 +53,27 @@ public struct LogRecovery: Sendable {
         let slotsPath = PartName.durablePath(ofLog: path)
         // Above the known durable offset memory may hold what the disk does not: after a failed fdatasync the kernel
         // keeps such pages and calls them clean. Sync what is dirty, then drop the pages, so that the scan reads the disk.
-        let known = try DurableSlots.read(slotsPath, partID: nil).durableTo
+        let reading = try DurableSlots.read(slotsPath, partID: nil)
+        let known = reading.durableTo
         var limit = UInt64.max
         do throws(StoreError) { try file.syncData() } catch {
             failures.append(error)
             limit = known
         }
         let pageStart = known & ~4095
-        posix_fadvise(file.descriptor, off_t(pageStart), 0, POSIX_FADV_DONTNEED)
+        posix_fadvise(file.descriptor, off_t(clamping: pageStart), 0, POSIX_FADV_DONTNEED)
         let scan = try PartScan(path, cursor: &cursor, file: file, slotsPath: slotsPath, limit: limit)
-        guard let partID = scan.partID, scan.validEnd > scan.durableTo || scan.durableTo > known else { return scan }
+        // Also that nothing in a part counts has to be said: behind a damaged beginning may stand what was never durable.
+        let partID = scan.partID ?? DurableSlots.anyPartID
         do throws(StoreError) {
+            // Into a sector that can't be read nothing can be written either.
+            if reading.isDamaged { try Directory.remove(slotsPath) }
             var slots = try DurableSlots(slotsPath, partID: partID)
+            // This once they are synced, and written before also when they say the right thing already: the part is
+            // finished, only they tell readers where it ends, and after a failed sync the kernel calls their page clean.
             try slots.write(max(scan.validEnd, scan.durableTo))
+            try slots.sync()
+            try Directory.sync(PartName.directory(of: path))
         } catch {
             // Readers would not be told of what lies above: it is fetched again instead.
             failures.append(error)

@@ -4,13 +4,16 @@ internal import Ticks
 /// Walks the parts of a log from the oldest to the newest, block by block, never past what is durable, while the
 /// recorder may be writing, rolling and removing parts.
 ///
-/// Sealed segments will stand in front of it as a second source of the same shape.
+/// It reads from a list of parts that its owner has it make (`Step.list`): sealed segments have to be looked at between
+/// the making of a list and the reading of its parts, see `RecordSource`.
 struct LogSource: ~Copyable {
     enum Step {
         /// A part begins; its table, nil when its first block is damaged.
         case part(path: String, KeyTable?)
         /// Records in the order of commit, valid until the next step.
         case records(UnsafeBufferPointer<Tick>)
+        /// The list of parts has to be made, or made anew: the caller calls `list`.
+        case list
         case end
     }
 
@@ -25,6 +28,11 @@ struct LogSource: ~Copyable {
     private var partID: UInt32?
     /// The part being read, or read last.
     private var part: PartName?
+    /// The parts as listed last.
+    private var names: [PartName] = []
+    private var needsList = true
+    /// True when the list was made after the last part of the list before had been read.
+    private var isFinalList = false
     /// True when a listing made before the part's limit was read shows a later part: the limit is final.
     private var superseded = false
     private var fileDone = false
@@ -66,6 +74,24 @@ struct LogSource: ~Copyable {
         }
     }
 
+    /// Where the log ended: the last part read and how far it was durable. Nil unless it is one that grows.
+    var end: (path: String, offset: UInt64)? {
+        guard fileDone, case .directory(let directory) = origin, let part else { return nil }
+        return (part.path(in: directory), cursor.limit)
+    }
+
+    /// Makes the list of parts. Returns the hour of the oldest one that is still to be read: segments of earlier hours are
+    /// not going to change. A missing directory has no parts.
+    mutating func list() throws(StoreError) -> Int64? {
+        guard case .directory(let directory) = origin else { return nil }
+        do throws(StoreError) { names = try PartName.list(directory) } catch {
+            guard error.code == ENOENT else { throw error }
+            names = []
+        }
+        needsList = false
+        return part?.hour ?? names.first?.hour
+    }
+
     /// The next block of records below the limit, nil at the limit.
     private mutating func nextBlock(_ file: File) throws(StoreError) -> UnsafeBufferPointer<Tick>? {
         while cursor.offset < cursor.limit {
@@ -94,36 +120,50 @@ struct LogSource: ~Copyable {
         superseded = try PartName.list(directory).contains { part < $0 }
         // Without a follower this is the log's end as it was when the reader came here: a running log has no other.
         guard superseded else { return false }
-        let limit = try limit(of: file, final: true)
+        guard let limit = try limit(of: file, final: true) else {
+            // Sealed and removed meanwhile: what is not read yet stands in segments now.
+            needsList = true
+            return false
+        }
         guard limit > cursor.limit else { return false }
         cursor.extend(limit: limit)
         return true
     }
 
-    /// Opens the next part. Nil when there is none.
+    /// Opens the next part of the list. Nil when there is none.
     private mutating func open() throws(StoreError) -> Step? {
         guard !fileDone else { return nil }
         switch origin {
         case .file(let path):
             return try open(path, final: true)
         case .directory(let directory):
-            while true {
-                let names = try PartName.list(directory)
-                let last = part
-                guard let name = names.first(where: { last == nil || last! < $0 }) else { return nil }
-                part = name
-                superseded = names.last != name
-                do throws(StoreError) {
-                    return try open(name.path(in: directory), final: superseded)
-                } catch {
-                    // Sealed and removed since the list was made: list again.
-                    guard error.code == ENOENT else { throw error }
-                }
+            guard !needsList else { return .list }
+            guard let name = names.first(where: { part == nil || part! < $0 }) else {
+                // What came after this list was made, or went: the next one shows it.
+                guard !isFinalList, !names.isEmpty else { return nil }
+                isFinalList = true
+                needsList = true
+                return .list
             }
+            let before = (part: part, superseded: superseded)
+            part = name
+            superseded = names.last != name
+            isFinalList = false
+            do throws(StoreError) {
+                if let step = try open(name.path(in: directory), final: superseded) { return step }
+            } catch {
+                guard error.code == ENOENT else { throw error }
+            }
+            // Sealed and removed since the list was made: its records stand in segments now.
+            file = nil
+            (part, superseded) = before
+            needsList = true
+            return .list
         }
     }
 
-    private mutating func open(_ path: String, final: Bool) throws(StoreError) -> Step {
+    /// Nil when the part was removed meanwhile.
+    private mutating func open(_ path: String, final: Bool) throws(StoreError) -> Step? {
         let file = try File(path, O_RDONLY)
         self.file = file
         partID = nil
@@ -137,25 +177,35 @@ struct LogSource: ~Copyable {
             // A damaged beginning of a part is a finding; any other file was never meant.
             if case .file = origin, try !cursor.resync(in: file, partID: nil) { throw .notALog(path: path) }
         }
-        let limit = try limit(of: file, final: final)
+        guard let limit = try limit(of: file, final: final) else { return nil }
+        // Recovery found that nothing in it counts, its beginning included: a power cut while it was begun.
+        if hasSlots, limit == 0 { table = KeyTable() }
         cursor.seek(to: table == nil ? 0 : min(cursor.offset, limit), limit: limit)
         bytesRead += cursor.offset
         return .part(path: path, table)
     }
 
-    /// How far the open part may be read.
-    private mutating func limit(of file: File, final: Bool) throws(StoreError) -> UInt64 {
+    /// How far the open part may be read; nil when it was removed, its slots perhaps with it.
+    private mutating func limit(of file: File, final: Bool) throws(StoreError) -> UInt64? {
         let path = file.path
         let size = try file.size()
         let slotsPath = PartName.durablePath(ofLog: path)
         let slots = try DurableSlots.read(slotsPath, partID: partID)
+        // The part goes first, then its slots: while it has its name, they were there.
+        if case .directory = origin, try file.isRemoved() { return nil }
         let durable = slots.durableTo
-        hasSlots = durable > 0
+        hasSlots = slots.isKnown
         if slots.isDamaged, !findings.contains(where: { $0.path == slotsPath }) {
             findings.append(LogFinding(meaning: .corruption, path: slotsPath, range: 0..<1024))
         }
+        // A part gets its slots before its first records: without them nobody knows what of the records was durable.
+        if case .directory = origin, !final, !slots.isKnown, !slots.isBlank, !slots.isDamaged, size > cursor.offset,
+            !findings.contains(where: { $0.path == slotsPath })
+        {
+            findings.append(LogFinding(meaning: .corruption, path: slotsPath, range: 0..<1024))
+        }
         // A finished part without slots, or with a damaged one, is read as far as it is sound.
-        if final, durable == 0 || slots.isDamaged { return size }
+        if final, !slots.isKnown || slots.isDamaged { return size }
         if durable > size {
             findings.append(LogFinding(meaning: .lostData, path: path, range: size..<durable))
         }

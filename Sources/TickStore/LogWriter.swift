@@ -103,6 +103,9 @@ public struct LogWriter: ~Copyable {
         return UInt64(block.count)
     }
 
+    /// False when no name leads to the file any more.
+    var isLinked: Bool { file.isLinked }
+
     /// Bytes that a block of this payload takes.
     public static func blockBytes(payloadBytes: Int) -> Int { BlockHeader.size + payloadBytes }
 
@@ -144,6 +147,14 @@ public struct LogWriter: ~Copyable {
             throw .system(call: "pwritev", path: path, code: code)
         }
         endOffset += UInt64(LogWriter.blockBytes(payloadBytes: bytes))
+    }
+
+    /// Makes it durable how far the part is durable: readers of a finished part go by its slots alone. The slot is written
+    /// anew each time: after a failed sync the kernel calls its page clean, and another sync alone would write nothing.
+    public mutating func finish() throws(StoreError) {
+        guard durableOffset > 0 else { return }
+        try slots?.write(durableOffset)
+        try slots?.sync()
     }
 
     /// Makes everything appended so far durable: fdatasync, then the slot that tells readers.

@@ -1,3 +1,4 @@
+internal import Glibc
 public import Ticks
 
 /// The recorder's open log: one file for all streams, in parts. One thread.
@@ -28,7 +29,7 @@ public struct OpenLog: ~Copyable {
         self.partBytes = partBytes
         positions = recovery.positions
         durablePositions = recovery.positions
-        lastHour = recovery.lastPart?.hour ?? .min
+        lastHour = recovery.lastHour ?? .min
         nextNumber = (recovery.lastPart?.number ?? 0) + 1
     }
 
@@ -56,15 +57,23 @@ public struct OpenLog: ~Copyable {
     }
 
     /// Begins a part. A healthy one is synced first, and what that made durable is reported as by `sync`. If the old part
-    /// has failed, `positions` falls back to `durablePositions` and everything above is to be written again.
+    /// has failed, `positions` falls back to `durablePositions` and everything above is to be written again; a part of
+    /// which nothing ever became durable is removed, so that a disk that fails for hours does not fill up with them.
     ///
     /// After an error (of the last sync, or of making the file) call it again, with backoff.
     public mutating func beginPart(
         nowNanos: Int64, reporting report: (StreamID, StreamPosition) -> Void = { _, _ in }
     ) throws(StoreError) {
         if partIsHealthy { try sync(reporting: report) }
+        try finishPart()
+        let abandoned = pathOfNothingDurable
         writer = nil
         part = nil
+        if let abandoned {
+            // If this fails it only stays where it is: nobody reads above what is durable.
+            unlink(PartName.durablePath(ofLog: abandoned))
+            unlink(abandoned)
+        }
         changed.removeAll(keepingCapacity: true)
         positions = durablePositions
         let name = PartName(hour: max(lastHour, hour(nowNanos)), number: nextNumber)
@@ -124,6 +133,25 @@ public struct OpenLog: ~Copyable {
             report(stream, position)
         }
         changed.removeAll(keepingCapacity: true)
+    }
+
+    /// Before another part follows. Of one that has failed too: what was durable in it stays so.
+    private mutating func finishPart() throws(StoreError) { try writer?.finish() }
+
+    /// False when the part's file has been removed: what is written now would be gone with the process.
+    public var partIsStillThere: Bool {
+        switch writer {
+        case .some(let writer): writer.isLinked
+        case .none: true
+        }
+    }
+
+    /// The failed part, when nothing in it was ever durable.
+    private var pathOfNothingDurable: String? {
+        switch writer {
+        case .some(let writer): writer.failed && writer.durableOffset == 0 ? writer.path : nil
+        case .none: nil
+        }
     }
 
     private func hour(_ nanos: Int64) -> Int64 { nanos.floorDivided(by: 3_600_000_000_000) }

@@ -2,7 +2,7 @@ internal import Glibc
 internal import Ticks
 
 /// The name of an open-log part: `<YYYY>-<MM>-<DD>T<HH>.<part>.log`, the UTC hour of its creation and a number that only
-/// rises. Parts are in the order of (hour, number).
+/// rises, of nine digits at most. Parts are in the order of (hour, number).
 public struct PartName: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// Hours since the Unix epoch.
     public let hour: Int64
@@ -16,7 +16,7 @@ public struct PartName: Sendable, Hashable, Comparable, CustomStringConvertible 
     /// Nil for any other file name.
     public init?(fileName: String) {
         let parts = fileName.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 3, parts[2] == "log", parts[1].count >= 4, let number = UInt32(parts[1]),
+        guard parts.count == 3, parts[2] == "log", (4...9).contains(parts[1].count), let number = UInt32(parts[1]),
             parts[0].utf8.count == 13
         else { return nil }
         let text = Array(parts[0].utf8)
@@ -50,11 +50,11 @@ public struct PartName: Sendable, Hashable, Comparable, CustomStringConvertible 
     public static func < (a: PartName, b: PartName) -> Bool { (a.hour, a.number) < (b.hour, b.number) }
 
     /// The parts in a directory, in order. Other names are passed over.
-    static func list(_ directory: String) throws(StoreError) -> [PartName] {
+    public static func list(_ directory: String) throws(StoreError) -> [PartName] {
         try Directory.names(directory).compactMap { PartName(fileName: $0) }.sorted()
     }
 
-    func path(in directory: String) -> String { directory + "/" + description }
+    public func path(in directory: String) -> String { directory + "/" + description }
 
     /// The file with the durable slots of a part.
     static func durablePath(ofLog path: String) -> String {

@@ -49,11 +49,12 @@ struct PartScan {
         // Sound blocks behind a tear belong to a write that the tear ended: they count for nothing. Seldom, so the
         // simple way: once more, up to the tear.
         if let tear = findings.first(where: { !$0.isAlarm }), validEnd > tear.range.lowerBound {
-            let (durable, all) = (durableTo, findings)
+            let (durable, all, id) = (durableTo, findings, partID)
             self = PartScan()
             try read(
                 path, cursor: &cursor, file: file, slotsPath: slotsPath, size: size, limit: tear.range.lowerBound)
             durableTo = durable
+            partID = id
             validEnd = tear.range.lowerBound
             findings =
                 all.filter { $0.range.lowerBound < tear.range.lowerBound } + [
@@ -83,7 +84,13 @@ struct PartScan {
             }
         }
         durableTo = max(durableTo, try DurableSlots.read(slotsPath, partID: partID).durableTo)
-        for range in bad {
+        // Damage up to the known durable offset may have a tear behind it: then sound blocks behind both count for nothing.
+        let known = durableTo
+        let parted = bad.flatMap { range in
+            range.lowerBound < known && known < range.upperBound && range.upperBound < limit
+                ? [range.lowerBound..<known, known..<range.upperBound] : [range]
+        }
+        for range in parted {
             if range.lowerBound >= durableTo {
                 findings.append(LogFinding(meaning: .tornTail, path: path, range: range))
             } else if range.upperBound < size || size >= durableTo {

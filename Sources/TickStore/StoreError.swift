@@ -1,4 +1,5 @@
 internal import Glibc
+public import Ticks
 
 /// What can go wrong with the files of the store.
 public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -12,6 +13,14 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case tooManyStreams(path: String, count: Int)
     /// The file is no tick log, or its beginning is damaged.
     case notALog(path: String)
+    /// The file is no segment, or its header or footer is damaged.
+    case notASegment(path: String)
+    /// Bytes of a segment that are not what was written there.
+    case damagedSegment(path: String, offset: UInt64)
+    /// Files came and went again and again while they were read.
+    case changing(path: String)
+    /// The caller gave a segment's writer a key that is not above the one before.
+    case keysDoNotRise(path: String, key: TickKey)
 
     /// The errno value, 0 where there is none.
     public var code: Int32 {
@@ -27,6 +36,10 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case .tooManyStreams(let path, let count):
             "\(path): \(count) streams are more than a key table holds (\(BlockHeader.maxTableEntries))"
         case .notALog(let path): "\(path): not a tick log, or its first block is damaged"
+        case .notASegment(let path): "\(path): not a sealed segment, or its header or footer is damaged"
+        case .damagedSegment(let path, let offset): "\(path): damaged at byte \(offset)"
+        case .changing(let path): "\(path): changes too fast to be read: try again"
+        case .keysDoNotRise(let path, let key): "\(path): the key \(key) is not above the one before"
         }
     }
 }

@@ -1,7 +1,9 @@
 public import Ticks
 
-/// Reads what is recorded, in bounded memory: of all streams or some, each record once, each stream in the order of its
-/// keys, never past what is durable, while the recorder may be running. One thread.
+/// Reads what is recorded, in bounded memory: of all streams or some, each record once, never past what is durable, while
+/// the recorder may be running, sealing and removing. One thread.
+///
+/// Each stream comes in the order of its keys; by default ticks that were healed later come where their gap is.
 public struct TickReader: ~Copyable {
     public enum Order: String, Sendable {
         /// By time: ticks healed later stand where their gap is.
@@ -28,6 +30,8 @@ public struct TickReader: ~Copyable {
             self.toNanos = toNanos
             self.order = order
         }
+
+        var window: TimeWindow { TimeWindow(fromNanos: fromNanos ?? .min, toNanos: toNanos ?? .max) }
     }
 
     /// Records of one stream with rising keys. A tick's `more` records stand in the same run.
@@ -38,23 +42,33 @@ public struct TickReader: ~Copyable {
     }
 
     private let selection: Selection
-    private var source: LogSource
+    private let window: TimeWindow
+    private var source: RecordSource
     private var block = UnsafeBufferPointer<Tick>(start: nil, count: 0)
     private var at = 0
+    /// The last key passed of each stream, given or not.
     private var last: [StreamID: TickKey] = [:]
+    /// Which runs of healed ticks stand where; nil in the order of arrival.
+    private var order: HealOrder?
 
     /// Reads a recording.
     ///
-    /// - Parameter stateDirectory: the recorder's; the open log is in `log` beneath.
-    public init(stateDirectory: String, _ selection: Selection = Selection()) {
+    /// - Parameter stateDirectory: the recorder's; segments are in `ticks`, the open log in `log` beneath.
+    public init(stateDirectory: String, _ selection: Selection = Selection()) throws(StoreError) {
         self.selection = selection
-        source = LogSource(directory: stateDirectory + "/log")
+        window = selection.window
+        order = selection.order == .time ? try HealOrder(stateDirectory: stateDirectory, selection) : nil
+        source = RecordSource(
+            stateDirectory: stateDirectory, .init(streams: selection.streams, window: selection.window))
     }
 
-    /// Reads one file: a part of the log or a segment of the journal.
-    public init(file: String, _ selection: Selection = Selection()) {
+    /// Reads one file: a sealed segment, a part of the log or a segment of the journal. The log and the journal come in the
+    /// order of arrival.
+    public init(file: String, _ selection: Selection = Selection()) throws(StoreError) {
         self.selection = selection
-        source = LogSource(file: file)
+        window = selection.window
+        order = selection.order == .time ? try HealOrder(segment: file, selection) : nil
+        source = try RecordSource(file: file, .init(streams: selection.streams, window: selection.window))
     }
 
     /// Damaged bytes that were passed over so far.
@@ -67,20 +81,23 @@ public struct TickReader: ~Copyable {
     /// The next run, nil at the end.
     public mutating func next() throws(StoreError) -> Run? {
         while true {
-            while at < block.count {
+            if let run = try order?.nextHealed(window) { return run }
+            if at < block.count {
                 if let run = nextInBlock() { return run }
+                continue
             }
-            switch try source.next() {
-            case .part: continue
+            switch try source.next(after: last) {
+            case .part, .segment: continue
             case .records(let ticks):
                 block = ticks
                 at = 0
-            case .end: return nil
+            case .end:
+                guard order?.beginRest() ?? false else { return nil }
             }
         }
     }
 
-    /// Takes the next run off the block; nil when nothing of it is wanted.
+    /// Takes the next run off the block; nil when nothing of it is wanted, or healed ticks come first.
     private mutating func nextInBlock() -> Run? {
         let start = at
         var end = TickRuns(ticks: block).runEnd(from: start)
@@ -92,26 +109,29 @@ public struct TickReader: ~Copyable {
             while first < end, block[first].key <= last { first += 1 }
         }
         guard first < end else { return nil }
-        if selection.fromNanos != nil || selection.toNanos != nil {
-            while first < end, !isSelected(first) { first = endOfTick(first, end) }
-            var stop = first
-            while stop < end, isSelected(stop) { stop = endOfTick(stop, end) }
-            end = stop
-            at = max(end, start + 1)
-            guard first < end else {
-                at = TickRuns(ticks: block).runEnd(from: start)
+        if order != nil {
+            switch order!.place(stream, UnsafeBufferPointer(rebasing: block[first..<end])) {
+            case .healedFirst:
+                at = first
                 return nil
+            case .passOver(let count):
+                at = first + count
+                last[stream] = block[at - 1].key
+                return nil
+            case .give(let count): end = first + count
             }
         }
+        if !window.isEverything {
+            var skipped = first
+            while skipped < end, !window.contains(block[skipped]) { skipped = endOfTick(skipped, end) }
+            var stop = skipped
+            while stop < end, window.contains(block[stop]) { stop = endOfTick(stop, end) }
+            (first, end) = (skipped, stop)
+        }
+        at = end
         last[stream] = block[end - 1].key
+        guard first < end else { return nil }
         return Run(stream: stream, ticks: UnsafeBufferPointer(rebasing: block[first..<end]))
-    }
-
-    private func isSelected(_ index: Int) -> Bool {
-        let tick = block[index]
-        let healed = tick.flags.contains(.healed) && tick.tsEventNanos != Tick.noEventTime
-        let time = healed ? tick.tsEventNanos : tick.tsRecvNanos
-        return time >= selection.fromNanos ?? .min && time < selection.toNanos ?? .max
     }
 
     /// Behind a tick and its `more` records.

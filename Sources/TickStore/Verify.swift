@@ -1,27 +1,37 @@
 internal import Glibc
 internal import Ticks
 
-/// Proves that a recording is sound: every checksum and count, and that each key of each stream is one record or covered
-/// by exactly one `lost`. Reads what readers may read (never past what is durable), while the recorder may be running.
-/// One thread; bounded memory.
+/// Proves that a recording is sound: every checksum, count, index and hash, and that each key of each stream is one record
+/// or covered by exactly one `lost`, across sealed segments and log. Reads what readers may read (never past what is
+/// durable), while the recorder may be running. One thread; bounded memory.
 public struct Verify: ~Copyable {
     private var report = VerifyReport()
-    private var source: LogSource
+    private var source: RecordSource
     private var last: [StreamID: TickKey] = [:]
     /// The last key of each stream in the part being read.
     private var inThisPart: [StreamID: TickKey] = [:]
     private var path = ""
+    /// The stream of the segment being read; nil in the log.
+    private var segment: StreamID?
+    /// True for a segment that was listed anew: what it has is known in part.
+    private var isAgain = false
+    /// The file that was found to repeat keys last.
+    private var repeatsTold: String?
 
-    /// Verifies the open log of a recording.
+    /// Verifies a recording.
     ///
-    /// - Parameter stateDirectory: the recorder's; the open log is in `log` beneath.
-    public init(stateDirectory: String) { source = LogSource(directory: stateDirectory + "/log") }
+    /// - Parameter stateDirectory: the recorder's; segments are in `ticks`, the open log in `log` beneath.
+    public init(stateDirectory: String) {
+        source = RecordSource(stateDirectory: stateDirectory, .init(verifies: true))
+    }
 
-    /// Verifies the parts in one directory.
-    public init(directory: String) { source = LogSource(directory: directory) }
+    /// Verifies the parts of a log in one directory, or the segments at any depth below it.
+    public init(directory: String) throws(StoreError) {
+        source = try RecordSource(directory: directory, .init(verifies: true))
+    }
 
-    /// Verifies one file: a part of the log or a segment of the journal.
-    public init(file: String) { source = LogSource(file: file) }
+    /// Verifies one file: a sealed segment, a part of the log or a segment of the journal.
+    public init(file: String) throws(StoreError) { source = try RecordSource(file: file, .init(verifies: true)) }
 
     /// Bytes of all files, as they are now.
     public func bytesTotal() throws(StoreError) -> UInt64 { try source.bytesTotal() }
@@ -32,9 +42,11 @@ public struct Verify: ~Copyable {
     public consuming func run(progress: (UInt64) -> Void = { _ in }) throws(StoreError) -> VerifyReport {
         var told: UInt64 = 0
         loop: while true {
-            switch try source.next() {
+            switch try source.next(after: last) {
             case .part(let path, let table):
                 begin(path, table)
+            case .segment(let path, let stream, let footer, let isAgain):
+                begin(segment: path, stream, footer, isAgain: isAgain)
             case .records(let ticks):
                 check(ticks)
                 if source.bytesRead - told >= 16 << 20 {
@@ -46,11 +58,24 @@ public struct Verify: ~Copyable {
         }
         report.bytes = source.bytesRead
         report.findings = source.findings
+        report.logEnd = source.logEnd.map { VerifyReport.LogEnd(path: $0.path, offset: $0.offset) }
         return report
+    }
+
+    private mutating func begin(segment path: String, _ stream: StreamID, _ footer: SegmentFooter?, isAgain: Bool) {
+        self.path = path
+        self.isAgain = isAgain
+        segment = stream
+        inThisPart.removeAll(keepingCapacity: true)
+        report.files += 1
+        if let name = SegmentName(path: path), name.stream != stream {
+            problem("\(path): holds \(stream), which is another stream's place")
+        }
     }
 
     private mutating func begin(_ path: String, _ table: KeyTable?) {
         self.path = path
+        segment = nil
         inThisPart.removeAll(keepingCapacity: true)
         report.files += 1
         guard let table else { return problem("\(path): the first block is damaged") }
@@ -68,7 +93,9 @@ public struct Verify: ~Copyable {
         var start = 0
         while start < ticks.count {
             let end = runs.runEnd(from: start)
-            if let stream = ticks[start].stream {
+            if let segment, ticks[start].stream != segment {
+                problem("\(path): record \(ticks[start].key) is none of \(segment)")
+            } else if let stream = ticks[start].stream {
                 check(UnsafeBufferPointer(rebasing: ticks[start..<end]), of: stream)
             } else {
                 problem("\(path): record \(ticks[start].key) of contract \(ticks[start].conId) names no stream")
@@ -85,13 +112,17 @@ public struct Verify: ~Copyable {
         for tick in run {
             if tick.key <= inPart { problem("\(path): \(stream): record \(tick.key) comes after \(inPart)") }
             inPart = max(inPart, tick.key)
-            // An earlier part may end with records whose fdatasync failed: they were written again.
+            // An earlier part may end with records whose fdatasync failed: they were written again. And what is sealed
+            // may stand in the log for a moment longer.
             if tick.key <= previous {
-                state.repeated += 1
+                if segment == nil || isAgain { state.repeated += 1 } else { twice(tick.key, stream, &state) }
                 continue
             }
             let first = firstKeyCovered(by: tick)
-            if let hole = Verify.hole(after: previous, before: first) {
+            // Retention takes a stream's oldest segments: what is left begins anywhere.
+            let isBeginning = segment != nil && previous == .zero
+            if isBeginning { state.beginsAt = first.seq > 1 ? first : nil }
+            if !isBeginning, let hole = Verify.hole(after: previous, before: first) {
                 state.missingRanges += 1
                 list(KeyRange(stream: stream, first: hole, last: TickKey(rawValue: first.rawValue - 1)))
             } else if first <= previous {
@@ -108,12 +139,7 @@ public struct Verify: ~Copyable {
     }
 
     /// The first key that a record stands for: its own, or where the range of a `lost` begins.
-    private func firstKeyCovered(by tick: Tick) -> TickKey {
-        guard tick.kindByte == TickKind.marker.rawValue, let marker = tick.marker, marker.event == .lost,
-            marker.ref <= tick.key
-        else { return tick.key }
-        return marker.ref
-    }
+    private func firstKeyCovered(by tick: Tick) -> TickKey { SegmentMender.firstKeyCovered(by: tick) }
 
     /// The first key that is missing between two keys; nil when the second follows the first.
     static func hole(after previous: TickKey, before next: TickKey) -> TickKey? {
@@ -134,10 +160,15 @@ public struct Verify: ~Copyable {
         if tick.kind?.isMarketData == true { state.ticks += 1 }
         guard tick.kindByte == TickKind.marker.rawValue else { return }
         state.markers += 1
-        guard tick.marker?.event == .lost else { return }
+        guard let marker = tick.marker, marker.event == .lost else { return }
         state.lostRanges += 1
-        if report.lost.count < VerifyReport.maxListed {
-            report.lost.append(KeyRange(stream: stream, first: first, last: tick.key))
+        let range = KeyRange(stream: stream, first: first, last: tick.key)
+        if report.lost.count < VerifyReport.maxListed { report.lost.append(range) }
+        guard marker.text.elementsEqual(Repair.lostText.utf8) else { return }
+        if report.lostToDamage.count < VerifyReport.maxListed {
+            report.lostToDamage.append(range)
+        } else {
+            report.moreLostToDamage += 1
         }
     }
 
@@ -151,6 +182,14 @@ public struct Verify: ~Copyable {
                     : "\(path): \(stream): the record before \(tick.key) is not completed")
         }
         chain = tick.flags.contains(.moreFollows)
+    }
+
+    /// A key that two segments have: said once a file.
+    private mutating func twice(_ key: TickKey, _ stream: StreamID, _ state: inout VerifyReport.Stream) {
+        state.repeated += 1
+        if let told = repeatsTold, told == path { return }
+        repeatsTold = path
+        problem("\(path): \(stream): record \(key) stands in an earlier segment too")
     }
 
     private mutating func missing(_ stream: StreamID, _ first: TickKey, _ last: TickKey) {

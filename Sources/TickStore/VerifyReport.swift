@@ -26,6 +26,14 @@ public struct VerifyReport: Sendable {
         public var lastKey: TickKey = .zero
         public var firstRecvNanos: Int64 = 0
         public var lastRecvNanos: Int64 = 0
+        /// Set when the oldest segment does not begin with the first key of an epoch: older hours were removed.
+        public var beginsAt: TickKey?
+    }
+
+    /// A part of the log that was still growing, and how far it was durable.
+    public struct LogEnd: Sendable, Equatable {
+        public var path: String
+        public var offset: UInt64
     }
 
     /// At most this many ranges and problems are kept one by one; the streams' counts go on.
@@ -36,6 +44,9 @@ public struct VerifyReport: Sendable {
     public var streams: [StreamID: Stream] = [:]
     /// Keys that the recorder wrote down as lost: no fault of the files.
     public var lost: [KeyRange] = []
+    /// Those of them that `repair` wrote down because a file was damaged.
+    public var lostToDamage: [KeyRange] = []
+    public var moreLostToDamage: UInt64 = 0
     /// Keys that are neither a record nor lost. A fault.
     public var missing: [KeyRange] = []
     /// Bytes that can't be read. Torn tails are none.
@@ -44,6 +55,9 @@ public struct VerifyReport: Sendable {
     public var problems: [String] = []
     /// Problems beyond `maxListed`.
     public var moreProblems: UInt64 = 0
+
+    /// Where the log ended; on a live system it goes on behind that. Nil for files and directories.
+    public var logEnd: LogEnd?
 
     public init() {}
 
@@ -64,6 +78,14 @@ public struct VerifyReport: Sendable {
             writer.field("bytes", bytes)
             writer.field("records", records)
             writer.field("ticks", ticks)
+            if let logEnd {
+                writer.field("log_end") { writer in
+                    writer.object { writer in
+                        writer.field("path", logEnd.path)
+                        writer.field("offset", logEnd.offset)
+                    }
+                }
+            }
             writer.field("streams") { writer in
                 writer.object { writer in
                     for (id, stream) in streams.sorted(by: { $0.key < $1.key }) {
@@ -100,6 +122,7 @@ public struct VerifyReport: Sendable {
             writer.field("missing_ranges", stream.missingRanges)
             writer.field("repeated", stream.repeated)
             writer.field("first", stream.firstKey.rawValue)
+            if let begins = stream.beginsAt { writer.field("begins_at", begins.rawValue) }
             writer.field("last", stream.lastKey.rawValue)
             writer.field("first_ts_recv", Timestamp.text(stream.firstRecvNanos))
             writer.field("last_ts_recv", Timestamp.text(stream.lastRecvNanos))

@@ -111,12 +111,14 @@ import Testing
     @Test(
         arguments: [
             ([], 64, "a command is missing"), (["stauts"], 64, "did you mean 'status'?"),
-            (["gaps"], 64, "not built yet"),
+            (["doctor"], 64, "not built yet"),
             (["alert", "test"], 64, "not built yet"), (["up", "--for", "soon"], 64, "not a duration"),
             (["up", "--simulator", "x"], 64, "goes with --simulate"), (["config"], 64, "a word is missing"),
             (["config", "chekc"], 64, "unknown word 'chekc'"),
             (["status", "--root", "/tmp/ibop-none"], 2, "nothing runs"),
             (["config", "check", "/nowhere"], 78, "can't be read"),
+            (["explain", "", "10m", "--root", "/tmp/ibop-none"], 64, "'' is no stream"),
+            (["explain", "@", "10m", "--root", "/tmp/ibop-none"], 64, "'@' is no stream"),
         ] as [([String], Int32, String)]) func theOperatorsMistakesAreOneLine(
             arguments: [String], status: Int32, says: String
         )

@@ -29,7 +29,9 @@ enum Programs {
     /// The variables of a clean run: nothing of the caller's configuration, any port for the health pages.
     static func environment(_ more: [String: String] = [:]) -> [String: String] {
         var variables = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "IB_STREAM_WATCHDOG_HTTP": "127.0.0.1:0"]
-        for name in ["HOME", "LD_LIBRARY_PATH"] { variables[name] = ProcessInfo.processInfo.environment[name] }
+        for name in ["HOME", "LD_LIBRARY_PATH", "TSAN_OPTIONS", "ASAN_OPTIONS"] {
+            variables[name] = ProcessInfo.processInfo.environment[name]
+        }
         return variables.merging(more) { _, new in new }
     }
 

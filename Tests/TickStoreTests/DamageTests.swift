@@ -55,7 +55,7 @@ import Ticks
                 #expect(recovery.positions[quotes]?.key.seq == (whole ? 30 : 20))
                 #expect(recovery.findings.allSatisfy { !$0.isAlarm })
                 #expect(recovery.findings.isEmpty == (whole || damaged.count == sample.ends[2]))
-                let (all, findings) = try TickReader.all(TickReader(stateDirectory: sample.directory.path))
+                let (all, findings) = try TickReader.all(try TickReader(stateDirectory: sample.directory.path))
                 #expect(all[quotes] == ticks(quotes, 1...(whole ? 30 : 20)) && findings.isEmpty)
             }
         }
@@ -95,7 +95,20 @@ import Ticks
         #expect(recovery.positions[quotes]?.key.seq == 10)
         #expect(recovery.findings.map(\.meaning) == [.tornTail])
         #expect(recovery.findings[0].range == UInt64(sample.ends[1])..<UInt64(sample.bytes.count))
-        #expect(try TickReader.all(TickReader(stateDirectory: sample.directory.path)).ticks[quotes]?.count == 10)
+        #expect(try TickReader.all(try TickReader(stateDirectory: sample.directory.path)).ticks[quotes]?.count == 10)
+    }
+
+    @Test func aTearBehindDamageIsATear() throws {
+        // Block 1 was durable and is damaged, block 2 was never written, block 3 was.
+        let sample = try Sample(durableBlocks: 1)
+        var damaged = sample.bytes
+        damaged[sample.ends[0] + 40] ^= 1
+        for at in sample.ends[1]..<sample.ends[2] { damaged[at] = 0 }
+        try sample.replace(damaged)
+        let recovery = try sample.recover()
+        #expect(recovery.positions[quotes] == nil)
+        #expect(recovery.findings.map(\.meaning) == [.corruption, .tornTail])
+        #expect(recovery.findings.map(\.range.lowerBound) == [UInt64(sample.ends[0]), UInt64(sample.ends[1])])
     }
 
     @Test func aLaterBlockProvesWhatWasDurableEvenWithoutSlots() throws {
@@ -132,7 +145,7 @@ import Ticks
             try sample.replace(damaged)
             let report = try Verify(stateDirectory: sample.directory.path).run()
             #expect(!report.isSound, "bit \(bit)")
-            let (all, findings) = try TickReader.all(TickReader(stateDirectory: sample.directory.path))
+            let (all, findings) = try TickReader.all(try TickReader(stateDirectory: sample.directory.path))
             #expect(!findings.isEmpty, "bit \(bit)")
             for (stream, given) in all { #expect(given.allSatisfy { original[stream]!.contains($0) }, "bit \(bit)") }
             let recovery = try sample.recover()
@@ -148,7 +161,31 @@ import Ticks
             try write(damaged, to: DamageTests.slotsPath(sample.log))
             #expect(try !Verify(stateDirectory: sample.directory.path).run().isSound, "bit \(bit)")
             #expect(try sample.recover().positions[quotes]?.key.seq == 30)
+            let reading = try DurableSlots.read(DamageTests.slotsPath(sample.log), partID: nil)
+            #expect(!reading.isDamaged && reading.durableTo == UInt64(sample.bytes.count))
         }
+    }
+
+    /// Memory that is not there reads as a bad sector does.
+    @Test func slotsThatCanNotBeReadAreDamagedAndMadeAnew() throws {
+        let sample = try Sample(durableBlocks: 3)
+        let path = DamageTests.slotsPath(sample.log)
+        try FileManager.default.removeItem(atPath: path)
+        try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "/proc/self/mem")
+        let report = try Verify(stateDirectory: sample.directory.path).run()
+        #expect(report.findings.map(\.path) == [path])
+        #expect(try sample.recover().positions[quotes]?.key.seq == 30)
+        #expect(try Verify(stateDirectory: sample.directory.path).run().isSound)
+    }
+
+    /// As a process leaves it that dies between its first append and its first sync.
+    @Test func aPartInWhichNothingWasDurableYetIsSound() throws {
+        let directory = try TemporaryDirectory()
+        var log = try OpenLog.recovering(directory.file("log"))
+        try log.append(ticks(quotes, 1...5))
+        let report = try Verify(stateDirectory: directory.path).run()
+        #expect(report.isSound, "\(report.findings)")
+        #expect(try LogRecovery(directory: directory.file("log")).positions[quotes]?.key.seq == 5)
     }
 
     @Test func aPartThatIsMissingIsMissed() throws {
@@ -166,6 +203,19 @@ import Ticks
             report.missing == [
                 KeyRange(stream: quotes, first: TickKey(epoch: 100, seq: 6), last: TickKey(epoch: 100, seq: 10))
             ])
+    }
+
+    /// The newest part is read as far as its slots say; without them it is not silently taken for an empty one.
+    @Test func theNewestPartWithoutItsSlotsIsFound() throws {
+        let directory = try TemporaryDirectory()
+        var log = try OpenLog.recovering(directory.file("log"))
+        #expect(try Verify(stateDirectory: directory.path).run().isSound)
+        try withPieces([ticks(quotes, 1...5)]) { try log.append($0) }
+        try log.sync()
+        let part = try #require(try PartName.list(directory.file("log")).last).path(in: directory.file("log"))
+        try FileManager.default.removeItem(atPath: DamageTests.slotsPath(part))
+        let report = try Verify(stateDirectory: directory.path).run()
+        #expect(!report.isSound && report.findings.map(\.path) == [DamageTests.slotsPath(part)])
     }
 
     @Test func eachKeyIsOneRecordOrLost() throws {

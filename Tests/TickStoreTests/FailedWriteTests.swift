@@ -30,7 +30,8 @@ import Ticks
             try log.append(ticks(quotes, 101...110))
             try log.sync()
             #expect(
-                try TickReader.all(TickReader(stateDirectory: directory.path)).ticks[quotes] == ticks(quotes, 1...110))
+                try TickReader.all(try TickReader(stateDirectory: directory.path)).ticks[quotes]
+                    == ticks(quotes, 1...110))
             #expect(try Verify(stateDirectory: directory.path).run().isSound)
             #expect(try LogRecovery(directory: path).positions[quotes]?.key.seq == 110)
         }

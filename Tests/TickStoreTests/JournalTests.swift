@@ -53,6 +53,23 @@ import Ticks
         #expect(try reader.page(other, from: TickKey(epoch: 100, seq: 1)).0.goneFirst == nil)
     }
 
+    /// A first request reads the whole journal; without a sign of life the watchdog takes that for a hang on a slow machine,
+    /// and every new process would have to begin with it again.
+    @Test func aFirstRequestShowsItsProgressWithEverySegment() throws {
+        let directory = try TemporaryDirectory()
+        var journal = try Journal(directory: directory.path, sizeBytes: 4 * small, segmentBytes: small)
+        try journal.begin(epoch: 100)
+        for start in stride(from: UInt32(1), through: 2901, by: 100) {
+            try journal.append(ticks(quotes, start...(start + 99)))
+        }
+        let segments = try directory.logs().count
+        #expect(segments >= 3)
+        var calls = 0
+        var reader = JournalReader(directory: directory.path, onSegment: { calls += 1 })
+        _ = try reader.page(quotes, from: .zero)
+        #expect(calls >= 2 * segments)
+    }
+
     @Test func aRestartGoesOnInANewEpoch() throws {
         let directory = try TemporaryDirectory()
         do {
@@ -96,6 +113,24 @@ import Ticks
         #expect(try reader.page(quotes, from: .zero).1.count == 3)
         #expect(try reader.page(quotes, from: TickKey(epoch: 200, seq: 0)).1.count == 3)
         #expect(try reader.page(trades, from: TickKey(epoch: 200, seq: 1)).0.goneFirst == nil)
+    }
+
+    @Test func epochsOfSomebodyElseEndWhatAJournalVouchesFor() throws {
+        let directory = try TemporaryDirectory()
+        var journal = try journal(directory.path)
+        try journal.begin(epoch: 100)
+        try journal.append(ticks(quotes, 1...3))
+        // A recorder had keys of epoch 150: above ours, and not from here.
+        try journal.begin(epoch: 151, followsOthers: true)
+        try journal.append(ticks(quotes, epoch: 151, 1...2))
+        var reader = JournalReader(directory: directory.path)
+        #expect(try reader.page(quotes, from: TickKey(epoch: 150, seq: 8)).0 == .gone(TickKey(epoch: 151, seq: 1)))
+        // From there on it has everything, also for the next connector.
+        journal = try self.journal(directory.path)
+        try journal.begin(epoch: 152)
+        try journal.append(ticks(quotes, epoch: 152, 1...1))
+        #expect(try reader.page(quotes, from: TickKey(epoch: 151, seq: 3)).1 == ticks(quotes, epoch: 152, 1...1))
+        #expect(try reader.page(quotes, from: TickKey(epoch: 150, seq: 8)).0 == .gone(TickKey(epoch: 151, seq: 1)))
     }
 
     @Test func anotherRunOfTheMachineEndsWhatAJournalVouchesFor() throws {

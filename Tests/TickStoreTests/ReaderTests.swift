@@ -11,10 +11,10 @@ import Ticks
         try log.append(ticks(quotes, 1...5), ticks(trades, 1...2))
         try log.sync()
         try log.append(ticks(quotes, 6...9))
-        var all = try TickReader.all(TickReader(stateDirectory: directory.path)).ticks
+        var all = try TickReader.all(try TickReader(stateDirectory: directory.path)).ticks
         #expect(all == [quotes: ticks(quotes, 1...5), trades: ticks(trades, 1...2)])
         try log.sync()
-        all = try TickReader.all(TickReader(stateDirectory: directory.path, .init(streams: [quotes]))).ticks
+        all = try TickReader.all(try TickReader(stateDirectory: directory.path, .init(streams: [quotes]))).ticks
         #expect(all == [quotes: ticks(quotes, 1...9)])
     }
 
@@ -34,7 +34,7 @@ import Ticks
         try again.append(ticks(quotes, 6...12))
         try again.sync()
         #expect(
-            try TickReader.all(TickReader(stateDirectory: directory.path)).ticks == [quotes: ticks(quotes, 1...12)])
+            try TickReader.all(try TickReader(stateDirectory: directory.path)).ticks == [quotes: ticks(quotes, 1...12)])
         let report = try Verify(stateDirectory: directory.path).run()
         #expect(report.isSound && report.ticks == 12)
     }
@@ -51,21 +51,21 @@ import Ticks
         try log.append(run)
         try log.sync()
         let all = try TickReader.all(
-            TickReader(
+            try TickReader(
                 stateDirectory: directory.path,
                 .init(fromNanos: someNanos + 2_000, toNanos: someNanos + 4_000))
         ).ticks
         // 2 and 3 by receipt, 4 because it completes 3, 7 by its event time.
         #expect(all[quotes]?.map(\.seq) == [2, 3, 4, 7])
         #expect(
-            try TickReader.all(TickReader(stateDirectory: directory.path, .init(fromNanos: .max))).ticks.isEmpty)
+            try TickReader.all(try TickReader(stateDirectory: directory.path, .init(fromNanos: .max))).ticks.isEmpty)
     }
 
     @Test func aReaderKeepsUpWithAWriterThatRolls() throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("log")
         var log = try OpenLog.recovering(path, partBytes: 16 << 10)
-        var reader = TickReader(stateDirectory: directory.path)
+        var reader = try TickReader(stateDirectory: directory.path)
         var history = LogHistory(directory: path)
         var want = TickKey.zero
         var written: UInt32 = 0
@@ -150,7 +150,7 @@ import Ticks
             try log.beginPart(nowNanos: someNanos)
         }
         let names = try PartName.list(path)
-        var reader = TickReader(stateDirectory: directory.path)
+        var reader = try TickReader(stateDirectory: directory.path)
         #expect(try reader.next()?.ticks.first?.seq == 1)
         for name in names[0...1] { try FileManager.default.removeItem(atPath: name.path(in: path)) }
         var seqs: [UInt32] = []
@@ -189,5 +189,41 @@ import Ticks
         #expect(
             try history.firstKey(of: trades, receivedFromNanos: someNanos + 3_500) == TickKey(epoch: 100, seq: 4))
         #expect(try history.firstKey(of: trades, receivedFromNanos: someNanos + 7_000) == nil)
+    }
+
+    /// Repair knows no time for what it puts into a table.
+    @Test func aTableWithoutATimeRulesNothingOut() throws {
+        let directory = try TemporaryDirectory()
+        var log = try OpenLog.recovering(directory.path)
+        try log.append(ticks(quotes, 1...10))
+        try log.sync()
+        var recovery = try LogRecovery(directory: directory.path)
+        recovery.positions[quotes]?.tsRecvNanos = 0
+        log = OpenLog(directory: directory.path, recovery: recovery)
+        try log.beginPart(nowNanos: someNanos)
+        try log.append(ticks(quotes, 11...20))
+        try log.sync()
+        var history = LogHistory(directory: directory.path)
+        #expect(
+            try history.firstKey(of: quotes, receivedFromNanos: someNanos + 5_000) == TickKey(epoch: 100, seq: 5))
+    }
+
+    @Test func aPartThatCouldNotBeReadOnceIsReadLater() throws {
+        let directory = try TemporaryDirectory()
+        var log = try OpenLog.recovering(directory.path)
+        try log.append(ticks(quotes, 1...10))
+        try log.sync()
+        let slots = PartName.durablePath(ofLog: log.part!.path(in: directory.path))
+        try log.beginPart(nowNanos: someNanos)
+        try log.append(ticks(quotes, 11...20))
+        try log.sync()
+        var history = LogHistory(directory: directory.path)
+        // A directory can be opened and not be read.
+        guard rename(slots, slots + ".aside") == 0, mkdir(slots, 0o700) == 0 else { throw POSIXError(.EIO) }
+        #expect(throws: StoreError.self) { _ = try history.read(quotes, from: .zero, limit: 100) { _ in } }
+        guard rmdir(slots) == 0, rename(slots + ".aside", slots) == 0 else { throw POSIXError(.EIO) }
+        var seen: [Tick] = []
+        _ = try history.read(quotes, from: .zero, limit: 100) { seen += $0 }
+        #expect(seen == ticks(quotes, 1...20))
     }
 }

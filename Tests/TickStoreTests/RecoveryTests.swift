@@ -24,6 +24,17 @@ import Ticks
         #expect(again.positions == recovery.positions && again.records == 0)
     }
 
+    @Test func aLogThatWasWipedGoesOnBehindTheSealedHours() throws {
+        let recording = try RecordingWithSegmentsTests.recording(sealed: 2)
+        try FileManager.default.removeItem(atPath: recording.logDirectory)
+        let recovery = try LogRecovery(directory: recording.logDirectory, ticksDirectory: recording.ticksDirectory)
+        var log = OpenLog(directory: recording.logDirectory, recovery: recovery)
+        // The clock is behind what is sealed.
+        try log.beginPart(nowNanos: someNanos)
+        let part = log.part
+        #expect(part == PartName(hour: someNanos / 3_600_000_000_000 + 1, number: 1))
+    }
+
     @Test func whatWasWrittenButNotSyncedByAKilledProcessCounts() throws {
         let directory = try TemporaryDirectory()
         var log = try OpenLog.recovering(directory.path)

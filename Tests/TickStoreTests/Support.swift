@@ -7,8 +7,10 @@ import Ticks
 final class TemporaryDirectory {
     let path: String
 
-    init() throws {
-        path = NSTemporaryDirectory() + "tickstore-" + UUID().uuidString
+    /// - inMemory: for tests that sync thousands of times, where the machine has such a place.
+    init(inMemory: Bool = false) throws {
+        let place = inMemory && FileManager.default.isWritableFile(atPath: "/dev/shm") ? "/dev/shm/" : nil
+        path = (place ?? NSTemporaryDirectory()) + "tickstore-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
@@ -25,6 +27,15 @@ final class TemporaryDirectory {
 func bytes(of path: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: path))) }
 
 func write(_ bytes: [UInt8], to path: String) throws { try Data(bytes).write(to: URL(fileURLWithPath: path)) }
+
+/// Full counts with `IB_STREAM_FULL=1`.
+let isFull = ProcessInfo.processInfo.environment["IB_STREAM_FULL"] == "1"
+
+/// Bits of a file for a test to flip one by one, none of them twice: ten thousand at full count, or all that the file has.
+func bitsToFlip(of bytes: [UInt8], quick: Int, seed: UInt64) -> ArraySlice<Int> {
+    var generator = SplitMix64(seed: seed)
+    return (0..<(bytes.count * 8)).shuffled(using: &generator).prefix(isFull ? 10_000 : quick)
+}
 
 let quotes = StreamID(conId: 711_280_073, kind: .bidAsk)
 let trades = StreamID(conId: 711_280_073, kind: .last)

@@ -1,0 +1,65 @@
+internal import Glibc
+internal import ServiceKit
+internal import TickStore
+
+let repairCommand = Command(
+    "repair", usage: "[DIR]",
+    "Rebuilds what is damaged, writes down what is lost; exit status 0 only if no damage ever cost anything.",
+    words: 0...1,
+    examples: [
+        ("ib-stream repair", "the whole recording; the recorder must be stopped"),
+        ("ib-stream repair /backup/ib-stream/state", "a copy of one"),
+    ]
+) { context throws(ProgramError) in
+    let paths = try repairPaths(context)
+    let lock = try recordersLock(paths)
+    let report = try repaired(paths.state)
+    _ = consume lock
+    printOut(RepairText.text(paths.state, report))
+    return report.isWhole ? ExitStatus.success.rawValue : ExitStatus.failure.rawValue
+}
+
+/// The recording that is meant; of a copy that is named, state and runtime directory are the same.
+private func repairPaths(_ context: OperatorContext) throws(ProgramError) -> Paths {
+    if let word = context.flags.words.first {
+        for state in [word, word + "/state"]
+        where ["log", "ticks"].contains(where: { access("\(state)/\($0)", F_OK) == 0 }) {
+            return Paths(state: state, runtime: state)
+        }
+        throw ProgramError(.noInput, "repair: \(word): neither a log nor segments in it: name a recording's directory")
+    }
+    _ = try CatSelection.recording("repair", context)
+    let paths = try context.locate().paths
+    try paths.makeDirectories()
+    return paths
+}
+
+/// Whoever holds it writes; the recorder itself takes the same two locks.
+private func recordersLock(_ paths: Paths) throws(ProgramError) -> ServiceLock {
+    do throws(ProgramError) { return try ServiceLock(name: "ib-recorder", paths: paths) } catch {
+        guard error.status == .configuration else { throw error }
+        let pid = ServiceLock.holder(name: "ib-recorder", paths: paths).map { " (pid \($0.pid))" } ?? ""
+        throw ProgramError(.configuration, "repair: \(paths.state): ib-recorder is running\(pid): stop it first")
+    }
+}
+
+private func repaired(_ state: String) throws(ProgramError) -> RepairReport {
+    do throws(StoreError) {
+        return try Repair(stateDirectory: state, nowNanos: realNanos()).run()
+    } catch {
+        throw CatSelection.failure("repair", error)
+    }
+}
+
+/// The report of `repair` for people: what was done, what is lost, the verdict last.
+enum RepairText {
+    static func text(_ path: String, _ report: RepairReport) -> String {
+        var text = report.actions.map { "repaired: \($0.path): \($0.what)\n" }.joined()
+        text += report.lost.map { "lost: \($0)\n" }.joined()
+        if report.moreLost > 0 { text += "lost: \(report.moreLost) ranges more\n" }
+        text += report.unknown.map { "lost: \($0): which keys stood there is not known\n" }.joined()
+        let kept = report.actions.isEmpty ? "" : ": damaged files are kept as *.damaged"
+        if !report.verified.isSound { return text + "\(path): NOT SOUND: see 'ib-stream verify'\(kept)\n" }
+        return text + "\(path): sound: \(UInt64(report.lost.count) + report.moreLost) ranges lost to damage\(kept)\n"
+    }
+}

@@ -1,0 +1,167 @@
+public import Ticks
+
+/// What has become of a gap.
+public enum GapState: String, Sendable, CaseIterable {
+    /// No tick has come since.
+    case open
+    /// Closed; what is missing in it has not been fetched from the gateway's history yet, or not all of it.
+    case pending
+    /// All that was missing is there.
+    case healed
+    /// History had some of it only.
+    case partly
+    /// Healed from a history that has fewer kinds of trades than the stream (`all_last` from TRADES).
+    case subset
+    /// History does not contain the stored ticks of the first or the last second: those seconds stay as they are.
+    case edgeUnreconciled = "edge_unreconciled"
+    /// The gateway keeps no history of this kind, or has none of this time.
+    case noHistory = "no_history"
+
+    /// True when nothing more is going to happen to the gap by itself.
+    public var isFinal: Bool { self != .open && self != .pending }
+
+    /// The state that the text of a `heal_end` marker names; nil for `more` (further runs follow) and unknown words.
+    /// A marker has room for 16 bytes: a name's first 15 or 16 are as good as the name.
+    public init?(markerText: String) {
+        let state = GapState.allCases.first {
+            $0.rawValue == markerText || (markerText.utf8.count >= 15 && $0.rawValue.hasPrefix(markerText))
+        }
+        guard let state, state.isFinal else { return nil }
+        self = state
+    }
+
+    /// How a `heal_end` marker spells the state: at most 16 bytes.
+    public var markerText: String { String(rawValue.prefix(16)) }
+}
+
+/// One run of healed ticks, from its `heal` marker to its `heal_end`: contiguous in the stream's numbers.
+public struct HealRun: Sendable, Equatable {
+    /// Of the `heal` marker; where that is lost, the first key behind the lost range.
+    public var first: TickKey
+    /// Of the `heal_end` marker; where there is none (yet), the last key that can belong to the run.
+    public var last: TickKey
+    /// As the markers say: `more` records are not counted. 0 where they are lost.
+    public var ticks: Int
+    /// The interval that the run fills, Unix seconds, its end exclusive; nil where its marker is lost.
+    public var fromSeconds: Int64?
+    public var toSeconds: Int64?
+    /// False when its end is missing, or something between the markers is lost: the interval counts as not healed.
+    public var isWhole: Bool
+    /// What the gap is after this run; nil: further runs follow, or the run has no end.
+    public var outcome: GapState?
+
+    public init(
+        first: TickKey, last: TickKey, ticks: Int, fromSeconds: Int64?, toSeconds: Int64?, isWhole: Bool,
+        outcome: GapState?
+    ) {
+        self.first = first
+        self.last = last
+        self.ticks = ticks
+        self.fromSeconds = fromSeconds
+        self.toSeconds = toSeconds
+        self.isWhole = isWhole
+        self.outcome = outcome
+    }
+}
+
+/// An interval in which ticks of a stream may be missing, from the last live tick before it to the first one behind it,
+/// whenever the interruption was noticed: a stream that died silently lost ticks before anybody saw it.
+///
+/// Interruptions that follow each other without a live tick between them are one gap, named by the first one's key.
+public struct Gap: Sendable, Equatable {
+    public var stream: StreamID
+    /// The key of its first `gap_opened` or `lost` marker: the gap's name.
+    public var key: TickKey
+    /// The key of its last such marker. A heal run may refer to any of them.
+    public var lastMarkerKey: TickKey
+    /// Nil: the stream had no live tick before since it was subscribed, or none is recorded any more.
+    public var before: StreamPosition?
+    /// Nil: none has come yet, or the subscription was ended before one came.
+    public var after: StreamPosition?
+    /// When the first marker was written, the host's clock.
+    public var openedRecvNanos: Int64
+    /// When the stream was subscribed, where no tick came between that and the gap.
+    public var subscribedRecvNanos: Int64?
+    /// When the subscription was ended by wish while the gap was open.
+    public var endedRecvNanos: Int64?
+    /// What the markers say, each cause once, in order, such as `stopped, restart`; `lost: journal gone` of lost ranges.
+    public var cause: String
+    /// The first TWS code among them; 0: none.
+    public var code: Int32
+    /// Keys that the recorder wrote down as lost: from the first to the last of all such ranges in the gap.
+    public var lostKeys: ClosedRange<TickKey>?
+    /// In the order of keys.
+    public var runs: [HealRun] = []
+
+    /// Causes that are spelled out in `cause`, at most.
+    static let maxCauses = 8
+
+    /// Where the interval begins, ns since the Unix epoch; nil where nothing tells.
+    public var fromNanos: Int64? {
+        before?.timeNanos ?? subscribedRecvNanos ?? (lostKeys == nil ? openedRecvNanos : nil)
+    }
+
+    /// Where it ends; nil while it is open.
+    public var toNanos: Int64? { after?.timeNanos ?? endedRecvNanos }
+
+    /// True once a live tick came, or the subscription was ended.
+    public var isClosed: Bool { after != nil || endedRecvNanos != nil }
+
+    public var state: GapState {
+        guard isClosed else { return .open }
+        guard Gap.hasHistory(stream.kind) else { return .noHistory }
+        guard let last = runs.last(where: \.isWhole), let outcome = last.outcome, !needsAnotherRun else {
+            return .pending
+        }
+        return outcome
+    }
+
+    /// Ticks in whole runs.
+    public var healedTicks: Int { runs.reduce(0) { $0 + ($1.isWhole ? $1.ticks : 0) } }
+
+    /// True for the kinds that the gateway keeps a history of ticks of.
+    public static func hasHistory(_ kind: TickKind) -> Bool {
+        switch kind {
+        case .last, .allLast, .bidAsk, .midPoint: true
+        case .level1, .depth, .rtVolume, .more, .marker: false
+        }
+    }
+
+    /// True while some run is not whole and its interval has not been healed again by whole runs behind it.
+    private var needsAnotherRun: Bool {
+        for (index, run) in runs.enumerated() where !run.isWhole {
+            let start = (fromNanos ?? openedRecvNanos).floorDivided(by: 1_000_000_000)
+            let from = max(start, run.fromSeconds ?? start)
+            guard
+                let to = run.toSeconds ?? toNanos.map({ $0.floorDivided(by: 1_000_000_000) + 1 }),
+                Gap.covers(runs[(index + 1)...], from..<max(from, to))
+            else { return true }
+        }
+        return false
+    }
+
+    private static func covers(_ runs: ArraySlice<HealRun>, _ wanted: Range<Int64>) -> Bool {
+        let intervals = runs.compactMap { run -> (from: Int64, to: Int64)? in
+            guard run.isWhole, let from = run.fromSeconds, let to = run.toSeconds else { return nil }
+            return (from, to)
+        }
+        // Even an interval of no length wants a run behind it.
+        return !intervals.isEmpty && reach(of: intervals, from: wanted.lowerBound) >= wanted.upperBound
+    }
+
+    /// How far intervals of seconds, their ends exclusive, reach from a second on without a hole.
+    public static func reach(of intervals: [(from: Int64, to: Int64)], from start: Int64) -> Int64 {
+        var reached = start
+        for interval in intervals.sorted(by: { $0.from < $1.from }) where interval.from <= reached {
+            reached = max(reached, interval.to)
+        }
+        return reached
+    }
+
+    mutating func addCause(_ text: String) {
+        let known = cause.split(separator: ",").map { $0.drop(while: { $0 == " " }) }
+        guard !text.isEmpty, !known.contains(Substring(text)) else { return }
+        guard known.count < Gap.maxCauses else { return }
+        cause += (cause.isEmpty ? "" : ", ") + text
+    }
+}

@@ -1,0 +1,226 @@
+internal import Glibc
+internal import Ticks
+
+/// Rebuilds what can be rebuilt of a recording and writes down the rest as lost. Nothing may write to it meanwhile. One
+/// thread.
+///
+/// A damaged file is never changed: what is sound in it goes into a new one, which is read back, and only then takes the
+/// name; the damaged one stays beside it as `<name>.damaged`.
+///
+/// In this order: sealed segments (sound blocks, completed from parts of the log that still exist), parts of the log (sound
+/// blocks; keys that are gone become `lost` records), durable slots, keys that are missing between files.
+public struct Repair: ~Copyable {
+    /// What a `lost` record says of keys that went with a damaged file.
+    static let lostText = "damaged file"
+
+    let stateDirectory: String
+    let nowNanos: Int64
+    let workspace = SegmentWorkspace()
+    var report = RepairReport()
+
+    /// - Parameters:
+    ///   - stateDirectory: the recorder's, whose lock the caller holds.
+    ///   - nowNanos: the clock's, for records that say what is lost where no neighbour gives a time.
+    public init(stateDirectory: String, nowNanos: Int64) {
+        self.stateDirectory = stateDirectory
+        self.nowNanos = nowNanos
+    }
+
+    var logDirectory: String { stateDirectory + "/log" }
+    var ticksDirectory: String { stateDirectory + "/ticks" }
+
+    /// Rounds of looking for missing keys: one mends them all, the next shows that nothing is missing.
+    private static let maxRounds = 3
+
+    /// Repairs, then verifies the whole recording again.
+    public consuming func run() throws(StoreError) -> RepairReport {
+        let before = try Verify(stateDirectory: stateDirectory).run()
+        guard !before.isSound else {
+            report.verified = before
+            return report
+        }
+        try repairSegments()
+        try repairLog()
+        var verified = try Verify(stateDirectory: stateDirectory).run()
+        var round = 0
+        while !verified.missing.isEmpty, round < Repair.maxRounds {
+            try fill(verified.missing)
+            verified = try Verify(stateDirectory: stateDirectory).run()
+            round += 1
+        }
+        report.verified = verified
+        return report
+    }
+
+    // MARK: - Sealed segments
+
+    private mutating func repairSegments() throws(StoreError) {
+        for name in try SegmentName.list(ticksDirectory: ticksDirectory) {
+            let path = name.path(in: ticksDirectory)
+            var scan = try SegmentScan(path, workspace: workspace, hashes: true)
+            while try scan.next() != nil {}
+            guard !scan.isWhole || scan.stream != name.stream else { continue }
+            try rewrite(name, footer: scan.storedFooter)
+        }
+    }
+
+    /// Keys that are missing in front of records that are there: they are looked for in the log, else written down as lost,
+    /// in the file that has the record behind them.
+    private mutating func fill(_ missing: [KeyRange]) throws(StoreError) {
+        var parts = false
+        for (stream, ranges) in Dictionary(grouping: missing, by: \.stream) {
+            var named: Set<SegmentName> = []
+            for range in ranges {
+                if let name = try segment(of: stream, behind: range.last) { named.insert(name) } else { parts = true }
+            }
+            for name in named { try rewrite(name, footer: nil) }
+        }
+        if parts { try rewriteLog(missing: missing) }
+    }
+
+    /// The segment that has the first record behind a key.
+    private func segment(of stream: StreamID, behind key: TickKey) throws(StoreError) -> SegmentName? {
+        for name in try SegmentName.list(ticksDirectory: ticksDirectory, streams: [stream]) {
+            if try SegmentFooter(of: name.path(in: ticksDirectory)).lastKey > key { return name }
+        }
+        return nil
+    }
+
+    /// Writes a segment anew from its sound blocks, with what the log still has of the keys between them.
+    ///
+    /// - Parameter footer: what the damaged file says that it had, if that can be read.
+    private mutating func rewrite(_ name: SegmentName, footer stored: SegmentFooter?) throws(StoreError) {
+        let path = name.path(in: ticksDirectory)
+        var scan = try SegmentScan(path, workspace: workspace, hashes: false)
+        let definition = if let known = scan.definition { known } else { try keptDefinition(name.stream.conId) }
+        let temporary = path + ".repair"
+        var before = try lastKey(of: name.stream, before: name)
+        // The stream's first file: what it began with is all that can be missing in front.
+        if before == nil, let first = stored?.firstKey, first > .zero { before = TickKey(rawValue: first.rawValue - 1) }
+        var builder = SegmentMender(
+            stream: name.stream, after: before, logDirectory: logDirectory, nowNanos: nowNanos)
+        var writer = try SegmentWriter(
+            temporary: temporary, stream: name.stream, definition: definition, workspace: workspace)
+        var kept: UInt64 = 0
+        while let run = try scan.next() {
+            let own = run.allSatisfy { $0.stream == name.stream }
+            // A file in the wrong place has nothing for this one.
+            guard own else { continue }
+            kept += UInt64(run.count)
+            // The scan's memory is needed again while the log is read: the mender has copies.
+            try Repair.append(try builder.mended(Array(run)), to: &writer)
+        }
+        if let reached = stored?.lastKey, let next = try nextKey(of: name, reached) {
+            try Repair.append(try builder.rest(to: next), to: &writer)
+        }
+        var what = "\(builder.added) taken from the log"
+        if builder.given == 0, let lost = try allLost(name, after: before) {
+            try Repair.append([lost], to: &writer)
+            what = "nothing readable: all of it is lost"
+        } else if builder.given == 0 {
+            // Nothing is known of what was in it: it stays beside its place, and what is missing is found as a hole.
+            try Directory.remove(temporary)
+            try setAside(path, replacement: nil)
+            report.unknown.append(path)
+            return report.actions.append(.init(path: path, what: "nothing readable: set aside"))
+        }
+        let footer = try writer.finish()
+        try check(temporary, footer)
+        try setAside(path, replacement: temporary)
+        report.actions.append(.init(path: path, what: "written anew: \(kept) records kept, \(what)"))
+    }
+
+    /// The `lost` record for a segment of which nothing can be read: up to the next key that is known of the stream. Without
+    /// it, nothing would tell of the hole where no earlier file does. Nil when no key behind it is known.
+    private func allLost(_ name: SegmentName, after before: TickKey?) throws(StoreError) -> Tick? {
+        var next: TickKey?
+        for other in try SegmentName.list(ticksDirectory: ticksDirectory, streams: [name.stream])
+        where other.hour > name.hour && next == nil {
+            let file = try File(other.path(in: ticksDirectory), O_RDONLY)
+            guard let footer = try SegmentFooter(of: file, size: try file.size()) else { return nil }
+            next = footer.firstKey
+        }
+        if next == nil {
+            var log = LogHistory(directory: logDirectory)
+            var first: TickKey?
+            let page = try log.read(name.stream, from: .zero, limit: 1) { run in
+                if first == nil { first = run.first.map { SegmentMender.firstKeyCovered(by: $0) } }
+            }
+            next = page.goneFirst ?? first
+        }
+        guard let next, next > .zero else { return nil }
+        let first = before?.next ?? TickKey(epoch: next.epoch, seq: 1)
+        let last = TickKey(rawValue: next.rawValue - 1)
+        guard first <= last else { return nil }
+        let (nanos, overflow) = name.hour.multipliedReportingOverflow(by: 3_600_000_000_000)
+        return SegmentMender.lost(name.stream, first, last, like: nil, nowNanos: overflow ? nowNanos : nanos)
+    }
+
+    private static func append(_ records: [Tick], to writer: inout SegmentWriter) throws(StoreError) {
+        let failure: StoreError? = records.withUnsafeBufferPointer { run in
+            do throws(StoreError) {
+                try writer.append(run)
+                return nil
+            } catch { return error }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Reads the new file from its first byte to its last.
+    private func check(_ path: String, _ footer: SegmentFooter) throws(StoreError) {
+        var scan = try SegmentScan(path, workspace: workspace, hashes: true)
+        while try scan.next() != nil {}
+        guard scan.isWhole, scan.storedFooter == footer else { throw .damagedSegment(path: path, offset: 0) }
+    }
+
+    /// The last key of the stream in front of a segment; nil when it is the first file of the stream.
+    private func lastKey(of stream: StreamID, before name: SegmentName) throws(StoreError) -> TickKey? {
+        var last: TickKey?
+        for other in try SegmentName.list(ticksDirectory: ticksDirectory, streams: [stream]) where other < name {
+            // Those before are whole: they were repaired first.
+            last = max(last ?? .zero, try SegmentFooter(of: other.path(in: ticksDirectory)).lastKey)
+        }
+        return last
+    }
+
+    /// The key that a segment reached: what its footer says, but not into the next file's keys.
+    private func nextKey(of name: SegmentName, _ expected: TickKey) throws(StoreError) -> TickKey? {
+        for other in try SegmentName.list(ticksDirectory: ticksDirectory, streams: [name.stream])
+        where other.hour > name.hour {
+            // It may be damaged too: then nothing speaks against what this one says.
+            let file = try File(other.path(in: ticksDirectory), O_RDONLY)
+            guard let next = try SegmentFooter(of: file, size: try file.size()) else { return expected }
+            return next.firstKey > expected ? expected : nil
+        }
+        return expected
+    }
+
+    private func keptDefinition(_ conId: Int32) throws(StoreError) -> [UInt8] {
+        do throws(StoreError) {
+            let file = try File("\(stateDirectory)/definitions/\(conId).json", O_RDONLY)
+            var bytes = [UInt8](repeating: 0, count: Int(min(try file.size(), 1 << 20)))
+            return try file.read(into: &bytes, at: 0) ? bytes : []
+        } catch {
+            guard error.code == ENOENT else { throw error }
+            return []
+        }
+    }
+
+    /// Gives the damaged file another name and the new one its place. Whatever happens between, the old one is there.
+    func setAside(_ path: String, replacement: String?) throws(StoreError) {
+        var aside = path + ".damaged"
+        var number = 2
+        while link(path, aside) != 0 {
+            guard errno == EEXIST else { throw .system(call: "link", path: aside, code: errno) }
+            aside = "\(path).damaged\(number)"
+            number += 1
+        }
+        try Directory.sync(PartName.directory(of: path))
+        if let replacement {
+            guard rename(replacement, path) == 0 else { throw .system(call: "rename", path: path, code: errno) }
+        } else {
+            try Directory.remove(path)
+        }
+        try Directory.sync(PartName.directory(of: path))
+    }
+}

@@ -1,0 +1,36 @@
+internal import Glibc
+internal import Ticks
+
+/// Where the sealed files of streams are, looked up without walking through all of them. One thread.
+struct SegmentPlaces {
+    let directory: String
+    /// The directories of each contract: one, or several when its symbol has changed.
+    private var symbols: [Int32: [String]] = [:]
+
+    /// Reads the names of the contracts' directories; a missing directory has none.
+    init(_ directory: String) throws(StoreError) {
+        self.directory = directory
+        let names: [String]
+        do throws(StoreError) { names = try Directory.names(directory) } catch {
+            guard error.code == ENOENT else { throw error }
+            return
+        }
+        for name in names {
+            guard let dash = name.firstIndex(of: "-"), let conId = Int32(name[..<dash]) else { continue }
+            symbols[conId, default: []].append(String(name[name.index(after: dash)...]))
+        }
+        for conId in symbols.keys { symbols[conId]?.sort() }
+    }
+
+    /// The file of a stream's hour, whatever the symbol in its path; nil when there is none.
+    func existing(_ stream: StreamID, hour: Int64) throws(StoreError) -> SegmentName? {
+        for symbol in symbols[stream.conId] ?? [] {
+            let name = SegmentName(stream: stream, symbol: symbol, hour: hour)
+            let path = name.path(in: directory)
+            var status = stat()
+            if stat(path, &status) == 0 { return name }
+            guard errno == ENOENT || errno == ENOTDIR else { throw .system(call: "stat", path: path, code: errno) }
+        }
+        return nil
+    }
+}

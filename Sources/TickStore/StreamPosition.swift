@@ -1,0 +1,23 @@
+public import Ticks
+
+/// A place in a stream: a record's key and its two times. Says how far a stream has come, and where an interval without
+/// data begins and ends.
+public struct StreamPosition: Sendable, Hashable, BitwiseCopyable {
+    public var key: TickKey
+    /// `Tick.noEventTime` where the record has none.
+    public var tsEventNanos: Int64
+    public var tsRecvNanos: Int64
+
+    public init(key: TickKey, tsEventNanos: Int64, tsRecvNanos: Int64) {
+        self.key = key
+        self.tsEventNanos = tsEventNanos
+        self.tsRecvNanos = tsRecvNanos
+    }
+
+    public init(_ tick: Tick) {
+        self.init(key: tick.key, tsEventNanos: tick.tsEventNanos, tsRecvNanos: tick.tsRecvNanos)
+    }
+
+    /// The time by which the record counts: the gateway's where it has it, else the host's at the receipt.
+    public var timeNanos: Int64 { tsEventNanos == Tick.noEventTime ? tsRecvNanos : tsEventNanos }
+}

@@ -1,0 +1,613 @@
+import Foundation
+import JSON
+import Testing
+import Ticks
+
+@testable import TickStore
+
+/// Seconds of `someNanos`.
+private let zero = someNanos / 1_000_000_000
+
+@Suite struct GapLedgerTests {
+    @Test func aGapReachesFromTheLastTickBeforeToTheFirstBehind() {
+        var script = GapScript()
+        script.mark(.subscribed)
+        script.live(2)
+        let before = script.key
+        // Silent for a minute before anybody notices.
+        script.nowNanos += 60_000_000_000
+        let gap = script.mark(.gapOpened, "tws 1100", code: 1100)
+        script.mark(.subscribed)
+        script.mark(.gapClosed, ref: gap)
+        script.live(3)
+        let gaps = script.ledger.gaps
+        #expect(gaps.count == 1)
+        #expect(gaps[0].key == gap && gaps[0].cause == "tws 1100" && gaps[0].code == 1100)
+        #expect(gaps[0].before?.key == before && gaps[0].fromNanos == (zero + 2) * 1_000_000_000)
+        #expect(gaps[0].after?.key.seq == 7 && gaps[0].toNanos == (zero + 66) * 1_000_000_000)
+        #expect(gaps[0].openedRecvNanos == someNanos + 63_000_000_000)
+        #expect(gaps[0].state == .pending && gaps[0].lostKeys == nil && gaps[0].runs.isEmpty)
+    }
+
+    @Test func aGapWithoutATickBehindItIsOpen() {
+        var script = GapScript()
+        script.live()
+        script.mark(.gapOpened, "disconnect")
+        script.mark(.subscribed)
+        #expect(script.ledger.gaps.map(\.state) == [.open])
+        #expect(script.ledger.gaps[0].toNanos == nil)
+    }
+
+    @Test func interruptionsWithoutATickBetweenThemAreOneGapAcrossConnectors() {
+        var script = GapScript()
+        script.live()
+        let name = script.mark(.gapOpened, "disconnect")
+        script.mark(.subscribed)
+        script.newEpoch()
+        script.mark(.gapOpened, "restart")
+        script.newEpoch()
+        let last = script.mark(.gapOpened, "restart")
+        script.mark(.subscribed)
+        script.mark(.gapClosed, ref: last)
+        script.live()
+        let gaps = script.ledger.gaps
+        #expect(gaps.count == 1)
+        #expect(gaps[0].key == name && gaps[0].lastMarkerKey == last && gaps[0].cause == "disconnect, restart")
+        #expect(gaps[0].before?.key == TickKey(epoch: 100, seq: 1) && gaps[0].after?.key == script.key)
+        // A run may refer to any of the markers.
+        script.run(last, ticks: 2, from: zero, to: zero + 9, "healed")
+        #expect(script.ledger.gaps[0].state == .healed && script.ledger.gaps[0].healedTicks == 2)
+    }
+
+    @Test func aTickBetweenTwoInterruptionsPartsThem() {
+        var script = GapScript()
+        script.live()
+        let first = script.mark(.gapOpened, "tws 2103", code: 2103)
+        script.live()
+        let second = script.mark(.gapOpened, "disconnect")
+        script.live()
+        #expect(script.ledger.gaps.map(\.key) == [first, second])
+        #expect(script.ledger.gaps[0].after == script.ledger.gaps[1].before)
+    }
+
+    @Test func causesAndCodesAreJoinedOnceAndWithinABound() {
+        var script = GapScript()
+        script.live()
+        for number in 0..<40 {
+            script.mark(.gapOpened, "cause \(number / 2)", code: number == 3 ? 1101 : 0)
+        }
+        let gap = script.ledger.gaps[0]
+        #expect(gap.cause == (0..<8).map { "cause \($0)" }.joined(separator: ", "))
+        #expect(gap.code == 1101)
+    }
+
+    @Test func lostKeysAreAGapOfTheirOwn() {
+        var script = GapScript()
+        script.live(5)
+        script.lost(100)
+        script.live(1)
+        let gap = script.ledger.gaps[0]
+        #expect(gap.key == TickKey(epoch: 100, seq: 105) && gap.cause == "lost: journal gone")
+        #expect(gap.lostKeys == TickKey(epoch: 100, seq: 6)...TickKey(epoch: 100, seq: 105))
+        #expect(gap.before?.key.seq == 5 && gap.after?.key.seq == 106 && gap.state == .pending)
+        script.run(gap.key, ticks: 90, from: zero + 5, to: zero + 7, "partly")
+        #expect(script.ledger.gaps[0].state == .partly)
+    }
+
+    @Test func lostRangesOfTwoEpochsAndARestartAreOneGap() {
+        var script = GapScript()
+        script.live(5)
+        // The old epoch's end, as the recorder writes it.
+        script.mark(.lost, "journal gone", ref: script.key.next)
+        script.newEpoch()
+        script.lost(3, "not in journal")
+        script.mark(.gapOpened, "restart")
+        script.live()
+        let gaps = script.ledger.gaps
+        #expect(gaps.count == 1)
+        #expect(gaps[0].cause == "lost: journal gone, lost: not in journal, restart")
+        #expect(gaps[0].lostKeys == TickKey(epoch: 100, seq: 6)...TickKey(epoch: 101, seq: 3))
+    }
+
+    @Test func aFirstLostRangeHasNoBeginning() {
+        var script = GapScript()
+        script.lost(7)
+        script.live()
+        #expect(script.ledger.gaps[0].before == nil && script.ledger.gaps[0].fromNanos == nil)
+        #expect(script.ledger.gaps[0].state == .pending)
+    }
+
+    @Test func withoutATickBeforeTheSubscriptionIsTheBeginning() {
+        var script = GapScript()
+        script.mark(.subscribed)
+        script.nowNanos += 100_000_000_000
+        script.mark(.gapOpened, "silent")
+        script.mark(.subscribed)
+        script.live()
+        #expect(script.ledger.gaps[0].fromNanos == someNanos)
+        #expect(script.ledger.gaps[0].openedRecvNanos == someNanos + 101_000_000_000)
+    }
+
+    @Test func ticksWithoutATimeOfTheGatewayCountByTheirReceipt() {
+        var script = GapScript(StreamID(conId: 265_598, kind: .level1))
+        script.live(1, withoutEventTime: true)
+        script.mark(.gapOpened, "disconnect")
+        script.live(1, withoutEventTime: true)
+        let gap = script.ledger.gaps[0]
+        #expect(gap.before?.tsEventNanos == Tick.noEventTime)
+        #expect(gap.fromNanos == someNanos && gap.toNanos == someNanos + 2_000_000_000)
+    }
+
+    @Test(arguments: [TickKind.level1, .depth, .rtVolume]) func kindsWithoutHistorySaySo(kind: TickKind) {
+        var script = GapScript(StreamID(conId: 265_598, kind: kind))
+        script.live()
+        script.mark(.gapOpened, "disconnect")
+        #expect(script.ledger.gaps[0].state == .open)
+        script.live()
+        #expect(script.ledger.gaps[0].state == .noHistory)
+    }
+
+    @Test func anEndedSubscriptionEndsItsGapAndOpensNone() {
+        var script = GapScript()
+        script.live()
+        script.mark(.gapOpened, "disconnect")
+        let ended = script.nowNanos
+        script.mark(.unsubscribed)
+        // Subscribed again, much later: what was in between was not wanted.
+        script.nowNanos += 3_600_000_000_000
+        let again = script.nowNanos
+        script.mark(.subscribed)
+        script.live()
+        #expect(script.ledger.gaps.count == 1)
+        #expect(script.ledger.gaps[0].after == nil && script.ledger.gaps[0].toNanos == ended)
+        #expect(script.ledger.gaps[0].state == .pending)
+        // A gap before the first tick of a new subscription does not reach back into the time without one.
+        script = GapScript()
+        script.live()
+        script.mark(.unsubscribed)
+        script.nowNanos = again
+        script.mark(.subscribed)
+        script.mark(.gapOpened, "disconnect")
+        script.live()
+        #expect(script.ledger.gaps.map(\.before) == [nil])
+        #expect(script.ledger.gaps[0].fromNanos == again)
+    }
+
+    // MARK: - Heal runs
+
+    /// Two ticks with a gap between them: seconds 0 and 2.
+    private func closedGap() -> (GapScript, TickKey) {
+        var script = GapScript()
+        script.live()
+        let gap = script.mark(.gapOpened, "disconnect")
+        script.live()
+        return (script, gap)
+    }
+
+    @Test func runsFollowEachOtherUntilOneSaysWhatTheGapIs() {
+        var (script, gap) = closedGap()
+        script.run(gap, ticks: 3, from: zero, to: zero + 1, "more")
+        #expect(script.ledger.gaps[0].state == .pending && script.ledger.gaps[0].healedTicks == 3)
+        script.live(4)
+        script.run(gap, ticks: 2, from: zero + 1, to: zero + 3, "healed")
+        let runs = script.ledger.gaps[0].runs
+        #expect(runs.count == 2 && script.ledger.gaps[0].state == .healed && script.ledger.gaps[0].healedTicks == 5)
+        #expect(runs[0].first.seq == 4 && runs[0].last.seq == 8 && runs[0].outcome == nil && runs[0].isWhole)
+        #expect(runs[1].fromSeconds == zero + 1 && runs[1].toSeconds == zero + 3 && runs[1].outcome == .healed)
+    }
+
+    @Test(arguments: [
+        ("healed", GapState.healed), ("partly", .partly), ("subset", .subset), ("no_history", .noHistory),
+        ("edge_unreconcil", .edgeUnreconciled), ("edge_unreconcile", .edgeUnreconciled), ("edge_unre", .pending),
+        ("more", .pending), ("", .pending),
+        ("open", .pending), ("pending", .pending),
+    ])
+    func aRunsEndSaysWhatTheGapIs(text: String, state: GapState) {
+        var (script, gap) = closedGap()
+        script.run(gap, ticks: 0, from: zero, to: zero + 3, text)
+        #expect(script.ledger.gaps[0].state == state)
+    }
+
+    @Test func theMarkersSpellingOfAStateFitsAndComesBack() {
+        for state in GapState.allCases where state.isFinal {
+            #expect(state.markerText.utf8.count <= 16 && GapState(markerText: state.markerText) == state)
+        }
+    }
+
+    @Test func aRunWithoutItsEndLeavesTheGapPending() {
+        var (script, gap) = closedGap()
+        script.heal(gap, ticks: 10, from: zero, to: zero + 3)
+        script.healed(4, second: zero + 1)
+        // The connector died here.
+        let runEnd = script.key
+        #expect(script.ledger.gaps[0].runs.map(\.last) == [runEnd])
+        script.newEpoch()
+        script.mark(.gapOpened, "restart")
+        script.live()
+        let torn = script.ledger.gaps[0]
+        #expect(torn.state == .pending && torn.healedTicks == 0 && torn.runs.count == 1 && !torn.runs[0].isWhole)
+        #expect(torn.runs[0].last >= runEnd && torn.runs[0].last.epoch == 100)
+        // Later runs that do not fill its interval change nothing.
+        script.run(gap, ticks: 1, from: zero + 1, to: zero + 3, "healed")
+        #expect(script.ledger.gaps[0].state == .pending)
+        script.run(gap, ticks: 6, from: zero, to: zero + 3, "healed")
+        #expect(script.ledger.gaps[0].state == .healed && script.ledger.gaps[0].healedTicks == 7)
+    }
+
+    @Test func aRunThatALiveTickFollowsWithoutAnEndIsOver() {
+        var (script, gap) = closedGap()
+        script.heal(gap, ticks: 10, from: zero, to: zero + 3)
+        script.healed(2, second: zero)
+        let runEnd = script.key
+        script.live(3)
+        #expect(script.ledger.gaps[0].runs[0].last == runEnd && script.ledger.gaps[0].state == .pending)
+        script.run(gap, ticks: 8, from: zero, to: zero + 3, "healed")
+        #expect(script.ledger.gaps[0].state == .healed)
+    }
+
+    @Test func lostKeysInsideARunMakeItsIntervalUnhealed() {
+        var (script, gap) = closedGap()
+        script.heal(gap, ticks: 10, from: zero, to: zero + 3)
+        script.healed(2, second: zero)
+        script.lost(5)
+        #expect(script.ledger.gaps.count == 2)
+        script.healed(3, second: zero)
+        script.healEnd(gap, ticks: 10, to: zero + 3, "healed")
+        script.live()
+        // All of them were of the run: no live tick is missing.
+        let gaps = script.ledger.gaps
+        #expect(gaps.count == 1 && gaps[0].state == .pending && gaps[0].runs.count == 1)
+        #expect(gaps[0].runs[0].first.seq == 4 && gaps[0].runs[0].last.seq == 15 && !gaps[0].runs[0].isWhole)
+        script.run(gap, ticks: 5, from: zero, to: zero + 3, "healed")
+        #expect(script.ledger.gaps[0].state == .healed)
+    }
+
+    /// Nothing tells where such a gap begins, so healing begins where it was opened: that has to be enough.
+    @Test func aRunWithoutABeginningInAGapWithoutOneCanBeHealedAgain() throws {
+        var script = GapScript()
+        script.lost(5)
+        script.live()
+        var gap = try #require(script.ledger.gaps.first)
+        #expect(gap.fromNanos == nil && gap.state == .pending)
+        let opened = gap.openedRecvNanos / 1_000_000_000
+        let end = try #require(gap.toNanos) / 1_000_000_000 + 1
+        let keys = TickKey(epoch: 100, seq: 20)
+        func run(_ from: Int64?, isWhole: Bool) -> HealRun {
+            HealRun(
+                first: keys, last: keys, ticks: 0, fromSeconds: from, toSeconds: end, isWhole: isWhole,
+                outcome: isWhole ? .healed : nil)
+        }
+        gap.runs = [run(nil, isWhole: false)]
+        #expect(gap.state == .pending)
+        gap.runs.append(run(opened, isWhole: true))
+        #expect(gap.state == .healed)
+        // One that began before what is known of the gap now is done with by what can still be asked for.
+        gap.runs = [run(opened - 9, isWhole: false), run(opened, isWhole: true)]
+        #expect(gap.state == .healed)
+    }
+
+    @Test func lostKeysBetweenTheBeginningOfOneRunAndTheEndOfAnotherMayBeLiveTicks() {
+        var (script, gap) = closedGap()
+        script.heal(gap, ticks: 2, from: zero, to: zero + 1)
+        script.healed(2, second: zero)
+        // The first run's end, live ticks, the second run's beginning.
+        script.lost(9)
+        script.healed(1, second: zero + 1)
+        script.healEnd(gap, ticks: 2, to: zero + 3, "healed")
+        script.live()
+        #expect(script.ledger.gaps.map(\.state) == [.pending, .pending])
+        #expect(script.ledger.gaps[1].lostKeys != nil)
+    }
+
+    @Test func lostKeysThatHideARunsBeginningMakeTheGapUnhealed() {
+        var (script, gap) = closedGap()
+        script.run(gap, ticks: 1, from: zero, to: zero + 1, "more")
+        script.lost(4)
+        script.healed(3, second: zero + 1)
+        script.healEnd(gap, ticks: 6, to: zero + 3, "healed")
+        script.live()
+        let healed = script.ledger.gaps[0]
+        #expect(healed.runs.count == 2 && healed.state == .pending && healed.runs[1].fromSeconds == nil)
+        #expect(healed.runs[1].first.seq == 11 && healed.runs[1].last.seq == 14)
+        script.run(gap, ticks: 2, from: zero, to: zero + 3, "healed")
+        #expect(script.ledger.gaps[0].state == .healed)
+    }
+
+    @Test func lostKeysThatHideAWholeRunLeaveTheGapAsItWas() {
+        var (script, gap) = closedGap()
+        script.run(gap, ticks: 1, from: zero, to: zero + 1, "more")
+        script.lost(9)
+        script.live()
+        #expect(script.ledger.gaps.map(\.state) == [.pending, .pending])
+        #expect(script.ledger.gaps[0].runs.count == 1)
+    }
+
+    @Test func aLaterRunChangesWhatTheGapIs() {
+        var (script, gap) = closedGap()
+        script.run(gap, ticks: 1, from: zero, to: zero + 3, "partly")
+        script.run(gap, ticks: 1, from: zero, to: zero + 3, "healed")
+        #expect(script.ledger.gaps[0].state == .healed && script.ledger.gaps[0].healedTicks == 2)
+    }
+
+    @Test func runsOfAnOlderGapGoToItWhileAnotherIsOpen() {
+        var (script, gap) = closedGap()
+        script.mark(.gapOpened, "tws 2103", code: 2103)
+        script.run(gap, ticks: 1, from: zero, to: zero + 3, "healed")
+        #expect(script.ledger.gaps.map(\.state) == [.healed, .open])
+        script.live()
+        #expect(script.ledger.gaps.map(\.state) == [.healed, .pending])
+    }
+
+    @Test func runsThatReferToNothingKnownAreNobodys() {
+        var (script, gap) = closedGap()
+        script.run(TickKey(epoch: 100, seq: 3), ticks: 1, from: zero, to: zero + 3, "healed")
+        script.run(TickKey(epoch: 99, seq: 3), ticks: 1, from: zero, to: zero + 3, "healed")
+        #expect(script.ledger.gaps.map(\.state) == [.pending] && script.ledger.gaps[0].key == gap)
+    }
+
+    @Test func aGapWhoseFirstMarkerIsGoneWithItsFileKeepsItsRuns() {
+        var script = GapScript()
+        script.live()
+        let gap = script.mark(.gapOpened, "disconnect")
+        let cut = script.records.count
+        script.newEpoch()
+        script.mark(.gapOpened, "restart")
+        script.live()
+        script.run(gap, ticks: 1, from: zero, to: zero + 3, "healed")
+        let ledger = GapLedger(stream: quotes, [script.collector(script.records[cut...])])
+        #expect(ledger.gaps.map(\.state) == [.healed])
+    }
+
+    // MARK: - Files
+
+    /// A long story with everything in it.
+    private func story() -> GapScript {
+        var script = GapScript()
+        script.mark(.subscribed)
+        script.live(3)
+        let first = script.mark(.gapOpened, "disconnect")
+        script.mark(.gapOpened, "no session")
+        script.mark(.subscribed)
+        script.mark(.gapClosed, ref: first)
+        script.live(2)
+        script.run(first, ticks: 4, from: zero, to: zero + 2, "more")
+        script.live(1)
+        script.lost(20)
+        script.run(first, ticks: 2, from: zero + 2, to: zero + 9, "edge_unreconcile")
+        script.newEpoch()
+        let second = script.mark(.gapOpened, "restart")
+        script.live(2)
+        script.heal(second, ticks: 4, from: zero + 3, to: zero + 40)
+        script.healed(2, second: zero + 4)
+        script.lost(3)
+        script.healEnd(second, ticks: 4, to: zero + 40, "healed")
+        script.live(1)
+        script.mark(.unsubscribed)
+        script.mark(.subscribed)
+        script.mark(.gapOpened, "tws 1100", code: 1100)
+        script.live(2)
+        script.mark(.gapOpened, "stopped")
+        return script
+    }
+
+    @Test func theLedgerIsTheSameWhereverTheFilesEnd() {
+        let script = story()
+        let whole = script.ledger
+        #expect(whole.gaps.count == 5 && whole.gaps.last?.state == .open)
+        for first in 0...script.records.count {
+            for second in first...script.records.count {
+                let parts = [
+                    script.records[..<first], script.records[first..<second], script.records[second...],
+                ].map(script.collector)
+                #expect(GapLedger(stream: quotes, parts).gaps == whole.gaps)
+            }
+        }
+    }
+
+    @Test func whatOverlapsIsCountedOnce() {
+        let script = story()
+        let whole = script.ledger
+        for cut in 0...script.records.count {
+            for back in [0, 1, 5, cut] where back <= cut {
+                let parts = [script.records[..<cut], script.records[(cut - back)...]].map(script.collector)
+                #expect(GapLedger(stream: quotes, parts).gaps == whole.gaps)
+            }
+        }
+    }
+
+    @Test func aLimitForgetsFinishedGapsFirst() {
+        var script = GapScript()
+        script.live()
+        var keys: [TickKey] = []
+        for _ in 0..<6 {
+            keys.append(script.mark(.gapOpened, "disconnect"))
+            script.live()
+        }
+        script.run(keys[3], ticks: 0, from: zero, to: zero + 9, "healed")
+        var ledger = GapLedger(stream: quotes, limit: 4)
+        ledger.fold(script.collector(script.records[...]))
+        #expect(ledger.gaps.map(\.key) == [keys[1], keys[2], keys[4], keys[5]] && ledger.forgotten == 2)
+    }
+}
+
+@Suite struct GapReportTests {
+    private func json(_ report: GapReport, maxBytes: Int = 1 << 20) throws -> JSONValue {
+        try JSONValue(parsing: report.encoded(maxBytes: maxBytes))
+    }
+
+    @Test func aReportComesBackAsItWas() throws {
+        var script = GapScript()
+        script.mark(.subscribed)
+        let first = script.mark(.gapOpened, "disconnect")
+        script.live()
+        script.run(first, ticks: 2, from: zero, to: zero + 3, "more")
+        script.heal(first, ticks: 2, from: zero + 3, to: zero + 4)
+        script.lost(12)
+        script.healEnd(first, ticks: 2, to: zero + 4, "healed")
+        script.live(1, withoutEventTime: true)
+        script.mark(.gapOpened, "a \"cause\"", code: -1)
+        script.mark(.unsubscribed)
+        let report = GapReport(script.ledger)
+        #expect(report.gaps.count == 3 && report.last == script.key)
+        #expect(try GapReport(json(report), stream: quotes) == report)
+    }
+
+    @Test func theDocumentedAnswerIsRead() throws {
+        let path = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/feed-protocol.md")
+        let document = try String(contentsOf: path, encoding: .utf8)
+        let start = try #require(document.range(of: "<!-- example: gaps -->\n```json\n"))
+        let end = try #require(document.range(of: "\n```", range: start.upperBound..<document.endIndex))
+        let text = String(document[start.upperBound..<end.lowerBound])
+        let report = try #require(GapReport(try JSONValue(parsing: text), stream: quotes))
+        #expect(report.gaps.map(\.state) == [.pending] && report.gaps[0].runs.count == 1)
+        // Every member stands there, and no other.
+        #expect(try json(report) == JSONValue(parsing: text))
+    }
+
+    @Test func whatMayStillChangeComesFirstAndTheNewestBeforeTheOlder() {
+        var script = GapScript()
+        script.live()
+        var keys: [TickKey] = []
+        for _ in 0..<5 {
+            keys.append(script.mark(.gapOpened, "disconnect"))
+            script.live()
+        }
+        script.run(keys[4], ticks: 0, from: zero, to: zero + 9, "healed")
+        script.run(keys[1], ticks: 0, from: zero, to: zero + 9, "partly")
+        #expect(GapReport(script.ledger).gaps.map(\.key) == [3, 2, 0, 1, 4].map { keys[$0] })
+    }
+
+    @Test func aReportStaysWithinItsBounds() throws {
+        var script = GapScript()
+        script.live()
+        for _ in 0..<5000 {
+            script.mark(.gapOpened, "disconnect")
+            script.live()
+        }
+        let report = GapReport(script.ledger)
+        #expect(report.gaps.count == GapReport.maxGaps && report.omitted == 5000 - GapReport.maxGaps)
+        let bytes = report.encoded(maxBytes: 10_000)
+        #expect(bytes.count <= 10_000 && bytes.count > 9000)
+        let read = try #require(GapReport(try JSONValue(parsing: bytes), stream: quotes))
+        #expect(read.gaps.first == report.gaps.first && read.gaps.count + read.omitted == 5000)
+    }
+
+    @Test(arguments: [
+        "{}", #"{"last":1}"#, #"{"last":-1,"gaps":[]}"#, #"{"last":1,"gaps":[{}]}"#, #"{"last":1,"gaps":[7]}"#,
+        #"{"last":1,"gaps":[{"key":1,"opened":1,"cause":"","code":0,"last_marker":1,"runs":[[1,2]]}]}"#,
+        #"{"last":1,"gaps":[{"key":1,"opened":1,"cause":"","code":0,"last_marker":1,"runs":[],"lost":[2,1]}]}"#,
+    ])
+    func whatIsNoReportIsRefused(text: String) throws {
+        #expect(GapReport(try JSONValue(parsing: text), stream: quotes) == nil)
+    }
+}
+
+@Suite struct MarkerCollectorTests {
+    @Test func edgesAreTheNearestLiveTicks() {
+        var script = GapScript()
+        script.mark(.subscribed)
+        script.live(2)
+        let gap = script.mark(.gapOpened, "disconnect")
+        script.mark(.twsCode, code: 200)
+        script.healed(2, second: zero)
+        script.mark(.gapClosed, ref: gap)
+        script.live(2)
+        let collector = script.collector(script.records[...])
+        #expect(collector.entries.map(\.marker.key.seq) == [1, 4])
+        #expect(collector.entries.map(\.before?.key.seq) == [nil, 3])
+        #expect(collector.entries.map(\.after?.key.seq) == [2, 9])
+        #expect(collector.firstLive?.key.seq == 2 && collector.lastLive?.key.seq == 10)
+        #expect(collector.firstKey?.seq == 1 && collector.lastKey?.seq == 10)
+    }
+
+    @Test func runsOfAnySizeGiveTheSame() {
+        var script = GapScript()
+        for number in 0..<20 {
+            script.live(number % 3)
+            script.mark(number % 2 == 0 ? .gapOpened : .subscribed, "x")
+            script.healed(number % 4, second: zero)
+        }
+        let whole = script.collector(script.records[...])
+        for size in 1...script.records.count {
+            var collector = MarkerCollector()
+            for start in stride(from: 0, to: script.records.count, by: size) {
+                Array(script.records[start..<min(start + size, script.records.count)])
+                    .withUnsafeBufferPointer { collector.take($0) }
+            }
+            #expect(collector == whole)
+        }
+    }
+
+    @Test func recordsThatWereTakenBeforeArePassedOver() {
+        var script = GapScript()
+        script.live(2)
+        script.mark(.gapOpened, "x")
+        script.live(2)
+        var collector = script.collector(script.records[..<4])
+        script.records.withUnsafeBufferPointer { collector.take($0) }
+        #expect(collector == script.collector(script.records[...]))
+    }
+
+    @Test func theBinaryFormIsWhatTheFooterHas() {
+        var script = GapScript()
+        script.live()
+        script.mark(.gapOpened, "disconnect")
+        let collector = script.collector(script.records[...])
+        var bytes: [UInt8] = []
+        collector.encode(to: &bytes)
+        #expect(bytes.count == 72 + 112 && collector.encodedBytes == bytes.count)
+        #expect(Array(bytes[0..<8]) == [1, 0, 0, 0, 0, 0, 0, 0])
+        #expect(Array(bytes[8..<24]) == [1, 0, 0, 0, 100, 0, 0, 0, 2, 0, 0, 0, 100, 0, 0, 0])
+        #expect(Array(bytes[24..<32]) == [1, 0, 0, 0, 100, 0, 0, 0])
+        #expect(Array(bytes[48..<72]) == Array(bytes[24..<48]))
+        #expect(Array(bytes[72..<136]) == script.records[1].bytes)
+        #expect(Array(bytes[136..<160]) == Array(bytes[24..<48]))
+        #expect(Array(bytes[160...]) == [UInt8](repeating: 0, count: 24))
+    }
+
+    @Test func theBinaryFormComesBack() {
+        var script = GapScript()
+        #expect(roundTrip(script.collector([])) == MarkerCollector())
+        for _ in 0..<5 {
+            script.live(2)
+            script.mark(.gapOpened, "disconnect")
+            script.newEpoch()
+            script.mark(.gapOpened, "restart")
+        }
+        for end in 0...script.records.count {
+            var collector = roundTrip(script.collector(script.records[..<end]))
+            // It can be fed further.
+            Array(script.records[end...]).withUnsafeBufferPointer { collector?.take($0) }
+            #expect(collector == script.collector(script.records[...]))
+        }
+    }
+
+    private func roundTrip(_ collector: MarkerCollector) -> MarkerCollector? {
+        var bytes: [UInt8] = []
+        collector.encode(to: &bytes)
+        return bytes.withUnsafeBytes { MarkerCollector(decoding: $0) }
+    }
+
+    @Test func whatNoCollectorWritesIsRefused() {
+        var script = GapScript()
+        script.live(2)
+        script.mark(.gapOpened, "disconnect")
+        script.mark(.subscribed)
+        script.live(2)
+        var good: [UInt8] = []
+        script.collector(script.records[...]).encode(to: &good)
+        func isRefused(_ bytes: [UInt8]) -> Bool { bytes.withUnsafeBytes { MarkerCollector(decoding: $0) } == nil }
+        #expect(!isRefused(good))
+        for count in 0..<good.count { #expect(isRefused(Array(good[..<count]))) }
+        #expect(isRefused(good + [0]))
+        func changed(_ offset: Int, _ value: UInt8) -> [UInt8] {
+            var bytes = good
+            bytes[offset] = value
+            return bytes
+        }
+        // The count, the last key, an edge outside, a key that falls, a record that is no marker, one of no interest.
+        #expect(isRefused(changed(0, 9)) && isRefused(changed(7, 0xFF)) && isRefused(changed(16, 1)))
+        #expect(isRefused(changed(24, 99)) && isRefused(changed(72 + 112, 3)) && isRefused(changed(72 + 28, 3)))
+        #expect(isRefused(changed(72 + 33, 6)) && isRefused(changed(72 + 64, 3)) && isRefused(changed(72 + 88, 1)))
+    }
+}
