@@ -24,10 +24,15 @@ final class CommitQueue: Sendable {
         var filled = BlockList()
         var free = BlockList()
         var isClosed = false
+        var isRecovered = false
         var disk = DiskState()
+        var papers = Papers()
         var durable: [StreamID: StreamPosition] = [:]
         /// The newest record of every stream that is durable or on its way to be.
         var handedOver: [StreamID: StreamPosition] = [:]
+        /// How often the seal thread has asked for a new part, and up to which time that has been done.
+        var partsAsked: UInt64 = 0
+        var partsBegun: UInt64 = 0
 
         mutating func recycle(_ block: consuming CommitBlock) {
             block.removeAll()
@@ -84,13 +89,43 @@ final class CommitQueue: Sendable {
     /// The newest durable record of every stream.
     var durable: [StreamID: StreamPosition] { state.withLock { $0.durable } }
 
+    /// True once recovery has said where the files end: nothing is taken before.
+    var isRecovered: Bool { state.withLock { $0.isRecovered } }
+
+    /// Asks the write thread to keep small files beside the log.
+    func keep(_ change: (inout Papers) -> Void) {
+        state.withLock { change(&$0.papers) }
+        forWriter.ring()
+    }
+
     /// No more blocks will come: the write thread makes durable what it has, and ends.
     func close() {
         state.withLock { $0.isClosed = true }
         forWriter.ring()
     }
 
+    // MARK: - Seal thread
+
+    /// Asks the write thread to begin a new part, so that everything before it is finished. Returns the wish's number.
+    func askForPart() -> UInt64 {
+        let number = state.withLock { state in
+            state.partsAsked += 1
+            return state.partsAsked
+        }
+        forWriter.ring()
+        return number
+    }
+
+    /// True once a part was begun after the wish.
+    func hasBegunPart(_ number: UInt64) -> Bool { state.withLock { $0.partsBegun >= number } }
+
     // MARK: - Write thread
+
+    /// The newest wish for a part that is not fulfilled; nil when there is none.
+    var partWish: UInt64? { state.withLock { $0.partsAsked > $0.partsBegun ? $0.partsAsked : nil } }
+
+    /// A part was begun after this wish.
+    func noteBegunPart(_ number: UInt64) { state.withLock { $0.partsBegun = max($0.partsBegun, number) } }
 
     /// The oldest block handed over, nil when there is none. Blocks filled before the last failure are skipped.
     func takeFilled() -> CommitBlock? {
@@ -102,6 +137,17 @@ final class CommitQueue: Sendable {
             return nil
         }
     }
+
+    /// The small files that wait to be written.
+    func takePapers() -> Papers {
+        state.withLock { state in
+            defer { state.papers = Papers() }
+            return state.papers
+        }
+    }
+
+    /// Papers that could not be written come back, unless newer ones wait already.
+    func giveBack(_ papers: Papers) { state.withLock { $0.papers = papers.updated(with: $0.papers) } }
 
     var isClosed: Bool { state.withLock { $0.isClosed } }
 
@@ -116,7 +162,7 @@ final class CommitQueue: Sendable {
         forIngest.ring()
     }
 
-    /// The disk takes records again, or for the first time.
+    /// The disk has shown that it takes records, again or for the first time.
     func noteWriting() {
         state.withLock {
             $0.disk.isWriting = true
@@ -146,7 +192,9 @@ final class CommitQueue: Sendable {
         state.withLock {
             $0.durable = positions
             $0.handedOver = positions
+            $0.isRecovered = true
         }
+        forIngest.ring()
     }
 }
 

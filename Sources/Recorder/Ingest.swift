@@ -18,8 +18,16 @@ struct Ingest: ~Copyable {
     private static let replayTimeoutNanos: Int64 = 2_000_000_000
     /// How long to wait before asking again when nobody answered, or nothing new was there.
     private static let retryNanos: Int64 = 50_000_000
+    private static let definitionPrefix: StaticString = "definition."
+    private static let longestDefinitionBytes = 1 << 20
+    /// While a disk call lasts this long already, the moment at which it lasts too long must not be missed.
+    private static let suspiciousNanos: Int64 = 1_000_000_000
+    /// After the stop, at most so long for what has been received already.
+    private static let lastRoundsNanos: Int64 = 1_000_000_000
 
     private let task: TaskContext
+    /// The write thread's: says how long it has been waiting for the disk.
+    private let writerProgress: ProgressCounter
     private let queue: CommitQueue
     private let status: RecorderStatus
     private let commitIntervalNanos: Int64
@@ -40,16 +48,18 @@ struct Ingest: ~Copyable {
     private var nextFetchNanos: Int64 = 0
     private var gaveBefore: UInt64 = 0
     private var nextStatusNanos: Int64 = 0
+    private var messages: UInt64 = 0
     private var malformedMessages: UInt64 = 0
 
     init(
         _ task: TaskContext, context: Context, paths: Paths, settings: RecorderSettings, queue: CommitQueue,
-        origin: consuming Origin, status: RecorderStatus
+        origin: consuming Origin, status: RecorderStatus, writerProgress: ProgressCounter
     ) throws(MessagingError) {
         // What can fail is done on locals: a value that can't be copied is assigned whole or not at all.
         var subscriber = try Subscriber(in: context)
         try subscriber.subscribe("tick.")
         try subscriber.subscribe(Watermark.topic.description)
+        try subscriber.subscribe(Ingest.definitionPrefix.description)
         try subscriber.connect(Paths.endpoint(paths.ticksSocket))
         var replay = try ReplayClient(in: context)
         try replay.connect(Paths.endpoint(paths.replaySocket))
@@ -60,6 +70,7 @@ struct Ingest: ~Copyable {
         _ = poller.add(descriptor: task.stop.fileDescriptor)
         self.poller = poller
         self.task = task
+        self.writerProgress = writerProgress
         self.queue = queue
         self.status = status
         self.origin = origin
@@ -97,7 +108,29 @@ struct Ingest: ~Copyable {
             commitWhenDue()
             publishStatus()
         }
+        try receiveLeft()
         sink.handOver(commit: true)
+    }
+
+    /// What lies in the socket's queue at the end: on tmpfs the journal may not outlive the machine's next start.
+    private mutating func receiveLeft() throws {
+        let until = bootNanos() + Ingest.lastRoundsNanos
+        while bootNanos() < until {
+            task.progress.advance()
+            sink.refresh()
+            answerDiskFailures()
+            guard sink.freeRecords >= Ingest.reserve else {
+                poller.setEvents([], at: liveEntry)
+                poller.setEvents([], at: replayEntry)
+                _ = try poller.wait(timeoutMillis: 10)
+                queue.forIngest.clear()
+                continue
+            }
+            let before = messages
+            try receiveLive()
+            sequencer.drainAll(sink: &sink)
+            guard messages > before else { return }
+        }
     }
 
     // MARK: - Live feed
@@ -114,11 +147,14 @@ struct Ingest: ~Copyable {
                 continue
             }
             guard let message = received else { return }
+            messages += 1
             let payload = UnsafeRawBufferPointer(rebasing: buffer[..<message.payloadBytes])
             if message.topic.hasPrefix("tick.") {
                 try takeTicks(payload)
             } else if message.topic == Watermark.topic {
                 takeWatermark(payload)
+            } else if message.topic.hasPrefix(Ingest.definitionPrefix) {
+                takeDefinition(message.topic, payload)
             }
         }
     }
@@ -137,8 +173,18 @@ struct Ingest: ~Copyable {
     private mutating func checkOrigin(_ records: UnsafeBufferPointer<Tick>) throws {
         guard let tick = records.first(where: { $0.kindByte < 128 }) else { return }
         guard !origin.isKnown || origin.flags != tick.flags.intersection(.simulated) else { return }
-        try origin.check(tick)
+        if try origin.check(tick) { queue.keep { $0.origin = origin.word } }
         sequencer.ownFlags = origin.flags
+    }
+
+    /// Definitions are kept beside the ticks. The connector leaves the data disk alone.
+    private func takeDefinition(_ topic: ReceivedTopic, _ payload: UnsafeRawBufferPointer) {
+        let name = topic.description.dropFirst(Ingest.definitionPrefix.utf8CodeUnitCount)
+        guard let conId = Int32(name), conId > 0, name == "\(conId)", payload.count <= Ingest.longestDefinitionBytes
+        else {
+            return
+        }
+        queue.keep { $0.add(definition: Array(payload), of: conId) }
     }
 
     private mutating func takeWatermark(_ payload: UnsafeRawBufferPointer) {
@@ -192,11 +238,11 @@ struct Ingest: ~Copyable {
             if !sequencer.fetchEnded(sink: &sink, gave: Int(gave), nowNanos: now, realNanos: realNanos()) {
                 nextFetchNanos = now + Ingest.retryNanos
             }
+        case .gaps: giveUpFetch()  // never asked for
         case .error(let text):
             log(.warning, "replay refused", ["why": text])
             sequencer.fetchFailed()
             nextFetchNanos = now + 20 * Ingest.retryNanos
-        case .gaps: giveUpFetch()  // never asked for
         }
     }
 
@@ -226,6 +272,8 @@ struct Ingest: ~Copyable {
         guard disk.failures != sink.generation else { return }
         replay.cancel()
         sink.forget(generation: disk.failures)
+        // If the files were removed, their word is gone as well.
+        if origin.isKnown { queue.keep { $0.origin = origin.word } }
         sequencer.rewind(to: queue.durable)
         commitDueNanos = nil
     }
@@ -250,15 +298,20 @@ struct Ingest: ~Copyable {
         var until = now + 250_000_000
         if let due = commitDueNanos { until = min(until, due) }
         if hasRoom, !replay.isOpen, sequencer.wantsFetch { until = min(until, nextFetchNanos) }
+        let wait = writerProgress.diskWaitNanos(nowNanos: now)
+        if wait > Ingest.suspiciousNanos, wait <= CommitWriter.slowNanos {
+            until = min(until, now + CommitWriter.slowNanos - wait + 1_000_000)
+        }
         return Int(max(0, until - now + 999_999) / 1_000_000)
     }
 
     private mutating func publishStatus() {
         let now = bootNanos()
+        status.noteDisk(queue.disk, waitNanos: writerProgress.diskWaitNanos(nowNanos: now))
         guard now >= nextStatusNanos else { return }
         nextStatusNanos = now + 500_000_000
         status.update(
             sequencer: sequencer.counters, epoch: sequencer.epoch, heldBytes: sequencer.heldBytes,
-            isCatchingUp: sequencer.isCatchingUp, malformed: malformedMessages, disk: queue.disk)
+            isCatchingUp: sequencer.isCatchingUp, malformed: malformedMessages)
     }
 }

@@ -5,17 +5,18 @@ internal import Ticks
 /// Whether a state directory holds simulated or real ticks: decided by its first tick, for ever.
 ///
 /// The file `<state>/origin` has one word, `simulated` or `live`. A recorder refuses ticks of the other kind, so that
-/// nobody finds invented prices in a real recording.
+/// nobody finds invented prices in a real recording. The ingest thread decides; the write thread keeps the word, before the
+/// first record.
 struct Origin: Sendable {
     private let path: String
     private static let simulatedWord = "simulated"
     private static let liveWord = "live"
     /// Nil until the first tick decides.
-    private var word: String?
+    private(set) var word: String?
 
     /// Reads what is decided. Throws when the file can't be read or says something else.
     init(state: String) throws(ProgramError) {
-        path = state + "/origin"
+        path = Origin.path(state: state)
         do throws(FileError) {
             let text = String(decoding: try Files.read(path, maxBytes: 64), as: UTF8.self)
             word = text.split(whereSeparator: \.isWhitespace).first.map(String.init) ?? ""
@@ -29,24 +30,21 @@ struct Origin: Sendable {
         }
     }
 
+    static func path(state: String) -> String { state + "/origin" }
+
     var isKnown: Bool { word != nil }
     /// What every record of this root carries.
     var flags: TickFlags { word == Origin.simulatedWord ? .simulated : [] }
 
-    /// Decides by the first tick; throws 78 for a tick of the other kind.
-    mutating func check(_ tick: Tick) throws(ProgramError) {
+    /// Decides by the first tick; throws 78 for a tick of the other kind. True when it has decided just now: the word has
+    /// to be written to `path`.
+    mutating func check(_ tick: Tick) throws(ProgramError) -> Bool {
         let isSimulated = tick.flags.contains(.simulated)
         guard let word else {
-            let decided = isSimulated ? Origin.simulatedWord : Origin.liveWord
-            do throws(FileError) {
-                try Files.writeAtomically(Array("\(decided)\n".utf8), to: path)
-            } catch {
-                throw ProgramError(.ioError, "\(error)")
-            }
-            self.word = decided
-            return
+            word = isSimulated ? Origin.simulatedWord : Origin.liveWord
+            return true
         }
-        guard (word == Origin.simulatedWord) != isSimulated else { return }
+        guard (word == Origin.simulatedWord) != isSimulated else { return false }
         throw ProgramError(
             .configuration,
             isSimulated

@@ -1,7 +1,6 @@
 internal import Glibc
 internal import Messaging
 internal import ServiceKit
-internal import Synchronization
 internal import TickStore
 internal import Ticks
 
@@ -15,54 +14,73 @@ let recorderService = ServiceDescription(
         ("ib-recorder --root /tmp/try --simulate", "beside an ib-connector with the same flags"),
     ])
 
-/// Builds the recorder: recovery first, then the threads. Stops ingest first and the writer last, so that nothing that was
-/// taken stays unflushed.
+/// Builds the recorder's threads. Recovery is the write thread's first work, so that a disk that does not answer holds up
+/// nobody else. Stops ingest first and the writer last, so that nothing that was taken stays unflushed.
 func startRecorder(_ service: ServiceContext) throws {
     let paths = service.paths
     let settings = service.configuration.recorder
-    let recovery = try recover(paths.log)
-    _ = try Origin(state: paths.state)
     let context = try Context()
     let queue = try CommitQueue()
-    queue.begin(at: recovery.positions)
-    let atStart = Mutex(Optional(recovery))
     let status = RecorderStatus(facts: service.facts)
     let fault = service.fault
     let facts = service.facts
+    let lockNote = service.stateLockNote
     let writer = try service.supervise("write") { task in
-        let recovery = try atStart.withLock { $0.take() } ?? recoverAgain(paths.log, queue)
+        let recovery = try task.progress.duringDiskCall {
+            lockNote.write()
+            return try recover(paths, queue)
+        }
         let openLog = OpenLog(directory: paths.log, recovery: recovery)
         var writer = try CommitWriter(
             task, context: context, paths: paths, queue: queue, status: status, openLog: openLog,
             commitIntervalNanos: settings.commitIntervalNanos)
         try writer.run()
     }
+    let writerProgress = writer.progress
     let ingest = try service.supervise("ingest") { task in
         do {
+            try waitForRecovery(task, queue, status, writerProgress)
+            guard !task.stop.isStopped else { return }
             // Read anew with each start of the thread: the run before this one may have decided.
-            let origin = try Origin(state: paths.state)
+            let origin = try task.progress.duringDiskCall { try Origin(state: paths.state) }
             var ingest = try Ingest(
-                task, context: context, paths: paths, settings: settings, queue: queue, origin: origin, status: status)
+                task, context: context, paths: paths, settings: settings, queue: queue, origin: origin, status: status,
+                writerProgress: writerProgress)
             try ingest.run()
-        } catch let error as ProgramError where error.status == .configuration {
-            // Ticks of the wrong origin: no restart can help.
+        } catch let error as ProgramError {
+            // Ticks of the wrong origin, or a word that nobody should guess: no restart can help.
             fault.report("ingest", error)
             while !task.stop.wait(millis: 250) { task.progress.advance() }
         }
     }
-    let history = try service.supervise("history") { task in
+    let history = try service.supervise("history", reportsDiskWait: false) { task in
         try runHistory(task, context: context, paths: paths)
+    }
+    let board = try SealBoard(facts: facts)
+    let configuration = service.configuration
+    let faultPoint = FaultPoint(environment: service.environment)
+    let seal = try service.supervise("seal", reportsDiskWait: false) { task in
+        // What a crash left is recovery's first.
+        while !queue.isRecovered, !task.stop.wait(millis: 100) { task.progress.advance() }
+        var seal = SealThread(
+            task, configuration: configuration, paths: paths, queue: queue, board: board, faultPoint: faultPoint)
+        seal.run()
     }
     let control = try service.supervise("control") { task in
         try runControl(
-            task, context: context, paths: paths, queue: queue, status: status, facts: facts)
+            task, context: context, paths: paths, queue: queue, status: status, board: board, facts: facts)
     }
-    service.onStop("ingest") { ingest.stop() }
+    service.onStop("ingest") {
+        // What it works on is left to the next start: stopping must not wait for it.
+        seal.requestStop()
+        ingest.stop()
+    }
     service.onStop("write") {
         writer.requestStop()
         queue.close()
         writer.stop()
     }
+    service.onStop("seal") { seal.stop() }
     service.onStop("sockets") {
         history.stop()
         control.stop()
@@ -70,23 +88,34 @@ func startRecorder(_ service: ServiceContext) throws {
     }
 }
 
-/// Reads what the log holds and reports what recovery found.
-private func recover(_ directory: String) throws -> LogRecovery {
-    try Files.makeDirectory(directory)
-    let recovery = try LogRecovery(directory: directory)
+/// Reads what the log holds, reports what recovery found, and tells the ingest thread where the files end. The first start
+/// and each start of a write thread that failed: then everything above is asked for again.
+private func recover(_ paths: Paths, _ queue: CommitQueue) throws -> LogRecovery {
+    try Files.makeDirectory(paths.log)
+    let recovery = try LogRecovery(directory: paths.log, ticksDirectory: paths.ticks)
     for finding in recovery.findings { report(finding) }
     for failure in recovery.failures {
         log(.critical, "CRITICAL: recovery: a part can't be made durable, what was durable before counts: \(failure)")
     }
+    let isFirst = !queue.isRecovered
+    queue.begin(at: recovery.positions)
+    if !isFirst { queue.noteFailure("the write task was restarted") }
     return recovery
 }
 
-/// A restarted writer begins where the files end now, and the ingest thread with it.
-private func recoverAgain(_ directory: String, _ queue: CommitQueue) throws -> LogRecovery {
-    let recovery = try recover(directory)
-    queue.begin(at: recovery.positions)
-    queue.noteFailure("the write task was restarted")
-    return recovery
+/// The ingest thread begins where the files end.
+private func waitForRecovery(
+    _ task: TaskContext, _ queue: CommitQueue, _ status: RecorderStatus, _ writer: ProgressCounter
+) throws {
+    var poller = Poller()
+    _ = poller.add(descriptor: queue.forIngest.descriptor)
+    _ = poller.add(descriptor: task.stop.fileDescriptor)
+    while !queue.isRecovered, !task.stop.isStopped {
+        task.progress.advance()
+        status.noteDisk(queue.disk, waitNanos: writer.diskWaitNanos(nowNanos: bootNanos()))
+        _ = try poller.wait(timeoutMillis: 250)
+        queue.forIngest.clear()
+    }
 }
 
 private func report(_ finding: LogFinding) {

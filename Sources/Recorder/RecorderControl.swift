@@ -7,33 +7,47 @@ internal import Ticks
 /// The control thread: answers commands, and asks the connector to renumber when that has to be.
 func runControl(
     _ task: TaskContext, context: Context, paths: Paths, queue: CommitQueue, status: RecorderStatus,
-    facts: HeartbeatFacts
+    board: SealBoard, facts: HeartbeatFacts
 ) throws {
     var server = try ControlServer(in: context)
     try server.bind(Paths.endpoint(paths.recorderSocket))
     while !task.stop.isStopped {
         task.progress.advance()
         _ = try server.serve(timeoutMillis: 250) { request, _ in
-            answer(request, queue: queue, status: status, facts: facts)
+            answer(request, queue: queue, status: status, board: board, facts: facts)
         }
         if let wish = status.takeRenumber() { try askToRenumber(wish, context: context, paths: paths) }
     }
 }
 
 private func answer(
-    _ request: ControlRequest, queue: CommitQueue, status: RecorderStatus, facts: HeartbeatFacts
+    _ request: ControlRequest, queue: CommitQueue, status: RecorderStatus, board: SealBoard, facts: HeartbeatFacts
 ) -> ControlReply {
     switch request.command {
     case "ping":
         if let nonce = request["nonce"]?.string { facts.answerPing(nonce: nonce) }
         return .success(["nonce": request["nonce"] ?? .null])
-    case "status": return .success(status.json)
+    case "status": return .success(status.json(sealing: board.json))
     case "streams":
         return .success(["streams": durableStreams(queue.durable)])
-    case "seal": return .failure("seal is not built yet")
+    case "seal": return seal(request, board)
     default:
-        return .failure("unknown command \(request.command): the recorder knows ping, status, streams")
+        return .failure("unknown command \(request.command): the recorder knows ping, status, streams, seal")
     }
+}
+
+/// Without `job` a new wish; with it, how that wish stands.
+private func seal(_ request: ControlRequest, _ board: SealBoard) -> ControlReply {
+    if let job = request["job"] {
+        guard let number = job.integer else { return .failure("`job` is not the number of a seal command") }
+        guard let answer = board.answer(number) else { return .failure("job \(number) is not known: ask anew") }
+        return .success(answer)
+    }
+    guard let now = request["now"] ?? .some(.bool(false)), let isNow = now.bool else {
+        return .failure("`now` is neither true nor false")
+    }
+    let number = board.ask(isNow ? .beforeNewestPart : .pastHours)
+    return board.answer(number).map { .success($0) } ?? .failure("job \(number) is not known: ask anew")
 }
 
 /// As the `durable` topic has them: `{"711280073.bid_ask":[epoch,seq,ts_event,ts_recv]}`.

@@ -17,13 +17,15 @@ final class RecorderStatus: Sendable {
         var heldBytes = 0
         var isCatchingUp = false
         var malformed: UInt64 = 0
-        var disk = CommitQueue.DiskState()
+        var disk = DiskWord.starting
         var part = ""
         var commits: UInt64 = 0
         var durableRecords: UInt64 = 0
         var lastCommitNanos: Int64 = 0
         var slowestCommitNanos: Int64 = 0
         var renumber: Renumber?
+        /// The wish that was logged last.
+        var renumberSaid: Renumber?
     }
 
     private let state = Mutex(State())
@@ -32,21 +34,35 @@ final class RecorderStatus: Sendable {
     init(facts: HeartbeatFacts) { self.facts = facts }
 
     func update(
-        sequencer: Sequencer.Counters, epoch: UInt32, heldBytes: Int, isCatchingUp: Bool, malformed: UInt64,
-        disk: CommitQueue.DiskState
+        sequencer: Sequencer.Counters, epoch: UInt32, heldBytes: Int, isCatchingUp: Bool, malformed: UInt64
     ) {
-        state.withLock {
+        let disk = state.withLock {
             $0.counters = sequencer
             $0.epoch = epoch
             $0.heldBytes = heldBytes
             $0.isCatchingUp = isCatchingUp
             $0.malformed = malformed
-            $0.disk = disk
+            return $0.disk
         }
         facts.set("COMMITTED", "\(sequencer.committed)")
         facts.set("LOST_RANGES", "\(sequencer.lostRanges)")
-        facts.set("DISK", disk.fault.map { "failing: \($0)" } ?? (disk.isWriting ? "ok" : "starting"))
-        facts.status = disk.fault.map { "disk failing: \($0)" } ?? (isCatchingUp ? "catching up" : "recording")
+        if case .failing = disk { return }
+        facts.status = isCatchingUp ? "catching up" : "recording"
+    }
+
+    /// Looks at the disk, each round. A change is told at once: health turns red without waiting for the next heartbeat.
+    ///
+    /// - waitNanos: how long the write thread has been inside its present disk call.
+    func noteDisk(_ disk: CommitQueue.DiskState, waitNanos: Int64) {
+        let word = DiskWord(disk, waitNanos: waitNanos)
+        let isNews = state.withLock { state in
+            defer { state.disk = word }
+            return state.disk != word
+        }
+        guard isNews else { return }
+        facts.set("DISK", word.description)
+        if case .failing(let why) = word { facts.status = "disk failing: \(why)" }
+        facts.tellNow()
     }
 
     func noteCommit(part: String, records: Int, tookNanos: Int64, atNanos now: Int64) {
@@ -65,8 +81,8 @@ final class RecorderStatus: Sendable {
     func askToRenumber(above: UInt32, announced: UInt32) {
         let wish = Renumber(above: above, announced: announced)
         let isNew = state.withLock { state in
-            defer { state.renumber = wish }
-            return state.renumber != wish
+            defer { (state.renumber, state.renumberSaid) = (wish, wish) }
+            return state.renumberSaid != wish
         }
         guard isNew else { return }
         log(
@@ -83,7 +99,7 @@ final class RecorderStatus: Sendable {
     }
 
     /// The `status` command's result.
-    var json: JSONValue {
+    func json(sealing: JSONValue) -> JSONValue {
         state.withLock { state in
             [
                 "service": "recorder", "epoch": .integer(Int64(state.epoch)),
@@ -97,9 +113,42 @@ final class RecorderStatus: Sendable {
                 "part": .string(state.part), "commits": .integer(Int64(clamping: state.commits)),
                 "last_commit_nanos": .integer(state.lastCommitNanos),
                 "slowest_commit_nanos": .integer(state.slowestCommitNanos),
-                "disk": .string(state.disk.fault == nil ? (state.disk.isWriting ? "ok" : "starting") : "failing"),
-                "disk_fault": state.disk.fault.map { .string($0) } ?? .null,
+                "disk": .string(state.disk.name), "disk_fault": state.disk.fault.map { .string($0) } ?? .null,
+                "sealing": sealing,
             ]
         }
     }
+}
+
+/// The recorder's disk in one word, with the cause when it fails.
+enum DiskWord: Sendable, Equatable, CustomStringConvertible {
+    case starting
+    case ok
+    case failing(String)
+
+    /// - waitNanos: how long a disk call has lasted by now; above `CommitWriter.slowNanos` the disk does not answer.
+    init(_ disk: CommitQueue.DiskState, waitNanos: Int64) {
+        if waitNanos > CommitWriter.slowNanos {
+            self = .failing("the disk does not answer")
+        } else if let fault = disk.fault {
+            self = .failing(fault)
+        } else {
+            self = disk.isWriting ? .ok : .starting
+        }
+    }
+
+    var name: String {
+        switch self {
+        case .starting: "starting"
+        case .ok: "ok"
+        case .failing: "failing"
+        }
+    }
+
+    var fault: String? {
+        if case .failing(let why) = self { why } else { nil }
+    }
+
+    /// As heartbeats carry it.
+    var description: String { fault.map { "\(name): \($0)" } ?? name }
 }

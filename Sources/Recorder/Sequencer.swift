@@ -74,7 +74,7 @@ struct Sequencer {
     mutating func live(
         _ records: UnsafeBufferPointer<Tick>, sink: inout some CommitSink & ~Copyable, nowNanos: Int64
     ) {
-        guard let first = records.first, let stream = first.stream, Sequencer.isRun(records, of: stream) else {
+        guard let first = records.first, let stream = first.stream, stream.hasRun(records) else {
             counters.malformed += 1
             return
         }
@@ -91,22 +91,6 @@ struct Sequencer {
         }
         hold(records, slot: slot)
         if streams[slot].hasHole { queueFetch(slot) } else { drain(slot, sink: &sink) }
-    }
-
-    /// All records belong to one stream and their keys count up by one within one epoch.
-    static func isRun(_ records: UnsafeBufferPointer<Tick>, of stream: StreamID) -> Bool {
-        let first = records[0]
-        guard first.seq > 0 else { return false }
-        for index in 0..<records.count {
-            let tick = records[index]
-            if tick.conId != stream.conId || tick.source != stream.source
-                || tick.streamKindByte != stream.kind.rawValue || tick.epoch != first.epoch
-                || tick.seq != first.seq &+ UInt32(truncatingIfNeeded: index)
-            {
-                return false
-            }
-        }
-        return true
     }
 
     private mutating func hold(_ records: UnsafeBufferPointer<Tick>, slot: Int) {
@@ -177,7 +161,7 @@ struct Sequencer {
             var end = start + 1
             while end < records.count, records[end].epoch == records[start].epoch { end += 1 }
             let run = UnsafeBufferPointer(rebasing: records[start..<end])
-            guard Sequencer.isRun(run, of: stream) else {
+            guard stream.hasRun(run) else {
                 counters.malformed += 1
                 return false
             }
@@ -209,7 +193,7 @@ struct Sequencer {
     ) {
         guard let slot = openFetch, first > streams[slot].last.key else { return }
         let last = streams[slot].last.key
-        if last != .zero, first.epoch > last.epoch {
+        if last != .zero, last != last.endOfEpoch, first.epoch > last.epoch {
             // How far the old epoch went is not known any more: the range reaches to its end.
             commitLost(
                 from: last.next, to: last.endOfEpoch, slot: slot, cause: "journal gone", sink: &sink, nowNanos: nowNanos
@@ -277,7 +261,7 @@ struct Sequencer {
         streams[slot].driedUpAtNanos = nil
         let last = streams[slot].last.key
         let end = streams[slot].held.first.map { TickKey(rawValue: $0.first.rawValue - 1) } ?? streams[slot].highest
-        if end.epoch > last.epoch, last != .zero {
+        if end.epoch > last.epoch, last != .zero, last != last.endOfEpoch {
             commitLost(
                 from: last.next, to: last.endOfEpoch, slot: slot, cause: "not in journal", sink: &sink,
                 nowNanos: realNanos)
@@ -314,6 +298,7 @@ struct Sequencer {
                 streams[slot].held.removeFirst()
             } else {
                 streams[slot].held[0].consumed += count
+                streams[slot].held[0].forgetConsumed()
             }
         }
         if streams[slot].hasHole { queueFetch(slot) }
@@ -330,6 +315,7 @@ struct Sequencer {
                 streams[slot].held.removeFirst()
             } else {
                 streams[slot].held[0].consumed = keep
+                streams[slot].held[0].forgetConsumed()
             }
         }
     }

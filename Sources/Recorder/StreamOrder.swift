@@ -22,6 +22,14 @@ struct StreamOrder {
         /// Records at the front that are already committed.
         var consumed = 0
 
+        /// Gives memory back. Under a feed that is as fast as the disk a run's end may never be reached: it would keep all
+        /// that ever went through it.
+        mutating func forgetConsumed() {
+            guard consumed >= 16_384, consumed * 2 >= records.count else { return }
+            records.removeFirst(consumed)
+            consumed = 0
+        }
+
         var first: TickKey { records[consumed].key }
         var last: TickKey { records[records.count - 1].key }
     }

@@ -161,12 +161,18 @@ private func drain(_ queue: CommitQueue) -> [UInt32] {
         let directory = try TemporaryDirectory()
         var origin = try Origin(state: directory.path)
         #expect(!origin.isKnown)
-        try origin.check(simulated ? invented : real)
+        #expect(try origin.check(simulated ? invented : real))
+        var papers = Papers()
+        papers.origin = origin.word
+        let paths = Paths(state: directory.path, runtime: directory.path)
+        try papers.writeOrigin(paths)
+        try papers.writeOrigin(paths)
+        #expect(try !origin.check(simulated ? invented : real))
         #expect(try directory.text("origin") == (simulated ? "simulated\n" : "live\n"))
         #expect(origin.flags == (simulated ? .simulated : []))
         var later = try Origin(state: directory.path)
-        try later.check(simulated ? invented : real)
-        #expect(throws: ProgramError.self) { try later.check(simulated ? real : invented) }
+        #expect(try !later.check(simulated ? invented : real))
+        #expect(throws: ProgramError.self) { _ = try later.check(simulated ? real : invented) }
         #expect(try directory.text("origin") == (simulated ? "simulated\n" : "live\n"))
     }
 
@@ -175,5 +181,45 @@ private func drain(_ queue: CommitQueue) -> [UInt32] {
         let directory = try TemporaryDirectory()
         try directory.write("origin", text)
         #expect(throws: ProgramError.self) { _ = try Origin(state: directory.path) }
+    }
+}
+
+@Suite struct PapersTests {
+    private func paths(_ directory: TemporaryDirectory) -> Paths {
+        Paths(state: directory.path + "/state", runtime: directory.path)
+    }
+
+    @Test func definitionsAreKeptAndTheNewestWins() throws {
+        let directory = try TemporaryDirectory()
+        let queue = try CommitQueue()
+        queue.keep { $0.add(definition: Array("{}".utf8), of: 7) }
+        queue.keep { $0.add(definition: Array(#"{"a":1}"#.utf8), of: 7) }
+        let left = queue.takePapers().writeDefinitions(paths(directory))
+        #expect(left.papers.isEmpty && left.fault == nil && queue.takePapers().isEmpty)
+        #expect(try directory.text("state/definitions/7.json") == "{\"a\":1}\n")
+    }
+
+    @Test func whatTheDiskRefusesComesBackUnlessNewerWaits() throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("state", "in the way")
+        let queue = try CommitQueue()
+        queue.keep { $0.add(definition: [1], of: 7) }
+        queue.keep { $0.add(definition: [1], of: 8) }
+        let left = queue.takePapers().writeDefinitions(paths(directory))
+        #expect(left.fault != nil)
+        queue.keep { $0.add(definition: [2], of: 7) }
+        queue.giveBack(left.papers)
+        #expect(queue.takePapers().definitions == [7: [2], 8: [1]])
+        for conId in Int32(1)...2000 { queue.keep { $0.add(definition: [3], of: conId) } }
+        #expect(queue.takePapers().definitions.count == Papers.definitionLimit)
+    }
+
+    /// The connector's word counts for a recording that has none; never in place of another.
+    @Test func anOriginThatCannotBeWrittenIsAFault() throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("state", "in the way")
+        var papers = Papers()
+        papers.origin = "live"
+        #expect(throws: FileError.self) { try papers.writeOrigin(paths(directory)) }
     }
 }

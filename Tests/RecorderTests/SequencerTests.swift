@@ -49,6 +49,15 @@ extension Sequencer {
 }
 
 @Suite struct SequencerOrder {
+    @Test func aRunThatNeverEndsGivesItsMemoryBack() {
+        var run = StreamOrder.Run(records: ticks(1, 1...40_000), consumed: 10_000)
+        run.forgetConsumed()
+        #expect(run.records.count == 40_000 && run.first.seq == 10_001)
+        run.consumed = 30_000
+        run.forgetConsumed()
+        #expect(run.records.count == 10_000 && run.consumed == 0 && run.first.seq == 30_001 && run.last.seq == 40_000)
+    }
+
     @Test func aFirstBatchWaitsForWhatTheJournalHasBeforeIt() {
         var sequencer = Sequencer(holdBackBytes: 1 << 20)
         var sink = MemorySink()
@@ -153,6 +162,18 @@ extension Sequencer {
                 ].map(\.rawValue))
         #expect(
             sink.records.prefix(2).map { $0.marker?.ref } == [TickKey(epoch: 1, seq: 4), TickKey(epoch: 2, seq: 1)])
+    }
+
+    @Test func anEpochWhoseEndIsWrittenDownAsLostIsNotLostAgain() {
+        let end = StreamPosition(
+            key: TickKey(epoch: 1, seq: .max), tsEventNanos: Tick.noEventTime, tsRecvNanos: 1)
+        var sequencer = Sequencer(holdBackBytes: 1 << 20, recovered: [stream: end])
+        var sink = MemorySink()
+        sequencer.live(ticks(2, 7...7), &sink)
+        _ = sequencer.nextFetch()
+        sequencer.fetchGone(first: TickKey(epoch: 2, seq: 5), sink: &sink, nowNanos: 5)
+        #expect(sink.records.map(\.key) == [TickKey(epoch: 2, seq: 4)])
+        #expect(sink.records.map { $0.marker?.ref } == [TickKey(epoch: 2, seq: 1)])
     }
 
     @Test func aTickThatWasPublishedButNeverJournaledIsLostAfterAWhile() {

@@ -1,0 +1,251 @@
+internal import CLinux
+internal import Glibc
+internal import ServiceKit
+internal import TickStore
+internal import Ticks
+
+/// The seal thread's work: turns hours that are over into sealed files, and removes the oldest sealed hours where the
+/// configuration wants that.
+///
+/// It runs in the background (nice 10, idle disk priority) and shares nothing with the write thread but the wish for a new
+/// part. When it fails the log stays what it is, and it tries again with backoff.
+struct SealThread: ~Copyable {
+    /// How often it looks whether an hour is over.
+    private static let lookNanos: Int64 = 1_000_000_000
+    /// How often all sealed files are counted anew.
+    private static let surveyNanos: Int64 = 24 * 3_600_000_000_000
+    private static let firstRetryNanos: Int64 = 5_000_000_000
+    private static let longestRetryNanos: Int64 = 300_000_000_000
+    private static let defaultBufferHours = 24
+
+    private let task: TaskContext
+    private let paths: Paths
+    private let storage: StorageSettings
+    private let queue: CommitQueue
+    private let board: SealBoard
+    private let watch: SealWatch
+    private let sealer: HourSealer
+    private let stock: SegmentStock
+    /// Parts that stay although they are sealed: each is looked at once per start.
+    private var kept: Set<PartName> = []
+    private var nextLookNanos: Int64 = 0
+    private var nextSurveyNanos: Int64 = 0
+    private var isSurveyed = false
+    private var isClean = false
+    /// The newest time of the gateway that is known.
+    private var newestEventNanos: Int64?
+    private var failuresInARow = 0
+    private var saidProtected = false
+
+    init(
+        _ task: TaskContext, configuration: Configuration, paths: Paths, queue: CommitQueue, board: SealBoard,
+        faultPoint: FaultPoint
+    ) {
+        self.task = task
+        self.paths = paths
+        storage = configuration.storage
+        self.queue = queue
+        self.board = board
+        watch = SealWatch(task, board, faultPoint)
+        let contracts = Dictionary(configuration.contracts.map { ($0.conId, $0) }) { first, _ in first }
+        let identities = SealIdentities(definitions: paths.definitions, symbols: contracts.mapValues(\.symbol))
+        sealer = HourSealer(stateDirectory: paths.state, observer: watch, identity: identities.identity)
+        stock = SegmentStock(stateDirectory: paths.state, observer: watch) {
+            contracts[$0]?.bufferHours ?? SealThread.defaultBufferHours
+        }
+    }
+
+    /// Runs until the stop. Throws nothing: what can't be sealed now must not end the process that records.
+    mutating func run() {
+        let refusal = clx_lower_thread_priority()
+        if refusal != 0 { log(.warning, "sealing runs at the usual priority", ["why": errorText(refusal)]) }
+        board.endJob(error: "the seal task was restarted")
+        while !task.stop.isStopped {
+            task.progress.advance()
+            board.bell.clear()
+            round()
+            rest()
+        }
+        board.endJob(error: "the recorder stops")
+    }
+
+    /// Waits for the next look, a job or the stop.
+    private func rest() {
+        let now = bootNanos()
+        guard nextLookNanos > now else { return }
+        var descriptors = [
+            pollfd(fd: task.stop.fileDescriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: board.bell.descriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        _ = poll(&descriptors, 2, Int32(min(nextLookNanos - now, 250_000_000) / 1_000_000 + 1))
+    }
+
+    private mutating func round() {
+        let job = board.takeJob()
+        guard job != nil || bootNanos() >= nextLookNanos else { return }
+        do throws(SealError) {
+            try clean()
+            if let job, job.reach == .beforeNewestPart { try beginPart() }
+            try survey()
+            try seal(job?.reach ?? .pastHours)
+            try retain()
+            board.endJob()
+            noteSuccess()
+        } catch .stopped {
+            board.endJob(error: "the recorder stops")
+        } catch {
+            board.endJob(error: "\(error)")
+            noteFailure(error)
+        }
+    }
+
+    /// Once per start: what a crash left.
+    private mutating func clean() throws(SealError) {
+        guard !isClean else { return }
+        let leftovers: Int
+        do throws(StoreError) { leftovers = try sealer.removeLeftovers() } catch { throw .store(error) }
+        isClean = true
+        if leftovers > 0 { log(.notice, "removed what an unfinished sealing left", ["files": "\(leftovers)"]) }
+    }
+
+    /// Waits until the write thread has finished the present part.
+    private func beginPart() throws(SealError) {
+        let wish = queue.askForPart()
+        while !queue.hasBegunPart(wish) {
+            task.progress.advance()
+            if task.stop.wait(millis: 10) { throw .stopped }
+            if let fault = queue.disk.fault { throw .waiting("no new part can be begun: \(fault)") }
+        }
+    }
+
+    private mutating func seal(_ reach: SealPlan.Reach) throws(SealError) {
+        let hours = SealPlan.hours(
+            parts: try parts(), kept: kept, reach: reach, nowHour: realNanos().floorDivided(by: 3_600_000_000_000))
+        for hour in hours {
+            let started = bootNanos()
+            watch.hour = hour.hour
+            let sealed = try sealer.seal(hour)
+            stock.add(sealed)
+            kept.formUnion(sealed.kept.map(\.part))
+            board.note(sealed: sealed)
+            board.note(stored: stock.files, bytes: stock.bytes, newestHour: stock.newestHour)
+            report(sealed, tookNanos: bootNanos() - started)
+        }
+    }
+
+    private func parts() throws(SealError) -> [SealPart] {
+        do throws(StoreError) { return try SealPart.list(paths.log) } catch { throw .store(error) }
+    }
+
+    private func report(_ sealed: SealedHour, tookNanos: Int64) {
+        log(
+            .notice, "sealed",
+            [
+                "hour": SealBoard.text(hour: sealed.hour), "files": "\(sealed.files)", "records": "\(sealed.records)",
+                "bytes": "\(sealed.bytes)", "log_bytes": "\(sealed.logBytes)", "millis": "\(tookNanos / 1_000_000)",
+            ])
+        for kept in sealed.kept {
+            log(
+                .critical, "CRITICAL: a part of the log is sealed as far as it can be read, and kept",
+                ["part": "\(kept.part)", "why": kept.why])
+        }
+    }
+
+    // MARK: - Retention
+
+    private mutating func survey() throws(SealError) {
+        let now = bootNanos()
+        guard !isSurveyed || now >= nextSurveyNanos else { return }
+        try stock.survey()
+        isSurveyed = true
+        nextSurveyNanos = now + SealThread.surveyNanos
+        board.note(stored: stock.files, bytes: stock.bytes, newestHour: stock.newestHour)
+    }
+
+    private mutating func retain() throws(SealError) {
+        guard storage.keepDays != nil || storage.keepBytes != nil else { return }
+        for position in queue.durable.values where position.tsEventNanos != Tick.noEventTime {
+            newestEventNanos = max(newestEventNanos ?? .min, position.tsEventNanos)
+        }
+        var plan = retentionPlan
+        // The streams' last records have no time of the gateway from the end of a session until the first tick of the next;
+        // sealed ticks have.
+        if newestEventNanos == nil, !plan.removals.isEmpty {
+            newestEventNanos = try stock.newestEventNanos()
+            plan = retentionPlan
+        }
+        for removal in plan.removals {
+            let removed = try stock.remove(removal.stock)
+            sealer.forgetDirectories()
+            board.note(removed: removed.files, bytes: removed.bytes)
+            board.note(stored: stock.files, bytes: stock.bytes, newestHour: stock.newestHour)
+            log(
+                .notice, "retention removed",
+                [
+                    "hour": SealBoard.text(hour: removal.stock.hour), "files": "\(removed.files)",
+                    "bytes": "\(removed.bytes)", "rule": removal.rule.rawValue,
+                ])
+        }
+        let isProtected = plan.bytesProtected > 0
+        if isProtected, !saidProtected {
+            log(
+                .warning, "more is kept than storage.keep_bytes allows: buffer_hours protects it",
+                ["bytes_above": "\(plan.bytesProtected)"])
+        }
+        saidProtected = isProtected
+    }
+
+    private var retentionPlan: RetentionPlan {
+        RetentionPlan(
+            stock: stock.entries, keepDays: storage.keepDays, keepBytes: storage.keepBytes,
+            nowNanos: RetentionPlan.trustedNow(hostNanos: realNanos(), newestEventNanos: newestEventNanos))
+    }
+
+    // MARK: - Failures
+
+    private mutating func noteSuccess() {
+        nextLookNanos = bootNanos() + SealThread.lookNanos
+        board.note(fault: nil)
+        guard failuresInARow > 0 else { return }
+        failuresInARow = 0
+        log(.notice, "sealing works again")
+    }
+
+    private mutating func noteFailure(_ error: SealError) {
+        failuresInARow += 1
+        // What was sealed or removed of an hour before it failed is not counted.
+        isSurveyed = false
+        let wait = min(
+            SealThread.firstRetryNanos << Int64(min(failuresInARow - 1, 6)), SealThread.longestRetryNanos)
+        nextLookNanos = bootNanos() + wait
+        board.note(fault: "\(error)")
+        log(
+            failuresInARow == 1 ? .error : .warning, "sealing failed, the log stays",
+            ["why": "\(error)", "next_try_seconds": "\(wait / 1_000_000_000)"])
+    }
+}
+
+/// Watches over sealing for the seal thread: fault points, progress, the stop.
+final class SealWatch: SealObserver {
+    private let task: TaskContext
+    private let board: SealBoard
+    private let faultPoint: FaultPoint
+    /// The hour being sealed.
+    var hour: Int64 = 0
+
+    init(_ task: TaskContext, _ board: SealBoard, _ faultPoint: FaultPoint) {
+        self.task = task
+        self.board = board
+        self.faultPoint = faultPoint
+    }
+
+    var shouldStop: Bool { task.stop.isStopped }
+
+    func reach(_ step: SealStep) { faultPoint.reach("seal.\(step.rawValue)") }
+
+    func work<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) {
+        try task.progress.duringDiskCall(body)
+    }
+
+    func note(readBytes: UInt64, ofBytes: UInt64) { board.note(hour: hour, readBytes: readBytes, ofBytes: ofBytes) }
+}

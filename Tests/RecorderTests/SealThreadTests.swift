@@ -1,0 +1,235 @@
+import Foundation
+import JSON
+import Testing
+import TickStore
+import Ticks
+
+@testable import Messaging
+@testable import Recorder
+@testable import ServiceKit
+
+private let stream = StreamID(conId: 7, kind: .bidAsk)
+
+private func ticks(_ seqs: ClosedRange<UInt32>) -> [Tick] {
+    seqs.map {
+        Tick(
+            key: TickKey(epoch: 100, seq: $0), tsEventNanos: realNanos(), tsRecvNanos: realNanos(), conId: 7,
+            kind: .bidAsk, body: QuoteBody(bidPrice: Int64($0), askPrice: 0, bidSize: 0, askSize: 0).body)
+    }
+}
+
+/// A write thread and a seal thread with real files.
+private final class SealBench: Sendable {
+    let directory: TemporaryDirectory
+    let paths: Paths
+    let queue: CommitQueue
+    let board: SealBoard
+    let context: Context
+    let write: SupervisedThread
+    let seal: SupervisedThread
+
+    init(_ directory: TemporaryDirectory, configuration: Configuration = Configuration()) throws {
+        let paths = Paths(state: directory.path + "/state", runtime: directory.path)
+        let context = try Context()
+        let queue = try CommitQueue()
+        try Files.makeDirectory(paths.log)
+        let facts = try HeartbeatFacts()
+        let status = RecorderStatus(facts: facts)
+        let board = try SealBoard(facts: facts)
+        let fault = FirstFault()
+        write = try SupervisedThread("write", fault: fault) { task in
+            let recovery = try LogRecovery(directory: paths.log, ticksDirectory: paths.ticks)
+            queue.begin(at: recovery.positions)
+            var writer = try CommitWriter(
+                task, context: context, paths: paths, queue: queue, status: status,
+                openLog: OpenLog(directory: paths.log, recovery: recovery), commitIntervalNanos: 20_000_000)
+            try writer.run()
+        }
+        seal = try SupervisedThread("seal", fault: fault, reportsDiskWait: false) { task in
+            var seal = SealThread(
+                task, configuration: configuration, paths: paths, queue: queue, board: board,
+                faultPoint: FaultPoint(environment: [:]))
+            seal.run()
+        }
+        self.directory = directory
+        self.paths = paths
+        self.context = context
+        self.queue = queue
+        self.board = board
+    }
+
+    /// Commits ticks and waits until they are durable.
+    func record(_ seqs: ClosedRange<UInt32>) throws {
+        var sink = QueueSink(queue, generation: queue.disk.failures)
+        ticks(seqs).withUnsafeBufferPointer { sink.commit($0, slot: 0) }
+        sink.handOver(commit: true)
+        try wait("the commit") { queue.durable[stream]?.key.seq == seqs.upperBound }
+    }
+
+    /// Asks for a sealing and waits for its end.
+    func job(_ reach: SealPlan.Reach = .beforeNewestPart) throws -> JSONValue {
+        let number = board.ask(reach)
+        var answer: JSONValue?
+        try wait("the end of the job") {
+            answer = board.answer(number)
+            return ["done", "failed"].contains(answer?["state"]?.string)
+        }
+        return try #require(answer)
+    }
+
+    func logParts() throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: paths.log).filter { $0.hasSuffix(".log") }.count
+    }
+
+    /// Keys in the sealed files, oldest first.
+    func sealed() throws -> [UInt32] {
+        var keys: [UInt32] = []
+        for name in try SegmentName.list(ticksDirectory: paths.ticks) {
+            var reader = try SegmentReader(name.path(in: paths.ticks))
+            while let run = try reader.next() { keys += run.map(\.seq) }
+        }
+        return keys
+    }
+
+    func stop() {
+        seal.stop()
+        write.requestStop()
+        queue.close()
+        write.stop()
+    }
+}
+
+private func wait(_ what: Comment, _ condition: () -> Bool) throws {
+    let deadline = Date().addingTimeInterval(120)
+    while !condition() {
+        try #require(Date() < deadline, what)
+        usleep(2_000)
+    }
+}
+
+@Suite struct SealThreadTests {
+    @Test func aWishRollsTheLogAndSealsAllBeforeIt() throws {
+        let bench = try SealBench(try TemporaryDirectory())
+        try bench.record(1...300)
+        let first = try bench.job()
+        #expect(first["state"]?.string == "done")
+        #expect((first["files"]?.integer, first["records"]?.integer) == (1, 300))
+        #expect(try bench.sealed() == Array(1...300))
+        #expect(try bench.logParts() == 1)
+        try bench.record(301...400)
+        #expect(try bench.job()["records"]?.integer == 100)
+        #expect(try bench.sealed() == Array(1...400))
+        #expect(bench.board.json["state"]?.string == "idle")
+        #expect(bench.board.json["stored_files"]?.integer == 1)
+        bench.stop()
+        let recovered = try LogRecovery(directory: bench.paths.log)
+        #expect(recovered.positions[stream]?.key.seq == 400)
+    }
+
+    @Test func aLateHourIsSealedWithoutAWish() throws {
+        let directory = try TemporaryDirectory()
+        let log = directory.path + "/state/log"
+        try Files.makeDirectory(log)
+        var old = OpenLog(directory: log, recovery: try LogRecovery(directory: log))
+        for (day, seqs) in [(3, 1...50), (2, 51...60)] as [(Int64, ClosedRange<UInt32>)] {
+            try old.beginPart(nowNanos: realNanos() - day * 86_400_000_000_000)
+            let run = ticks(seqs)
+            try run.withUnsafeBytes { bytes in
+                try withUnsafePointer(to: bytes) { try old.append(UnsafeBufferPointer(start: $0, count: 1)) }
+            }
+            try old.sync()
+        }
+        let bench = try SealBench(directory)
+        try wait("both late hours") { (try? bench.logParts()) == 1 && (try? bench.sealed()) == Array(1...60) }
+        #expect(try SegmentName.list(ticksDirectory: bench.paths.ticks).count == 2)
+        bench.stop()
+    }
+
+    @Test func whatCanNotBeSealedStaysInTheLogAndRecordingGoesOn() throws {
+        let directory = try TemporaryDirectory()
+        let blocked = directory.path + "/state/ticks"
+        try Files.makeDirectory(directory.path + "/state")
+        try Data([1]).write(to: URL(fileURLWithPath: blocked))
+        let bench = try SealBench(directory)
+        try bench.record(1...300)
+        let failed = try bench.job()
+        #expect(failed["state"]?.string == "failed")
+        #expect(failed["error"]?.string?.contains("ticks") == true)
+        #expect(bench.board.json["state"]?.string == "failing")
+        #expect((bench.board.json["failures"]?.integer ?? 0) > 0)
+        try bench.record(301...400)
+        var history = LogHistory(directory: bench.paths.log)
+        var seqs: [UInt32] = []
+        _ = try history.read(stream, from: .zero, limit: .max) { seqs += $0.map(\.seq) }
+        #expect(seqs == Array(1...400))
+        try FileManager.default.removeItem(atPath: blocked)
+        #expect(try bench.job()["state"]?.string == "done")
+        #expect(try bench.sealed() == Array(1...400))
+        #expect(bench.board.json["fault"] == .null)
+        bench.stop()
+    }
+
+    @Test func retentionRemovesOldHoursAndTellsHowMuch() throws {
+        let directory = try TemporaryDirectory()
+        var configuration = Configuration()
+        configuration.storage.keepDays = 2
+        configuration.contracts = [TrackedContract(conId: 7, symbol: "MNQ", bufferHours: 24)]
+        let log = directory.path + "/state/log"
+        try Files.makeDirectory(log)
+        var old = OpenLog(directory: log, recovery: try LogRecovery(directory: log))
+        for (day, seqs) in [(5, 1...50), (3, 51...60), (1, 61...70)] as [(Int64, ClosedRange<UInt32>)] {
+            try old.beginPart(nowNanos: realNanos() - day * 86_400_000_000_000)
+            let run = ticks(seqs)
+            try run.withUnsafeBytes { bytes in
+                try withUnsafePointer(to: bytes) { try old.append(UnsafeBufferPointer(start: $0, count: 1)) }
+            }
+            try old.sync()
+        }
+        let bench = try SealBench(directory, configuration: configuration)
+        // The third hour is sealed once the recorder has begun a part of its own.
+        try wait("the removal") {
+            bench.board.json["removed_files"]?.integer == 2 && bench.board.json["stored_files"]?.integer == 1
+        }
+        #expect(try bench.sealed() == Array(61...70))
+        bench.stop()
+    }
+
+    /// After a stop no stream's last record has a time of the gateway; the sealed ticks have.
+    @Test func aClockThatIsAheadAtTheStartRemovesNothing() throws {
+        let directory = try TemporaryDirectory()
+        var configuration = Configuration()
+        configuration.storage.keepDays = 2
+        let log = directory.path + "/state/log"
+        try Files.makeDirectory(log)
+        var old = OpenLog(directory: log, recovery: try LogRecovery(directory: log))
+        try old.beginPart(nowNanos: realNanos() - 400 * 86_400_000_000_000)
+        var run = ticks(1...50)
+        for index in run.indices { run[index].tsEventNanos -= 400 * 86_400_000_000_000 }
+        run.append(
+            Tick(
+                marker: .gapOpened, of: stream, key: TickKey(epoch: 100, seq: 51), tsRecvNanos: realNanos(),
+                text: "stopped"))
+        try run.withUnsafeBytes { bytes in
+            try withUnsafePointer(to: bytes) { try old.append(UnsafeBufferPointer(start: $0, count: 1)) }
+        }
+        try old.sync()
+        let bench = try SealBench(directory, configuration: configuration)
+        #expect(try bench.job()["state"]?.string == "done")
+        #expect(try bench.sealed() == Array(1...51))
+        bench.stop()
+    }
+
+    @Test func aWishThatWaitsTakesInTheNext() throws {
+        let board = try SealBoard(facts: HeartbeatFacts())
+        let first = board.ask(.pastHours)
+        #expect(board.ask(.beforeNewestPart) == first)
+        #expect(board.takeJob()?.reach == .beforeNewestPart)
+        let second = board.ask(.pastHours)
+        #expect(second != first)
+        board.endJob(error: "why")
+        #expect(board.answer(first)?["state"]?.string == "failed")
+        #expect(board.answer(first)?["error"]?.string == "why")
+        #expect(board.answer(second)?["state"]?.string == "waiting")
+        #expect(board.answer(99) == nil)
+    }
+}
