@@ -8,7 +8,7 @@ internal import Ticks
 let connectorService = ServiceDescription(
     name: "ib-connector",
     summary: "Speaks the TWS protocol, numbers and journals ticks, and publishes them over ZeroMQ.",
-    lifelineGraceSeconds: 5,
+    lifelineGraceSeconds: 5, stateIsOptional: true,
     examples: [
         ("ib-connector --config /etc/ib-stream/ib-stream.yaml", "as the systemd unit starts it"),
         ("ib-connector --config try.yaml --root /tmp/try", "by hand, files and sockets under /tmp/try"),
@@ -24,15 +24,21 @@ func startConnector(_ service: ServiceContext) throws {
     try refuseUnsafeEndpoints(configuration)
     let context = try Context()
     let mailbox = try SessionMailbox()
+    let healMail = try HealMailbox(configuration.heal)
     let status = ConnectorStatus()
     let fault = service.fault
     let facts = service.facts
     let journalDirectory = paths.journal(configuration)
+    let keeper = try StateKeeper(
+        paths: paths, conIds: configuration.contracts.map(\.conId), lockNote: service.stateLockNote)
+    let resolver = try NameResolver()
+    let state = try service.supervise("state", reportsDiskWait: false) { task in keeper.run(task) }
+    let resolve = try service.supervise("resolve", reportsDiskWait: false) { task in resolver.run(task) }
     let session = try service.supervise("session") { task in
         do {
             var session = try makeSession(
-                task, context: context, configuration: configuration, paths: paths, mailbox: mailbox, status: status,
-                facts: facts)
+                task, context: context, configuration: configuration, paths: paths, mailbox: mailbox,
+                healMail: healMail, status: status, facts: facts, keeper: keeper, resolver: resolver)
             try session.run()
         } catch let error as ProgramError where error.status == .configuration {
             // No restart can help: the process ends, and says why.
@@ -46,42 +52,107 @@ func startConnector(_ service: ServiceContext) throws {
     let control = try service.supervise("control") { task in
         try runControl(task, context: context, paths: paths, mailbox: mailbox, status: status, facts: facts)
     }
+    let heal =
+        configuration.heal.enabled
+        ? try service.supervise("heal") { task in
+            try runHeal(task, context: context, paths: paths, mailbox: healMail, status: status)
+        } : nil
+    // The session thread stages what the heal thread has finished: so that ends first.
+    service.onStop("heal") { heal?.stop() }
     service.onStop("session") { session.stop() }
     service.onStop("sockets") {
         replay.stop()
         control.stop()
         context.shutdown()
+        state.stop()
+        resolve.stop()
     }
 }
 
 /// Opens the journal, begins an epoch, binds the feed: all that must be there before the first tick.
 private func makeSession(
     _ task: TaskContext, context: Context, configuration: Configuration, paths: Paths, mailbox: SessionMailbox,
-    status: ConnectorStatus, facts: HeartbeatFacts
+    healMail: HealMailbox, status: ConnectorStatus, facts: HeartbeatFacts, keeper: StateKeeper, resolver: NameResolver
 ) throws -> GatewaySession {
     let journal = try Journal(
         directory: paths.journal(configuration), sizeBytes: UInt64(configuration.connector.journalSizeBytes),
         bootID: bootID())
     for finding in journal.findings { log(.error, "journal: \(finding)") }
-    let epochs = EpochStore(state: paths.state)
+    let start = try chooseEpoch(task, journal: journal.greatestEpoch, paths: paths, keeper: keeper)
+    let epoch = start.epoch
     let wasRecorded = recordedBefore(
-        journal: Set(journal.positions.keys), configured: configuration.streams, ranBefore: epochs.ranBefore)
-    let epoch = try epochs.begin(known: journal.greatestEpoch, nowSeconds: realNanos() / 1_000_000_000)
+        journal: try wantedStreams(
+            journal.positions, configured: configuration.streams, journalDirectory: paths.journal(configuration)),
+        configured: configuration.streams, ranBefore: start.ranBefore)
     var publisher = try Publisher(in: context)
     try publisher.bind(Paths.endpoint(paths.ticksSocket))
     for endpoint in configuration.publish.tcp { try publisher.bind(endpoint.endpoint) }
     log(.notice, "new epoch", ["epoch": "\(epoch)", "journal": paths.journal(configuration)])
-    let path = try TickPath(
+    let path = TickPath(
         capacity: configuration.streams.count + spareStreams, epoch: epoch, journal: journal, publisher: publisher)
     return try GatewaySession(
-        task, configuration: configuration, paths: paths, mailbox: mailbox, status: status, facts: facts, path: path,
-        epochs: epochs, wasRecorded: wasRecorded)
+        task, configuration: configuration, paths: paths, mailbox: mailbox, healMail: healMail, status: status,
+        facts: facts, path: path, keeper: keeper, resolver: resolver, wasRecorded: wasRecorded)
+}
+
+/// How long a start waits for the state directory's disk, twice at most.
+private let stateWaitNanos: Int64 = 1_500_000_000
+
+/// The epoch of this start, persisted in memory and, if its disk answers in time, in the state directory.
+private func chooseEpoch(
+    _ task: TaskContext, journal: UInt32, paths: Paths, keeper: StateKeeper
+) throws(ProgramError) -> (epoch: UInt32, ranBefore: Bool) {
+    let found = keeper.found(until: bootNanos() + stateWaitNanos)
+    task.progress.advance()
+    let runtime = EpochStore(directory: paths.runtime)
+    let last = runtime.read()
+    let known = max(journal, last ?? 0, found?.epoch ?? 0)
+    let now = realNanos() / 1_000_000_000
+    guard let epoch = EpochStore.choose(known: known, nowSeconds: now, isWitnessed: last != nil) else {
+        throw ProgramError(.ioError, "no epoch is left above \(known): move state and runtime directory away")
+    }
+    if last == nil, Int64(epoch) == now + 1 { waitForSecond(task, Int64(epoch)) }
+    do throws(ProgramError) { try runtime.write(epoch) } catch {
+        log(.error, "the epoch is not kept in the runtime directory", ["why": error.description])
+    }
+    task.progress.advance()
+    if !keeper.write(epoch: epoch, until: bootNanos() + stateWaitNanos) {
+        log(
+            .error, "the state directory did not take the epoch in time, going on without it",
+            ["epoch": "\(epoch)", "why": keeper.fault ?? "its disk does not answer"])
+    }
+    return (epoch, ranBefore: last != nil || found?.epoch != nil)
+}
+
+/// Waits until the clock shows a second, about one at most.
+private func waitForSecond(_ task: TaskContext, _ second: Int64) {
+    let deadline = bootNanos() + 1_100_000_000
+    while realNanos() / 1_000_000_000 < second, bootNanos() < deadline, !task.stop.wait(millis: 20) {
+        task.progress.advance()
+    }
 }
 
 /// The streams that begin with an open gap: those of the journal; after a restart of the machine, which empties the
 /// journal, all that are configured, since an epoch shows that there was a recording.
 func recordedBefore(journal: Set<StreamID>, configured: [StreamID], ranBefore: Bool) -> Set<StreamID> {
     journal.isEmpty && ranBefore ? Set(configured) : journal
+}
+
+/// The streams of a journal without those that ended by somebody's wish.
+func wantedStreams(
+    _ positions: [StreamID: StreamPosition], configured: [StreamID], journalDirectory: String
+) throws(StoreError) -> Set<StreamID> {
+    var wanted = Set(positions.keys)
+    let strangers = wanted.subtracting(configured)
+    guard !strangers.isEmpty else { return wanted }
+    var reader = JournalReader(directory: journalDirectory)
+    for stream in strangers {
+        guard let last = positions[stream]?.key else { continue }
+        var hasEnded = false
+        _ = try reader.read(stream, from: last, limit: 1) { hasEnded = $0.last?.marker?.event == .unsubscribed }
+        if hasEnded { wanted.remove(stream) }
+    }
+    return wanted
 }
 
 /// What names this run of the machine; nil where the kernel does not tell.

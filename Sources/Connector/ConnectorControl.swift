@@ -34,6 +34,7 @@ private func answer(
         return .success(["nonce": request["nonce"] ?? .null])
     case "status": return .success(status.status)
     case "streams": return .success(status.streams)
+    case "heals": return .success(status.heals)
     default: break
     }
     switch command(request, token) {
@@ -84,7 +85,7 @@ private func command(_ request: ControlRequest, _ token: ControlToken) -> Result
         return .success(.renumber(above: above, token: token))
     default:
         return refuse(
-            "unknown command \(request.command): the connector knows ping, status, streams, lookup, resubscribe, "
+            "unknown command \(request.command): the connector knows ping, status, streams, heals, lookup, resubscribe, "
                 + "reconnect, subscribe, unsubscribe, renumber")
     }
 }

@@ -23,19 +23,19 @@ struct GatewayLink: ~Copyable {
     var isOpen: Bool { descriptor >= 0 }
     var hasOutput: Bool { written < output.count }
 
-    /// Begins to connect to an IPv4, IPv6 or host name address. Readable or writable says how it went (`connectOutcome`).
+    /// Begins to connect to the first address that takes it. Readable or writable says how it went (`connectOutcome`).
     /// A name may have several addresses (`localhost` has two, and the gateway listens on one): the others are kept for
     /// `connectToNextAddress`.
-    mutating func connect(host: String, port: UInt16) throws(LinkError) {
+    mutating func connect(to found: [SocketAddress]) throws(LinkError) {
         close()
-        addresses = try SocketAddress.resolve(host, port)
+        addresses = found
         var code: Int32 = 0
         while let address = addresses.first {
             addresses.removeFirst()
             code = connect(to: address)
             if code == 0 { return }
         }
-        throw LinkError("connect to \(host):\(port): \(errorText(code))")
+        throw LinkError("connect: \(errorText(code))")
     }
 
     /// After a refused connection: begins to connect to the next address of the name. False when none is left.

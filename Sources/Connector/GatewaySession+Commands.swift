@@ -22,7 +22,7 @@ extension GatewaySession {
         case .subscribe(let contract, let token): subscribe(contract, token)
         case .unsubscribe(let stream, let token): unsubscribe(stream, token)
         case .renumber(let above, let token):
-            if above >= path.epoch { beginEpoch(known: above, cause: "renumber") }
+            if above >= path.epoch { renumber(above: above) }
             mailbox.reply(.success(["epoch": .integer(Int64(path.epoch))]), to: token)
         }
     }
@@ -33,8 +33,7 @@ extension GatewaySession {
             let entry = subscriptions.entries[index]
             guard stream == nil || entry.stream == stream else { continue }
             if case .requested = entry.state {
-                path.openGap(entry.slot, cause: "resubscribe")
-                subscriptions.resubscribe(index)
+                resubscribe(index, cause: "resubscribe")
                 count += 1
             }
         }
@@ -79,6 +78,7 @@ extension GatewaySession {
         // A configured contract stays what the configuration says.
         if contractOf[contract.conId] == nil { contractOf[contract.conId] = contract }
         definitionSchedule.add(contract.conId)
+        applyPriceStep(contract.conId)
     }
 
     private mutating func unsubscribe(_ stream: StreamID, _ token: ControlToken) {
@@ -87,7 +87,7 @@ extension GatewaySession {
         }
         let entry = subscriptions.entries[index]
         if case .requested(let request, _) = entry.state { path.unbind(request: request) }
-        path.mark(entry.slot, .unsubscribed)
+        path.endStream(entry.slot)
         subscriptions.end(index)
         releaseLine(stream)
         mailbox.reply(.success([:]), to: token)
@@ -136,6 +136,7 @@ extension GatewaySession {
             let symbol = contractOf[conId]?.symbol ?? details.contract.symbol
             let json = FeedMessages.definition(details, symbol: symbol, atNanos: realNanos())
             definitions.put(json, conId: conId, nowNanos: bootNanos())
+            applyPriceStep(conId)
         } else if let index = lookups.firstIndex(where: { $0.openRequests.contains(request) }) {
             lookups[index].add(details)
         }

@@ -49,6 +49,7 @@ extension GatewaySession {
         case .connect(let port): connect(port)
         case .send(let bytes): sendBytes(bytes)
         case .close:
+            resolver.forget()
             link.close()
             reader.removeAll()
         case .opened(let session): opened(session)
@@ -57,7 +58,13 @@ extension GatewaySession {
         case .resubscribeAll:
             openAllGaps(cause: "tws 1101", code: 1101)
             forgetSubscriptions()
-        case .verifyAll: verifyStreams()
+        case .verifyAll:
+            // A tick that was still on its way may have closed the gap that 1100 opened.
+            openAllGaps(cause: "tws 1102", code: 1102)
+            verifyStreams()
+        case .doubted:
+            log(.warning, "the gateway does not answer")
+            noteSilence()
         case .failed(let fault, let retryAt): failed(fault, retryAt)
         case .circuitChanged(let circuit):
             log(circuit == .closed ? .notice : .warning, "connection circuit", ["state": circuit.rawValue])
@@ -65,12 +72,29 @@ extension GatewaySession {
         }
     }
 
+    /// A host that is a number is connected to at once; a name is asked for first (`takeAddresses`).
     private mutating func connect(_ port: UInt16) {
-        do throws(LinkError) {
-            try link.connect(host: configuration.tws.host, port: port)
-        } catch {
-            drive(machine.handle(.connectFailed(error.description), nowNanos: bootNanos()))
+        link.close()
+        if let literal = SocketAddress.literal(configuration.tws.host, port) {
+            connect(.success(literal))
+        } else {
+            resolver.ask(configuration.tws.host, port)
         }
+    }
+
+    private mutating func connect(_ found: Result<[SocketAddress], LinkError>) {
+        do throws(LinkError) {
+            try link.connect(to: try found.get())
+        } catch {
+            let why = "\(configuration.tws.host): \(error.description)"
+            drive(machine.handle(.connectFailed(why), nowNanos: bootNanos()))
+        }
+    }
+
+    /// The name's addresses have come, unless the attempt they were for is over.
+    mutating func takeAddresses() {
+        guard let answer = resolver.takeAnswer(), isConnecting, !link.isOpen else { return }
+        connect(answer)
     }
 
     mutating func finishConnecting() {
@@ -118,6 +142,7 @@ extension GatewaySession {
         awaitsProof = true
         path.beginSession(flags: sessionFlags)
         subscriptions.forgetRefusals()
+        noteFreshSubscriptions()
         for stream in lines.forgetRefusals() { subscriptions.giveLine(stream) }
         log(
             .notice,
@@ -139,6 +164,7 @@ extension GatewaySession {
         // The next session begins with the gateway's word on each farm.
         suspendedFarms.removeAll()
         failLookups("the session with the gateway ended")
+        forgetHistoryRequests()
         publishEvent("tws_disconnected", cause: GatewaySession.cause(fault), text: "\(fault)")
         // What led here is on the feed before anything new happens.
         path.flush()
@@ -169,7 +195,7 @@ extension GatewaySession {
         case .closedByPeer, .inputOutput: "disconnect"
         case .frame: "framing"
         case .message: "decode"
-        case .silent: "gateway silent"
+        case .silent: TickPath.silence
         case .linkLost: "link lost"
         case .portChanged: "port changed"
         case .requested: "reconnect"

@@ -8,6 +8,8 @@ extension GatewaySession {
     private static let highestForeignId: Int32 = 1 << 30
     /// Farms remembered as down; there are a few dozen in all.
     private static let suspendedFarmsLimit = 64
+    /// What the gateway answers when it has no history, or none for us.
+    private static let historyCodes: [Int32] = [162, 2_188, 10_187]
 
     /// Takes one message that is not a tick-by-tick tick. False when the connection ended over it.
     mutating func takeMessage(_ body: UnsafeRawBufferPointer) -> Bool {
@@ -41,15 +43,16 @@ extension GatewaySession {
             // Far ids are left alone: there must be room above ours for ever.
             if id <= GatewaySession.highestForeignId { lastRequest = max(lastRequest, id) }
         case .managedAccounts: break
-        case .currentTime(let seconds): noteGatewayTime(seconds * 1_000_000_000)
-        case .currentTimeMillis(let millis): noteGatewayTime(millis * 1_000_000)
+        case .currentTime(let seconds): noteGatewayTime(seconds, perSecond: 1)
+        case .currentTimeMillis(let millis): noteGatewayTime(millis, perSecond: 1_000)
         case .error(let error): takeError(error)
         case .contractData(let request, let details): takeDetails(details, request: request)
         case .contractDataEnd(let request): endOfDetails(request)
         case .symbolSamples(let request, let samples): takeSamples(samples, request: request)
         case .level1(let request, _, let tick, let texts): path.accept(tick, texts: texts, request: request)
         case .marketDataType(let request, let type): noteMarketDataType(type, request: request)
-        case .tickByTick, .historicalTicks, .tickReqParams, .tickSnapshotEnd, .headTimestamp, .positionEnd,
+        case .historicalTicks(let ticks): takeHistory(ticks)
+        case .tickByTick, .tickReqParams, .tickSnapshotEnd, .headTimestamp, .positionEnd,
             .openOrderEnd, .completedOrdersEnd, .accountUpdateTime, .accountDownloadEnd, .accountUpdateMultiEnd,
             .executionDataEnd:
             // Answers to nothing that this client asks, and ticks before the session is ready.
@@ -59,9 +62,9 @@ extension GatewaySession {
     }
 
     /// An answer proves that the gateway lives; its clock is compared with the host's.
-    private mutating func noteGatewayTime(_ nanos: Int64) {
+    private mutating func noteGatewayTime(_ time: Int64, perSecond: Int64) {
         gatewayTime.lastAnswerNanos = bootNanos()
-        gatewayTime.offsetNanos = nanos - realNanos()
+        gatewayTime.take(time, perSecond: perSecond, realNanos: realNanos())
     }
 
     /// Types 3 and 4 are 15 to 20 minutes late: every record says so.
@@ -73,28 +76,36 @@ extension GatewaySession {
 
     // MARK: - Errors and notices
 
-    private mutating func takeError(_ error: ErrorMessage) {
+    mutating func takeError(_ error: ErrorMessage) {
         counters.errors &+= 1
         let rule = ErrorPolicy.rule(for: error)
+        if historyRefused(error, rule) { return }
         let entry = subscriptions.entry(of: error.requestId)
         note(error, rule, stream: entry.map { subscriptions.entries[$0].stream })
         if lookupFailed(error) { return }
         if let entry { takeError(error, rule, entry: entry) }
         switch rule.action {
         case .slowDown: pacer.noteRateExceeded(nowNanos: bootNanos())
-        case .suspendFarm:
+        case .suspendFarm, .suspendFarmIfUsed:
+            // An inactive farm is no news before anything is subscribed.
+            guard rule.action == .suspendFarm || isAnythingSubscribed else { break }
             if suspendedFarms.count < GatewaySession.suspendedFarmsLimit {
                 suspendedFarms.insert(ErrorPolicy.farm(in: error.text) ?? "")
             }
             openAllGaps(cause: "tws \(error.code)", code: error.code)
         case .verifyFarm:
             // The burst at the start says OK of farms that never were down.
-            if suspendedFarms.remove(ErrorPolicy.farm(in: error.text) ?? "") != nil { verifyStreams() }
+            guard suspendedFarms.remove(ErrorPolicy.farm(in: error.text) ?? "") != nil else { break }
+            // A tick that was still on its way may have closed the gap.
+            openAllGaps(cause: "tws \(error.code)", code: error.code)
+            verifyStreams()
         case .competingSession:
             openAllGaps(cause: "tws \(error.code)", code: error.code)
             verifyStreams()
-        case .note, .suspendAll, .resubscribeAll, .verifyAll, .waitForClientId, .changePort, .suspendFarmIfUsed,
-            .holdHistory, .resumeHistory, .holdLookups, .resumeLookups, .renewRequestId, .failForGood,
+        case .holdHistory: healing.isHeld = true
+        case .resumeHistory: healing.isHeld = false
+        case .note, .suspendAll, .resubscribeAll, .verifyAll, .waitForClientId, .changePort,
+            .holdLookups, .resumeLookups, .renewRequestId, .failForGood,
             .failUnlessOutage, .retrySlowly, .retry, .waitForLine, .delayedData, .resubscribe, .emptyAnswer, .ignore,
             .bug, .misconfigured:
             // The link's codes are the machine's; a request's are dealt with above.
@@ -106,6 +117,12 @@ extension GatewaySession {
     private mutating func takeError(_ error: ErrorMessage, _ rule: ErrorPolicy.Rule, entry: Int) {
         let slot = subscriptions.entries[entry].slot
         path.mark(slot, .twsCode, code: error.code)
+        if path.slot(slot).takesFront, GatewaySession.historyCodes.contains(error.code) {
+            // The history in front is refused, not the ticks: the same again without it.
+            healing.fronts[slot] = nil
+            path.setTakesFront(false, of: slot)
+            return resubscribe(entry, cause: "tws \(error.code)")
+        }
         if rule.action == .delayedData { path.addCommonFlags(.delayed, of: slot) }
         guard rule.endsRequest else { return }
         path.openGap(slot, cause: "tws \(error.code)", code: error.code)

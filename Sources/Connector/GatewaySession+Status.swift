@@ -7,13 +7,28 @@ internal import Ticks
 extension GatewaySession {
     /// Every stream counts from 1 again, in an epoch above `known`. Ticks numbered before stay what they are.
     mutating func beginEpoch(known: UInt32, cause: String) {
-        do throws(ProgramError) {
-            let epoch = try epochs.begin(known: known, nowSeconds: realNanos() / 1_000_000_000)
-            log(.notice, "new epoch", ["epoch": "\(epoch)", "cause": cause])
-            path.begin(epoch: epoch)
-        } catch {
-            log(.critical, "CRITICAL: no new epoch could be begun", ["why": error.description])
+        let now = realNanos() / 1_000_000_000
+        guard let epoch = EpochStore.choose(known: max(known, path.epoch), nowSeconds: now, isWitnessed: true) else {
+            return log(.critical, "CRITICAL: no epoch is left", ["above": "\(known)"])
         }
+        do throws(ProgramError) { try runtimeEpochs.write(epoch) } catch {
+            log(.error, "the epoch is not kept in the runtime directory", ["why": error.description])
+        }
+        // Nobody waits for the disk here: the word in memory holds until the machine restarts.
+        _ = keeper.write(epoch: epoch, until: 0)
+        log(.notice, "new epoch", ["epoch": "\(epoch)", "cause": cause])
+        // Keys above ours are not in our journal: it must not vouch for what followed them.
+        path.begin(epoch: epoch, followsOthers: known > path.epoch)
+    }
+
+    /// The recorder has keys above ours: it could commit nothing of this epoch, and all of it is missing there.
+    mutating func renumber(above: UInt32) {
+        // Also of streams that are not subscribed (yet): their gaps were opened in the epoch that counts for nothing.
+        let open = subscriptions.entries.map(\.slot).filter { path.slot($0).openGap != nil }
+        beginEpoch(known: above, cause: "renumber")
+        path.forgetGaps()
+        openAllGaps(cause: "renumber")
+        for slot in open { path.openGap(slot, cause: "renumber") }
     }
 
     /// Tells the control thread and the heartbeats how things are.
@@ -50,6 +65,10 @@ extension GatewaySession {
             "ticks": .integer(Int64(clamping: path.counters.ticks)),
             "bytes": .integer(Int64(clamping: counters.bytes)),
             "late_ticks": .integer(Int64(clamping: path.counters.late)),
+            "suspicious_prices": .integer(Int64(clamping: path.counters.suspicious)),
+            "healed_ticks": .integer(Int64(clamping: path.counters.healed)),
+            "heal_runs": .integer(Int64(clamping: path.counters.healRuns)),
+            "late_history_ticks": .integer(Int64(clamping: healing.lateTicks)),
             "unknown_messages": .integer(Int64(clamping: counters.unknownMessages + path.counters.unknownKind)),
             "framing_faults": .integer(Int64(clamping: counters.framingFaults)),
             "decode_faults": .integer(Int64(clamping: counters.decodeFaults)),
@@ -82,6 +101,7 @@ extension GatewaySession {
             "ts_event": slot.lastEventNanos == Tick.noEventTime ? .null : .integer(slot.lastEventNanos),
             "ts_recv": .integer(slot.lastReceivedNanos), "gap_open": .bool(slot.openGap != nil),
             "required": .bool(entry.contract.required),
+            "suspicious_prices": .integer(Int64(clamping: slot.prices.total)),
         ]
     }
 

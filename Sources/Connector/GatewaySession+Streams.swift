@@ -49,10 +49,9 @@ extension GatewaySession {
             log(
                 .error, "no tick-by-tick line is left for a stream: it is not recorded",
                 ["stream": stream.description, "lines": "\(configuration.tws.tickByTickLines)"])
-        } else if wasRecorded.contains(stream) {
-            // Ticks may have been sent while no connector was connected.
-            path.openGap(slot, cause: "restart")
         }
+        // Ticks may have been sent while no connector was connected; without a line the gap stays open until there is one.
+        if wasRecorded.contains(stream) { path.openGap(slot, cause: "restart") }
         return true
     }
 
@@ -106,19 +105,16 @@ extension GatewaySession {
         let contract = wireContract(entry.contract)
         path.mark(entry.slot, .subscribed, code: request)
         path.bind(request: request, to: entry.slot)
+        let past = ticksInFront(of: entry)
         if let kind = TickByTickKind(entry.stream.kind) {
-            send(.tickByTick(TickByTickRequest(requestId: request, contract: contract, kind: kind)))
+            send(
+                .tickByTick(TickByTickRequest(requestId: request, contract: contract, kind: kind, numberOfTicks: past)))
         } else {
             send(.marketData(MarketDataRequest(requestId: request, contract: contract)))
         }
     }
 
     private mutating func cancel(_ index: Int, _ request: Int32) {
-        path.unbind(request: request)
-        // A tick that came since the decision has closed the gap; what comes from here on is not taken.
-        if case .wanted = subscriptions.entries[index].state {
-            path.openGap(subscriptions.entries[index].slot, cause: "resubscribe")
-        }
         if TickByTickKind(subscriptions.entries[index].stream.kind) != nil {
             send(.cancelTickByTick(requestId: request))
         } else {
@@ -127,7 +123,7 @@ extension GatewaySession {
     }
 
     /// The contract as the gateway needs it: its id and an exchange.
-    private func wireContract(_ contract: TrackedContract) -> Contract {
+    func wireContract(_ contract: TrackedContract) -> Contract {
         Contract(conId: contract.conId, exchange: exchange(contract) ?? "SMART")
     }
 
@@ -145,10 +141,58 @@ extension GatewaySession {
         }
     }
 
+    var isAnythingSubscribed: Bool {
+        subscriptions.entries.contains { if case .requested = $0.state { true } else { false } }
+    }
+
+    /// The host slept: a gateway elsewhere may have sent to nobody, one on this host has slept too. What was still on its
+    /// way has been read before.
+    mutating func noteSleep() {
+        guard let slept = sleep.note(bootNanos: bootNanos(), monotonicNanos: monotonicNanos()) else { return }
+        log(.warning, "the host was asleep", ["millis": "\(slept / 1_000_000)"])
+        publishEvent("host_asleep", text: "the host was asleep for \(slept / 1_000_000_000) s")
+        openAllGaps(cause: "host asleep")
+        verifyStreams()
+    }
+
+    /// Streams of the journal that nobody wants any more: those of the `subscribe` command, which holds until the
+    /// connector's next start, and those that left the configuration. What came between their last tick and now is a gap;
+    /// here their subscription ends.
+    mutating func endVanishedStreams(_ wasRecorded: Set<StreamID>) {
+        for stream in wasRecorded.sorted() where subscriptions.index(of: stream) == nil {
+            guard let slot = path.addStream(stream) else { return }
+            let contract = TrackedContract(
+                conId: stream.conId, symbol: "\(stream.conId)", ticks: [stream.kind], required: false)
+            subscriptions.add(stream, contract: contract, slot: slot, hasLine: false)
+            path.openGap(slot, cause: "restart")
+            path.endStream(slot)
+            subscriptions.end(subscriptions.entries.count - 1)
+        }
+    }
+
+    /// Nothing comes, and the gateway does not answer. What it sent before may still be on its way; ticks of the time since
+    /// then are seconds later, by the gateway's clock (whole seconds, from its last answer; without one, the last tick's).
+    mutating func noteSilence() {
+        let slots = (0..<path.slotCount).map { path.slot($0) }
+        let silentNanos = machine.doubtNanos
+        // A time far ahead is none.
+        let limit = realNanos() + 86_400_000_000_000
+        let latest = slots.map(\.lastEventNanos).filter { $0 != Tick.noEventTime && $0 < limit }.max()
+        let began =
+            gatewayTime.offsetNanos.map { realNanos() + $0 - silentNanos } ?? latest ?? realNanos() - silentNanos
+        for entry in subscriptions.entries {
+            if case .requested = entry.state {
+                path.noteSilence(entry.slot, untilNanos: began + silentNanos / 2)
+            }
+        }
+    }
+
     /// The gateway has dropped all subscriptions, or the connection is gone: everything is asked for again.
     mutating func forgetSubscriptions() {
         path.unbindAll()
         subscriptions.forgetAll()
+        healing.fronts.removeAll()
+        noteFreshSubscriptions()
         verifications.removeAll()
     }
 
@@ -170,8 +214,17 @@ extension GatewaySession {
             log(
                 .warning, "a stream stayed silent after the interruption, subscribing anew",
                 ["stream": stream.description])
-            path.openGap(entry.slot, cause: "silent")
-            subscriptions.resubscribe(index)
+            resubscribe(index, cause: "silent")
         }
+    }
+
+    /// Cancels a stream that is asked for and asks for it anew. What still comes under the old request is not taken: it
+    /// would close the gap, and nothing would open it again if the session ended before the cancel is sent.
+    mutating func resubscribe(_ index: Int, cause: String) {
+        let entry = subscriptions.entries[index]
+        guard case .requested(let request, _) = entry.state else { return }
+        path.unbind(request: request)
+        path.openGap(entry.slot, cause: cause)
+        subscriptions.resubscribe(index)
     }
 }

@@ -19,6 +19,7 @@ struct GatewaySession: ~Copyable {
     let task: TaskContext
     let configuration: Configuration
     let mailbox: SessionMailbox
+    let healMail: HealMailbox
     let status: ConnectorStatus
     let facts: HeartbeatFacts
 
@@ -33,12 +34,18 @@ struct GatewaySession: ~Copyable {
     var suspendedFarms: Set<String> = []
     /// Streams that have to show a tick by a time, or are asked for anew: (due, ticks so far).
     var verifications: [StreamID: (dueNanos: Int64, ticks: UInt64)] = [:]
-    var definitions: DefinitionStore
+    var definitions = DefinitionStore()
     var definitionSchedule = DefinitionSchedule()
     var lookups: [ContractLookup] = []
+    var healing = HealDesk()
+    /// Boot clock.
+    let startedNanos = bootNanos()
     /// Requests of lookups that wait for the budget; at most a few per lookup.
     var lookupRequests: [ClientRequest] = []
-    let epochs: EpochStore
+    let keeper: StateKeeper
+    let resolver: NameResolver
+    let runtimeEpochs: EpochStore
+    var sleep = SleepDetector()
     /// Configured contracts, and those of the `subscribe` command.
     var contractOf: [Int32: TrackedContract]
 
@@ -55,16 +62,19 @@ struct GatewaySession: ~Copyable {
 
     init(
         _ task: TaskContext, configuration: Configuration, paths: Paths, mailbox: SessionMailbox,
-        status: ConnectorStatus, facts: HeartbeatFacts, path: consuming TickPath, epochs: EpochStore,
-        wasRecorded: Set<StreamID>
+        healMail: HealMailbox, status: ConnectorStatus, facts: HeartbeatFacts, path: consuming TickPath,
+        keeper: StateKeeper, resolver: NameResolver, wasRecorded: Set<StreamID>
     ) throws(ProgramError) {
         self.task = task
         self.configuration = configuration
         self.mailbox = mailbox
+        self.healMail = healMail
         self.status = status
         self.facts = facts
         self.path = path
-        self.epochs = epochs
+        self.keeper = keeper
+        self.resolver = resolver
+        runtimeEpochs = EpochStore(directory: paths.runtime)
         machine = SessionMachine(
             policy: GatewaySession.policy(configuration.tws), seed: UInt64(bitPattern: realNanos()))
         pacer = RequestPacer(
@@ -72,12 +82,12 @@ struct GatewaySession: ~Copyable {
             tickByTickSpacingNanos: configuration.tws.tickByTickSpacingNanos)
         lines = LineBudget(
             lines: configuration.tws.tickByTickLines, onExcess: GatewaySession.excess(configuration.tws.onExcess))
-        definitions = DefinitionStore(directory: paths.definitions)
         contractOf = Dictionary(configuration.contracts.map { ($0.conId, $0) }, uniquingKeysWith: { first, _ in first })
-        definitions.load(configuration.contracts.map(\.conId))
         for contract in configuration.contracts { definitionSchedule.add(contract.conId) }
         self.path.beginRead(atNanos: realNanos())
         try addConfiguredStreams(wasRecorded: wasRecorded)
+        endVanishedStreams(wasRecorded)
+        for contract in configuration.contracts { applyPriceStep(contract.conId) }
     }
 
     /// Runs until the stop. Throws for faults of this process, never for what the gateway does.
@@ -86,6 +96,8 @@ struct GatewaySession: ~Copyable {
         let gatewayEntry = poller.add(descriptor: -1)
         let feedEntry = path.addPublisher(to: &poller)
         let mailEntry = poller.add(descriptor: mailbox.forSession.descriptor)
+        let healEntry = poller.add(descriptor: healMail.forSession.descriptor)
+        let resolverEntry = poller.add(descriptor: resolver.forSession.descriptor)
         _ = poller.add(descriptor: task.stop.fileDescriptor)
         var watched: Int32 = -1
         drive(machine.handle(.start, nowNanos: bootNanos()))
@@ -103,10 +115,14 @@ struct GatewaySession: ~Copyable {
             if !found.isEmpty, isConnecting { finishConnecting() }
             if found.contains(.writable), link.hasOutput { flushLink() }
             if !found.isEmpty, !isConnecting { readGateway() }
+            noteSleep()
             if !poller[feedEntry].isEmpty { try noteSubscribers() }
             if !poller[mailEntry].isEmpty { carryOutCommands() }
+            if !poller[healEntry].isEmpty { carryOutHealOrders() }
+            if !poller[resolverEntry].isEmpty { takeAddresses() }
             runTimers()
             path.flush()
+            reportClosedGaps()
         }
         shutDown()
     }
@@ -155,6 +171,7 @@ struct GatewaySession: ~Copyable {
             return false
         }
         if awaitsProof, path.counters.ticks != ticksBefore { noteProof() }
+        if path.hasAlarms { heedAlarms() }
         return true
     }
 
@@ -209,13 +226,16 @@ struct GatewaySession: ~Copyable {
             checkVerifications(nowNanos: now)
             subscribeWhatIsWanted(nowNanos: now)
             sendContractRequests(nowNanos: now)
+            sendHistoryRequests(nowNanos: now)
         }
         expireLookups(nowNanos: now)
         for (topic, payload) in definitions.takeDue(nowNanos: now) { path.publish(topic, payload) }
         if now >= nextWatermarkNanos {
             nextWatermarkNanos = now + GatewaySession.watermarkNanos
             if path.epochIsUsedUp { beginEpoch(known: path.epoch, cause: "epoch used up") }
+            for (conId, json) in keeper.takeDefinitions() { definitions.add(kept: json, conId: conId) }
             reportJournal()
+            expireHistoryRequests(nowNanos: now)
             // Staged ticks go out first: the watermark must not run ahead of them.
             path.flush()
             publishWatermark()
@@ -230,7 +250,7 @@ struct GatewaySession: ~Copyable {
         if machine.session != nil {
             // What is due waits for pacing alone.
             if let due = subscriptions.nextDueNanos { until = min(until, max(due, now + 20_000_000)) }
-            if !lookupRequests.isEmpty { until = min(until, now + 20_000_000) }
+            if !lookupRequests.isEmpty || !healing.waiting.isEmpty { until = min(until, now + 20_000_000) }
             until = min(until, max(definitionSchedule.nextNanos, now + 20_000_000))
         }
         return Int(max(0, until - now + 999_999) / 1_000_000)
@@ -238,6 +258,7 @@ struct GatewaySession: ~Copyable {
 
     /// A journal that does not take ticks is said once, and once more when it does again.
     private mutating func reportJournal() {
+        path.checkJournal()
         guard path.journalFault != reportedJournalFault else { return }
         reportedJournalFault = path.journalFault
         if let fault = path.journalFault {
@@ -247,11 +268,13 @@ struct GatewaySession: ~Copyable {
             log(.notice, "the journal takes ticks again")
             publishEvent("journal_ok", text: "the journal takes ticks again")
         }
+        facts.set("JOURNAL", path.journalFault.map { "failing: \($0)" } ?? "ok")
+        facts.tellNow()
     }
 
     /// The last words: what was running is interrupted from here on.
     private mutating func shutDown() {
-        for index in 0..<path.slotCount { path.openGap(index, cause: "stopped") }
+        openAllGaps(cause: "stopped")
         path.flush()
         publishWatermark()
         link.close()
@@ -274,5 +297,11 @@ struct SessionCounters {
 struct GatewayTime {
     var lastAnswerNanos: Int64 = 0
     /// Gateway minus host, nanoseconds; nil before the first answer.
-    var offsetNanos: Int64?
+    private(set) var offsetNanos: Int64?
+
+    /// Compares an answer with the host's clock. One from before 1970 or behind the year 2100 is no time.
+    mutating func take(_ time: Int64, perSecond: Int64, realNanos: Int64) {
+        guard time >= 0, time / perSecond < 4_102_444_800 else { return }
+        offsetNanos = time * (1_000_000_000 / perSecond) - realNanos
+    }
 }

@@ -7,7 +7,9 @@ internal import Ticks
 func runReplay(_ task: TaskContext, context: Context, paths: Paths, journalDirectory: String) throws {
     var server = try ReplayServer(in: context)
     try server.bind(Paths.endpoint(paths.replaySocket))
-    var source = JournalSource(reader: JournalReader(directory: journalDirectory))
+    let progress = task.progress
+    var source = JournalSource(
+        reader: JournalReader(directory: journalDirectory, onSegment: { progress.advance() }))
     var poller = Poller()
     let serverEntry = server.withSocket { poller.add($0) }
     _ = poller.add(descriptor: task.stop.fileDescriptor)

@@ -84,9 +84,24 @@ final class SessionMailbox: Sendable {
 
 /// What the session thread last said of itself, for the control thread. Any thread.
 final class ConnectorStatus: Sendable {
-    private let state = Mutex<(status: JSONValue, streams: JSONValue)>(([:], [:]))
+    /// Until the session thread has its journal, only what is known before.
+    private let state = Mutex<(status: JSONValue, streams: JSONValue, heals: JSONValue)>(
+        (
+            ["service": "connector", "session": "disconnected", "connected": false, "ticks": 0], ["streams": [:]],
+            ["heals": []]
+        ))
 
-    func update(status: JSONValue, streams: JSONValue) { state.withLock { $0 = (status, streams) } }
+    /// Session thread.
+    func update(status: JSONValue, streams: JSONValue) {
+        state.withLock { state in
+            state.status = status
+            state.streams = streams
+        }
+    }
+
+    /// Heal thread.
+    func update(heals: JSONValue) { state.withLock { $0.heals = heals } }
+    var heals: JSONValue { state.withLock { $0.heals } }
     var status: JSONValue { state.withLock { $0.status } }
     var streams: JSONValue { state.withLock { $0.streams } }
 }

@@ -9,11 +9,16 @@ struct SocketAddress {
     private var storage: sockaddr_storage
     private let length: socklen_t
 
-    /// All stream addresses of an IPv4, IPv6 or host name, in the system's order. Not empty.
-    static func resolve(_ host: String, _ port: UInt16) throws(LinkError) -> [SocketAddress] {
+    /// The address that a host written as a number is; nil for a name. Asks nobody.
+    static func literal(_ host: String, _ port: UInt16) -> [SocketAddress]? {
+        do throws(LinkError) { return try resolve(host, port, flags: AI_NUMERICHOST) } catch { return nil }
+    }
+
+    /// All stream addresses of an IPv4, IPv6 or host name, in the system's order. Not empty. May take half a minute.
+    static func resolve(_ host: String, _ port: UInt16, flags: Int32 = 0) throws(LinkError) -> [SocketAddress] {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        hints.ai_flags = AI_NUMERICSERV
+        hints.ai_flags = AI_NUMERICSERV | flags
         var list: UnsafeMutablePointer<addrinfo>?
         let failure = getaddrinfo(host, String(port), &hints, &list)
         guard failure == 0 else { throw LinkError("\(host): \(String(cString: gai_strerror(failure)))") }

@@ -21,6 +21,28 @@ struct StreamSlot {
     /// The key of the `gap_opened` marker, while one is open.
     var openGap: TickKey?
 
+    /// The gateway was silent for so long that ticks may be missing: event times up to this one (ns since the Unix epoch)
+    /// are those of stragglers from before, the first later one comes behind the gap. Nil: it was not silent.
+    var silentUntilNanos: Int64?
+
+    /// Unix second of the newest live tick; nil: none, or it has no time.
+    var newestSecond: Int64? {
+        lastEventNanos == Tick.noEventTime ? nil : lastEventNanos.floorDivided(by: 1_000_000_000)
+    }
+
+    /// How often `openGap` was called, also while a gap was open.
+    var interruptions: UInt32 = 0
+    /// The gap that was closed last: its `gap_opened` marker, the key of the first tick behind it, and when that came.
+    var closedGap: (gap: TickKey, after: TickKey, receivedNanos: Int64)?
+    /// The subscription's history may serve to heal the open gap.
+    var takesFront = false
+
+    /// Whether the prices can be true.
+    var prices = PriceCheck()
+    /// What the last suspicious tick asks the session to do.
+    var alarm: PriceCheck.Alarm = []
+    var suspicion: PriceCheck.Suspicion?
+
     init(_ stream: StreamID) {
         self.stream = stream
         topic = Topic(stream.topic)

@@ -22,6 +22,11 @@ struct TickPath: ~Copyable {
         /// Blocks that the journal did not take; the ticks were published all the same.
         var journalFailures: UInt64 = 0
         var publishFailures: UInt64 = 0
+        /// Ticks taken from the gateway's history, and the runs that they came in.
+        var healed: UInt64 = 0
+        var healRuns: UInt64 = 0
+        /// Ticks whose price can hardly be true; they were recorded all the same.
+        var suspicious: UInt64 = 0
     }
 
     // First on purpose: this compiler's thread sanitizer takes the first field of a struct with a deinit for its address,
@@ -33,6 +38,8 @@ struct TickPath: ~Copyable {
     /// The text of the journal's last failure; nil while it takes what it is given.
     private(set) var journalFault: String?
     private(set) var slotCount = 0
+    /// Suspicious prices ask the session to do something: see `takeAlarm`.
+    private(set) var hasAlarms = false
 
     private let staging: UnsafeMutablePointer<Tick>
     private let capacity: Int
@@ -48,14 +55,14 @@ struct TickPath: ~Copyable {
     private var publisher: Publisher
     private var batch: PublishBatch
     /// The receive time given to the last record; the next is greater.
-    private var lastReceivedNanos: Int64 = 0
+    private(set) var lastReceivedNanos: Int64 = 0
+    /// Slots whose gap was closed since the last look.
+    private var closedGaps: [Int] = []
 
-    /// Begins `epoch` in the journal. Throws when not even its first segment can be made.
-    init(
-        capacity: Int, epoch: UInt32, journal: consuming Journal, publisher: consuming Publisher
-    ) throws(StoreError) {
+    /// Begins `epoch` in the journal. A journal that has no room for a segment is a fault, and no reason not to publish.
+    init(capacity: Int, epoch: UInt32, journal: consuming Journal, publisher: consuming Publisher) {
         var journal = journal
-        try journal.begin(epoch: epoch)
+        do throws(StoreError) { try journal.begin(epoch: epoch) } catch { journalFault = "\(error)" }
         self.capacity = capacity
         self.epoch = epoch
         slots = .allocate(capacity: capacity)
@@ -151,15 +158,57 @@ struct TickPath: ~Copyable {
     }
 
     @inline(__always) private mutating func stageTick(_ index: Int) {
-        if slots[index].needsAttention { closeGap(index) }
+        if slots[index].needsAttention { attend(index) }
         if !texts.isEmpty || Int(slots[index].staged) == TickPath.runCapacity {
             makeRoom(index, records: 1 + texts.recordCount)
         }
         stage(scratch, index)
+        let seq = slots[index].seq
         counters.ticks &+= 1
         slots[index].ticks &+= 1
         slots[index].lastEventNanos = scratch.tsEventNanos
         if !texts.isEmpty { stageMore(index) }
+        if let suspicion = slots[index].prices.take(scratch, nowNanos: lastReceivedNanos) {
+            note(suspicion, of: TickKey(epoch: epoch, seq: seq), index)
+        }
+    }
+
+    /// The tick stays what it is; what has to be done about it is the session's.
+    @inline(never) private mutating func note(_ suspicion: PriceCheck.Suspicion, of key: TickKey, _ index: Int) {
+        counters.suspicious &+= 1
+        let alarm = slots[index].prices.note(suspicion, nowNanos: lastReceivedNanos)
+        if alarm.contains(.mark) {
+            let count = Int32(clamping: slots[index].prices.series)
+            mark(index, .suspiciousPrice, code: count, ref: key, text: suspicion.text)
+        }
+        guard !alarm.subtracting(.mark).isEmpty else { return }
+        slots[index].alarm.formUnion(alarm)
+        slots[index].suspicion = suspicion
+        hasAlarms = true
+    }
+
+    /// The alarm of a stream, which is over with that; nil when there is none.
+    mutating func takeAlarm(_ index: Int) -> (PriceCheck.Alarm, PriceCheck.Suspicion)? {
+        precondition(index >= 0 && index < slotCount)
+        hasAlarms = false
+        guard let suspicion = slots[index].suspicion else { return nil }
+        defer {
+            slots[index].alarm = []
+            slots[index].suspicion = nil
+        }
+        return (slots[index].alarm, suspicion)
+    }
+
+    /// A stream is left for its suspicious prices: what comes next is of another subscription.
+    mutating func beginPricesAnew(_ index: Int) {
+        precondition(index >= 0 && index < slotCount)
+        slots[index].prices.beginAnew()
+    }
+
+    /// The smallest price step of a stream's instrument, units of 1e-9; 0: not known.
+    mutating func setPriceStep(_ step: Int64, of index: Int) {
+        precondition(index >= 0 && index < slotCount)
+        slots[index].prices.setStep(step)
     }
 
     /// Numbers a record and puts it behind the stream's staged ones; there is room.
@@ -197,28 +246,124 @@ struct TickPath: ~Copyable {
 
     /// Puts a marker into the stream's own order. It goes out with the next `flush`.
     @discardableResult
-    mutating func mark(_ index: Int, _ event: MarkerEvent, code: Int32 = 0, ref: TickKey = .zero, text: String = "")
-        -> TickKey
-    {
+    mutating func mark(
+        _ index: Int, _ event: MarkerEvent, code: Int32 = 0, ref: TickKey = .zero, text: String = "",
+        tsEventNanos: Int64 = Tick.noEventTime
+    ) -> TickKey {
         precondition(index >= 0 && index < slotCount)
         makeRoom(index, records: 1)
         stage(
             Tick(
-                marker: event, of: slots[index].stream, tsRecvNanos: 0, code: code, ref: ref, text: text), index)
+                marker: event, of: slots[index].stream, tsEventNanos: tsEventNanos, tsRecvNanos: 0, code: code,
+                ref: ref,
+                text: text), index)
         return TickKey(epoch: epoch, seq: slots[index].seq)
     }
 
     /// From here on ticks of the stream may be missing, until the next one comes. Does nothing while a gap is open.
     mutating func openGap(_ index: Int, cause: String, code: Int32 = 0) {
+        precondition(index >= 0 && index < slotCount)
+        slots[index].interruptions &+= 1
+        slots[index].silentUntilNanos = nil
         guard slot(index).openGap == nil else { return }
         slots[index].openGap = mark(index, .gapOpened, code: code, text: cause)
         slots[index].needsAttention = true
+    }
+
+    /// The gateway is silent and does not answer: ticks of the stream may be missing. The gap is opened by the first tick
+    /// that is later than `untilNanos` (event time), since stragglers from before the silence may still come; by what
+    /// ends the session, if that comes first.
+    mutating func noteSilence(_ index: Int, untilNanos: Int64) {
+        precondition(index >= 0 && index < slotCount)
+        slots[index].silentUntilNanos = untilNanos
+        slots[index].needsAttention = true
+    }
+
+    /// Before a tick is staged: closes the gap that it ends.
+    private mutating func attend(_ index: Int) {
+        if let until = slots[index].silentUntilNanos,
+            scratch.tsEventNanos == Tick.noEventTime || scratch.tsEventNanos > until
+        {
+            openGap(index, cause: TickPath.silence)
+        }
+        closeGap(index)
+    }
+
+    /// The marker's text for a gateway that did not answer.
+    static let silence = "gateway silent"
+
+    /// The open gaps' markers are in no file that counts: `openGap` says it anew.
+    mutating func forgetGaps() {
+        for index in 0..<slotCount {
+            slots[index].openGap = nil
+            slots[index].needsAttention = slots[index].silentUntilNanos != nil
+        }
     }
 
     private mutating func closeGap(_ index: Int) {
         guard let gap = slots[index].openGap else { return }
         mark(index, .gapClosed, ref: gap)
         slots[index].openGap = nil
+        slots[index].needsAttention = slots[index].silentUntilNanos != nil
+        let after = TickKey(epoch: epoch, seq: slots[index].seq + 1)
+        slots[index].closedGap = (gap, after, lastReceivedNanos + 1)
+        closedGaps.append(index)
+    }
+
+    /// The slots whose gap was closed since the last call, each at most as often as that happened.
+    mutating func takeClosedGaps() -> [Int] {
+        guard !closedGaps.isEmpty else { return [] }
+        defer { closedGaps.removeAll(keepingCapacity: true) }
+        return closedGaps
+    }
+
+    /// The history in front of the stream's present subscription may serve to heal its gap.
+    mutating func setTakesFront(_ takes: Bool, of index: Int) {
+        precondition(index >= 0 && index < slotCount)
+        slots[index].takesFront = takes
+    }
+
+    // MARK: - Healed ticks
+
+    /// Records a run of healed ticks, contiguous in the stream's numbers: `heal`, the ticks, `heal_end`. Returns its last
+    /// key. At most 8,192 ticks, well under a millisecond of work.
+    mutating func record(_ run: HealedRun, of index: Int) -> TickKey {
+        precondition(index >= 0 && index < slotCount)
+        let second: Int64 = 1_000_000_000
+        let count = Int32(clamping: run.ticks.count)
+        // Records of history are not late, however late the live ones are.
+        let flags = slots[index].commonFlags
+        slots[index].commonFlags.subtract(.delayed)
+        mark(index, .heal, code: count, ref: run.gap, text: "\(run.to)", tsEventNanos: run.from * second)
+        for item in run.ticks {
+            makeRoom(index, records: 1 + item.more.count)
+            var tick = item.tick
+            tick.flags.insert(.healed)
+            stage(tick, index)
+            for (position, body) in item.more.enumerated() {
+                var more = tick
+                more.kindByte = TickKind.more.rawValue
+                more.flags = .healed
+                if position + 1 < item.more.count { more.flags.insert(.moreFollows) }
+                more.body = body
+                stage(more, index)
+            }
+        }
+        let key = mark(
+            index, .healEnd, code: count, ref: run.gap, text: run.verdict?.markerText ?? "more",
+            tsEventNanos: run.to * second)
+        slots[index].commonFlags = flags
+        counters.healed &+= UInt64(run.ticks.count)
+        counters.healRuns &+= 1
+        flush()
+        return key
+    }
+
+    /// The stream is not wanted any more: from here on nothing of it is missing.
+    mutating func endStream(_ index: Int) {
+        mark(index, .unsubscribed)
+        slots[index].openGap = nil
+        slots[index].silentUntilNanos = nil
         slots[index].needsAttention = false
     }
 
@@ -252,6 +397,11 @@ struct TickPath: ~Copyable {
     /// A stream has nearly run out of numbers: the session has to begin a new epoch.
     private(set) var epochIsUsedUp = false
 
+    /// About once a second: files of the journal that somebody has removed are made anew.
+    mutating func checkJournal() {
+        do throws(StoreError) { try journal.checkFiles() } catch { journalFault = "\(error)" }
+    }
+
     private mutating func append() {
         do throws(StoreError) {
             try journal.append(UnsafeBufferPointer(start: pieces, count: dirtyCount))
@@ -263,12 +413,14 @@ struct TickPath: ~Copyable {
     }
 
     /// Every stream counts from 1 again, in `epoch`, which is greater than the present one.
-    mutating func begin(epoch: UInt32) {
+    ///
+    /// - Parameter followsOthers: somebody else used epochs between the two.
+    mutating func begin(epoch: UInt32, followsOthers: Bool = false) {
         precondition(epoch > self.epoch)
         flush()
         self.epoch = epoch
         do throws(StoreError) {
-            try journal.begin(epoch: epoch)
+            try journal.begin(epoch: epoch, followsOthers: followsOthers)
         } catch {
             counters.journalFailures &+= 1
             journalFault = "\(error)"

@@ -43,7 +43,8 @@ public struct LineBudget: Sendable {
         self.onExcess = onExcess
     }
 
-    /// Grants for streams in file order; claims of these streams stay until `release`.
+    /// Grants for streams in file order; claims of these streams stay until `release`, but not of those that get level 1
+    /// instead.
     public mutating func claim(_ streams: [StreamID]) throws(TooManyStreams) -> [Grant] {
         let wanted = Set(claims + streams.filter { TickByTickKind($0.kind) != nil }).count
         if onExcess == .refuse, wanted > lines { throw TooManyStreams(wanted: wanted, lines: lines) }
@@ -61,7 +62,10 @@ public struct LineBudget: Sendable {
             holders.insert(stream)
             return .tickByTick
         }
-        return onExcess == .level1 ? .level1 : .noLine
+        guard onExcess == .level1 else { return .noLine }
+        // Recorded from level 1, it waits for no line.
+        claims.removeAll { $0 == stream }
+        return .level1
     }
 
     /// The stream is not wanted any more. Returns the one that gets its line, if one waits.

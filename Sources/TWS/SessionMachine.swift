@@ -66,6 +66,8 @@ public struct SessionMachine: Sendable {
         case resubscribeAll
         /// 1102: subscriptions should go on by themselves; see that they do.
         case verifyAll
+        /// The gateway does not answer: every stream has a gap from here on, whether the session ends or not.
+        case doubted
         /// An attempt failed; the next one comes at `retryAtNanos`.
         case failed(SessionFault, retryAtNanos: Int64)
         case circuitChanged(Circuit)
@@ -100,6 +102,8 @@ public struct SessionMachine: Sendable {
     private var receivedAtNanos: Int64 = 0
     private var askedAtNanos: Int64 = 0
     private var unanswered = 0
+    /// The present silence has been reported.
+    private var isDoubted = false
 
     /// - Parameters:
     ///   - seed: of the jitter.
@@ -144,9 +148,15 @@ public struct SessionMachine: Sendable {
         }
     }
 
+    /// A question is open: nothing at all has come since.
+    private var awaitsAnswer: Bool { unanswered > 0 && askedAtNanos >= receivedAtNanos }
+
+    /// How long the gateway has been silent when it is doubted.
+    public var doubtNanos: Int64 { policy.askAfterSilenceNanos + policy.doubtAfterNanos }
+
     private var askDeadlineNanos: Int64 {
-        unanswered > 0 && askedAtNanos >= receivedAtNanos
-            ? askedAtNanos + policy.answerTimeoutNanos : receivedAtNanos + policy.askAfterSilenceNanos
+        guard awaitsAnswer else { return receivedAtNanos + policy.askAfterSilenceNanos }
+        return askedAtNanos + (isDoubted ? policy.answerTimeoutNanos : policy.doubtAfterNanos)
     }
 
     public mutating func handle(_ event: Event, nowNanos: Int64) -> [Action] {
@@ -256,6 +266,7 @@ public struct SessionMachine: Sendable {
         readySinceNanos = now
         receivedAtNanos = now
         unanswered = 0
+        isDoubted = false
         return [.opened(session)] + (starting.linkLostCode.map { suspend(session, $0, now) } ?? [])
     }
 
@@ -287,8 +298,15 @@ public struct SessionMachine: Sendable {
         guard let session else { return [] }
         var actions: [Action] = []
         if now - readySinceNanos >= policy.provenAfterNanos, prove() { actions.append(.circuitChanged(.closed)) }
-        if askedAtNanos < receivedAtNanos { unanswered = 0 }
+        if askedAtNanos < receivedAtNanos {
+            unanswered = 0
+            isDoubted = false
+        }
         guard now >= askDeadlineNanos else { return actions }
+        if awaitsAnswer, !isDoubted {
+            isDoubted = true
+            return actions + [.doubted]
+        }
         if unanswered >= 2 { return actions + fail(.silent, now) }
         unanswered += 1
         askedAtNanos = now

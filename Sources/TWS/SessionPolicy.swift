@@ -34,6 +34,9 @@ public struct SessionPolicy: Sendable, Equatable {
     /// the session: 2 s + 2 × 3 s.
     public var askAfterSilenceNanos: Int64 = 2_000_000_000
     public var answerTimeoutNanos: Int64 = 3_000_000_000
+    /// An answer that takes longer than this is no answer of a gateway that works: ticks may be missing already. Less than
+    /// `answerTimeoutNanos`.
+    public var doubtAfterNanos: Int64 = 1_500_000_000
     /// How long a session whose gateway has lost its server may stay without news (codes 1101 and 1102).
     public var linkLossLimitNanos: Int64 = 300_000_000_000
 

@@ -95,7 +95,7 @@ import Ticks
         let (descriptor, port) = try listener()
         defer { close(descriptor) }
         var link = GatewayLink()
-        try link.connect(host: host, port: port)
+        try link.connect(to: SocketAddress.resolve(host, port))
         let isConnected = settle(&link)
         #expect(isConnected)
         try link.send([1, 2, 3])
@@ -111,7 +111,7 @@ import Ticks
         close(descriptor)
         var link = GatewayLink()
         do {
-            try link.connect(host: "127.0.0.1", port: port)
+            try link.connect(to: SocketAddress.resolve("127.0.0.1", port))
             let isConnected = settle(&link)
             #expect(!isConnected)
             link.close()
@@ -120,5 +120,26 @@ import Ticks
         }
         let isOpen = link.isOpen
         #expect(!isOpen)
+    }
+}
+
+struct GatewayTimeTests {
+    private let now: Int64 = 1_795_000_000_000_000_000
+
+    @Test func answersInSecondsAndMillisecondsTellTheOffset() {
+        var time = GatewayTime()
+        time.take(1_795_000_003, perSecond: 1, realNanos: now)
+        #expect(time.offsetNanos == 3_000_000_000)
+        time.take(1_794_999_999_500, perSecond: 1_000, realNanos: now)
+        #expect(time.offsetNanos == -500_000_000)
+    }
+
+    @Test(arguments: [
+        (Int64.min, Int64(1)), (-1, 1), (9_223_372_037, 1), (-1, 1_000), (9_223_372_036_855, 1_000), (.max, 1_000),
+    ]) func aTimeThatIsNoneIsPassedOver(answer: Int64, perSecond: Int64) {
+        var time = GatewayTime()
+        time.take(now / 1_000_000_000, perSecond: 1, realNanos: now)
+        time.take(answer, perSecond: perSecond, realNanos: now)
+        #expect(time.offsetNanos == 0)
     }
 }

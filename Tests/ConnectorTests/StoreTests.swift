@@ -4,36 +4,42 @@ import Testing
 
 @testable import Connector
 @testable import Messaging
+@testable import ServiceKit
 
 @Suite struct EpochStoreTests {
-    @Test func anEpochIsTheClockOrOneAboveAllThatIsKnown() throws {
+    @Test func anEpochIsTheClockOrOneAboveAllThatIsKnown() {
+        func choose(_ known: UInt32, _ now: Int64, witnessed: Bool = true) -> UInt32? {
+            EpochStore.choose(known: known, nowSeconds: now, isWitnessed: witnessed)
+        }
+        #expect(choose(0, 1_000) == 1_000)
+        #expect(choose(1_000, 1_000) == 1_001)
+        // The clock was set back, and somebody knows of a later epoch.
+        #expect(choose(5_000, 10) == 5_001)
+        #expect(choose(5_001, -1) == 5_002)
+        #expect(choose(5_002, 9_000) == 9_000)
+        #expect(choose(.max, 9_000) == nil)
+        // Nobody but the clock knows anything: a predecessor may have begun in this very second.
+        #expect(choose(0, 1_000, witnessed: false) == 1_001)
+        #expect(choose(7_000, 1_000, witnessed: false) == 7_001)
+    }
+
+    @Test func anEpochThatIsWrittenIsRead() throws {
         let directory = try TemporaryDirectory()
-        let store = EpochStore(state: directory.path)
-        #expect(try store.begin(known: 0, nowSeconds: 1_000) == 1_000)
+        let store = EpochStore(directory: directory.path)
+        #expect(store.read() == nil)
+        try store.write(1_000)
         #expect(try directory.text("epoch") == "1000\n")
-        #expect(try store.begin(known: 0, nowSeconds: 1_000) == 1_001)
-        // The clock was set back, and a recorder knows of a later epoch.
-        #expect(try store.begin(known: 5_000, nowSeconds: 10) == 5_001)
-        #expect(try store.begin(known: 7, nowSeconds: -1) == 5_002)
-        #expect(try store.begin(known: 0, nowSeconds: 9_000) == 9_000)
+        #expect(store.read() == 1_000)
     }
 
     @Test(arguments: ["", "abc\n", "-1\n", "99999999999\n", String(repeating: "7", count: 500)])
     func aDamagedFileCountsAsNone(text: String) throws {
         let directory = try TemporaryDirectory()
         try directory.write("epoch", text)
-        #expect(try EpochStore(state: directory.path).begin(known: 41, nowSeconds: 7) == 42)
+        let store = EpochStore(directory: directory.path)
+        #expect(store.read() == nil)
+        try store.write(42)
         #expect(try directory.text("epoch") == "42\n")
-    }
-
-    @Test func noEpochIsGivenOutThatIsNotWritten() throws {
-        let store = EpochStore(state: "/proc/nowhere")
-        #expect(throws: (any Error).self) { _ = try store.begin(known: 0, nowSeconds: 1_000) }
-        let directory = try TemporaryDirectory()
-        try directory.write("epoch", "\(UInt32.max)\n")
-        #expect(throws: (any Error).self) {
-            _ = try EpochStore(state: directory.path).begin(known: 0, nowSeconds: 1_000)
-        }
     }
 
     /// The recorder's disk is full: a new file can't be made beside the old one, but recording goes on.
@@ -43,25 +49,114 @@ import Testing
         // Stands in the way of every new file.
         try FileManager.default.createDirectory(
             atPath: directory.path + "/epoch.new", withIntermediateDirectories: false)
-        let store = EpochStore(state: directory.path)
-        #expect(try store.begin(known: 0, nowSeconds: 2_000) == 2_000)
+        let store = EpochStore(directory: directory.path)
+        try store.write(2_000)
         #expect(try directory.text("epoch") == "2000\n")
-        #expect(try store.begin(known: 0, nowSeconds: 2_000) == 2_001)
         // Another length would leave a mixture behind.
-        #expect(throws: (any Error).self) { _ = try store.begin(known: 0, nowSeconds: 10_000) }
-        #expect(try directory.text("epoch") == "2001\n")
+        #expect(throws: (any Error).self) { try store.write(10_000) }
+        #expect(try directory.text("epoch") == "2000\n")
+    }
+}
+
+@Suite struct StateKeeperTests {
+    /// A keeper with its thread; ended with the test.
+    private func withKeeper(_ state: String, _ body: (StateKeeper) throws -> Void) throws {
+        let paths = Paths(state: state, runtime: "/nowhere")
+        let keeper = try StateKeeper(paths: paths, conIds: [7, 8], lockNote: LockNote(path: state + "/x.lock"))
+        let thread = try SupervisedThread("state", fault: FirstFault()) { keeper.run($0) }
+        defer { thread.stop() }
+        try body(keeper)
+    }
+
+    private func text(_ directory: TemporaryDirectory, _ name: String) -> String? {
+        try? String(contentsOfFile: directory.path + "/" + name, encoding: .utf8)
+    }
+
+    private func soon() -> Int64 { bootNanos() + 60_000_000_000 }
+
+    @Test func whatTheStateDirectoryHoldsIsFound() throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("epoch", "1000\n")
+        try FileManager.default.createDirectory(
+            atPath: directory.path + "/definitions", withIntermediateDirectories: false)
+        try directory.write("definitions/7.json", #"{"exchange":"CME"}"#)
+        try directory.write("definitions/8.json", "{not json")
+        try withKeeper(directory.path) { keeper in
+            #expect(keeper.found(until: soon())?.epoch == 1_000)
+            #expect(keeper.write(epoch: 1_005, until: soon()))
+            #expect(text(directory, "epoch") == "1005\n")
+            let definitions = keeper.takeDefinitions()
+            #expect(definitions.keys.sorted() == [7] && definitions[7]?["exchange"]?.string == "CME")
+            #expect(keeper.takeDefinitions().isEmpty)
+            // A smaller one is no news.
+            #expect(keeper.write(epoch: 1_004, until: soon()))
+            #expect(text(directory, "epoch") == "1005\n")
+        }
+    }
+
+    @Test func aStateDirectoryThatTakesNothingIsSaidAtOnceAndTriedAgain() throws {
+        let directory = try TemporaryDirectory()
+        let state = directory.path + "/state"
+        try withKeeper(state) { keeper in
+            #expect(keeper.found(until: soon()) != nil)
+            #expect(!keeper.write(epoch: 1_000, until: soon()))
+            #expect(keeper.fault?.contains("epoch") == true)
+            try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: false)
+            while keeper.fault != nil { usleep(2_000) }
+            #expect(text(directory, "state/epoch") == "1000\n")
+        }
+    }
+
+    /// The disk does not answer: the session thread goes on.
+    @Test func nobodyWaitsLongerThanAsked() throws {
+        let keeper = try StateKeeper(
+            paths: Paths(state: "/s", runtime: "/r"), conIds: [], lockNote: LockNote(path: "/s/x.lock"))
+        let began = bootNanos()
+        #expect(keeper.found(until: began + 10_000_000) == nil)
+        #expect(!keeper.write(epoch: 5, until: bootNanos() + 10_000_000))
+        #expect(!keeper.write(epoch: 6, until: 0))
+        #expect(bootNanos() - began < 30_000_000_000 && keeper.takeDefinitions().isEmpty)
+    }
+}
+
+@Suite struct NameResolverTests {
+    @Test func aNumberNeedsNobodyToAsk() {
+        #expect(SocketAddress.literal("127.0.0.1", 4002)?.count == 1)
+        #expect(SocketAddress.literal("::1", 4002)?.count == 1)
+        #expect(SocketAddress.literal("localhost", 4002) == nil)
+    }
+
+    @Test func aNameIsAnsweredByTheOtherThreadOnce() throws {
+        let resolver = try NameResolver()
+        let thread = try SupervisedThread("resolve", fault: FirstFault()) { resolver.run($0) }
+        defer { thread.stop() }
+        for (host, isKnown) in [("localhost", true), ("no such name", false)] {
+            resolver.ask(host, 4002)
+            resolver.ask(host, 4002)
+            var answer: Result<[SocketAddress], LinkError>?
+            while answer == nil {
+                var poller = pollfd(fd: resolver.forSession.descriptor, events: Int16(POLLIN), revents: 0)
+                #expect(poll(&poller, 1, 60_000) == 1)
+                answer = resolver.takeAnswer()
+            }
+            switch answer {
+            case .success(let found): #expect(isKnown && !found.isEmpty)
+            case .failure(let error): #expect(!isKnown && error.description.contains(host))
+            case nil: break
+            }
+            #expect(resolver.takeAnswer() == nil)
+        }
+        resolver.ask("localhost", 1)
+        resolver.forget()
+        #expect(resolver.takeAnswer() == nil)
     }
 }
 
 @Suite struct RestartGaps {
     /// A restart of the machine empties the journal; what was missed meanwhile is a gap all the same.
     @Test func anEmptyJournalBesideAnEpochIsAnInterruptionOfAllStreams() throws {
-        let directory = try TemporaryDirectory()
-        let store = EpochStore(state: directory.path)
-        #expect(recordedBefore(journal: [], configured: [quotes, trades], ranBefore: store.ranBefore).isEmpty)
-        _ = try store.begin(known: 0, nowSeconds: 1_000)
-        #expect(
-            recordedBefore(journal: [], configured: [quotes, trades], ranBefore: store.ranBefore) == [quotes, trades])
+        #expect(recordedBefore(journal: [], configured: [quotes, trades], ranBefore: false).isEmpty)
+        #expect(recordedBefore(journal: [], configured: [quotes, trades], ranBefore: true) == [quotes, trades])
         #expect(recordedBefore(journal: [trades], configured: [quotes, trades], ranBefore: true) == [trades])
     }
 }
@@ -72,9 +167,8 @@ import Testing
         due.map { "\($0.0.description) \(String(decoding: $0.1, as: UTF8.self))" }.sorted()
     }
 
-    @Test func aSubscriberGetsADefinitionAtMostOnceASecond() throws {
-        let directory = try TemporaryDirectory()
-        var store = DefinitionStore(directory: directory.path)
+    @Test func aSubscriberGetsADefinitionAtMostOnceASecond() {
+        var store = DefinitionStore()
         store.put(["a": 1], conId: 7, nowNanos: 0)
         #expect(texts(store.takeDue(nowNanos: 0)) == [#"definition.7 {"a":1}"#])
         func subscribe(_ prefix: String, at now: Int64) {
@@ -91,32 +185,14 @@ import Testing
         #expect(store.takeDue(nowNanos: 3 * second).count == 1)
     }
 
-    @Test func definitionsOutliveTheProcess() throws {
-        let directory = try TemporaryDirectory()
-        var first = DefinitionStore(directory: directory.path + "/definitions")
-        first.put(["exchange": "CME"], conId: 7, nowNanos: 0)
-        var second = DefinitionStore(directory: directory.path + "/definitions")
-        second.load([7, 8])
-        #expect(second[7]?["exchange"]?.string == "CME")
-        #expect(second.conIds == [7])
-        // Nothing is sent before somebody asks.
-        #expect(second.takeDue(nowNanos: 0).isEmpty)
-    }
-
-    @Test func aDamagedFileStaysUntilABetterOneComes() throws {
-        let directory = try TemporaryDirectory()
-        try directory.write("7.json", "{not json")
-        var store = DefinitionStore(directory: directory.path)
-        store.load([7])
-        #expect(store[7] == nil)
-        #expect(try directory.text("7.json") == "{not json")
+    @Test func whatWasKeptIsSentOnlyWhenSomebodyAsksAndNeverInPlaceOfNews() {
+        var store = DefinitionStore()
         store.put(["a": 1], conId: 7, nowNanos: 0)
-        #expect(try directory.text("7.json") == "{\"a\":1}\n")
-    }
-
-    @Test func aDefinitionIsPublishedAlsoWhenItCannotBeKept() {
-        var store = DefinitionStore(directory: "/proc/nowhere")
-        store.put(["a": 1], conId: 7, nowNanos: 0)
-        #expect(store.takeDue(nowNanos: 0).count == 1)
+        store.add(kept: ["a": 0], conId: 7)
+        store.add(kept: ["b": 2], conId: 8)
+        #expect(store[7]?["a"]?.integer == 1 && store.conIds == [7, 8])
+        #expect(texts(store.takeDue(nowNanos: 0)) == [#"definition.7 {"a":1}"#])
+        Array("definition.8".utf8).withUnsafeBytes { store.subscribed(to: $0, nowNanos: 0) }
+        #expect(texts(store.takeDue(nowNanos: 0)) == [#"definition.8 {"b":2}"#])
     }
 }

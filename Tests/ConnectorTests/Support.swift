@@ -30,7 +30,9 @@ let trades = StreamID(conId: 7, kind: .last)
 let someNanos: Int64 = 1_795_000_000_000_000_000
 
 /// A quote or trade as the gateway sends it, without the length in front.
-func message(_ request: Int32, _ stream: StreamID = quotes, price: Int64 = 1, exchange: String = "CME") -> [UInt8] {
+func message(
+    _ request: Int32, _ stream: StreamID = quotes, price: Int64 = 1, exchange: String = "CME", secondsLater: Int64 = 0
+) -> [UInt8] {
     var more = MoreTexts()
     if exchange.utf8.count > 10 { more.add(.exchange, Array(exchange.utf8.dropFirst(10))) }
     let units = price * 1_000_000_000
@@ -38,7 +40,7 @@ func message(_ request: Int32, _ stream: StreamID = quotes, price: Int64 = 1, ex
         stream.kind == .bidAsk
         ? QuoteBody(bidPrice: units, askPrice: units, bidSize: units, askSize: units).body
         : TradeBody(price: units, size: units, exchange: Array(exchange.utf8.prefix(10))).body
-    var tick = Tick(tsEventNanos: someNanos, kind: stream.kind, body: body)
+    var tick = Tick(tsEventNanos: someNanos + secondsLater * 1_000_000_000, kind: stream.kind, body: body)
     if !more.isEmpty { tick.flags.insert(.moreFollows) }
     var bytes: [UInt8] = []
     TickByTickCodec.encode(tick, more: more, requestId: request, to: &bytes)
@@ -63,7 +65,7 @@ struct Bench: ~Copyable {
         var subscriber = try Subscriber(in: context)
         try subscriber.subscribe("")
         try subscriber.connect(endpoint)
-        var path = try TickPath(capacity: 8, epoch: epoch, journal: journal, publisher: publisher)
+        var path = TickPath(capacity: 8, epoch: epoch, journal: journal, publisher: publisher)
         let deadline = Date().addingTimeInterval(30)
         var isHeard = false
         while !isHeard, Date() < deadline { try path.receiveSubscriptions { subscribed, _ in isHeard = subscribed } }

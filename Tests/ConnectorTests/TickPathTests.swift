@@ -159,6 +159,39 @@ import Ticks
         #expect(bench.path.slot(slot).openGap == nil)
     }
 
+    /// What a gateway had sent before it fell silent comes behind the silence, and must not close the gap that follows it.
+    @Test func stragglersOfASilenceAreInFrontOfItsGap() throws {
+        var bench = try Bench()
+        let slot = try bench.add(quotes)
+        bench.path.bind(request: 1, to: slot)
+        bench.path.beginRead(atNanos: someNanos)
+        try bench.take(message(1))
+        bench.path.noteSilence(slot, untilNanos: someNanos + 1_750_000_000)
+        #expect(bench.path.slot(slot).openGap == nil)
+        try bench.take(message(1))
+        try bench.take(message(1, secondsLater: 1))
+        try bench.take(message(1, secondsLater: 4))
+        try bench.take(message(1, secondsLater: 4))
+        bench.path.flush()
+        let records = try bench.records(atLeast: 7)
+        #expect(records.map { $0.marker?.event } == [nil, nil, nil, .gapOpened, .gapClosed, nil, nil])
+        #expect(records[3].marker?.text == Array("gateway silent".utf8))
+    }
+
+    @Test func anEndOfTheSessionDuringASilenceOpensItsOwnGapAlone() throws {
+        var bench = try Bench()
+        let slot = try bench.add(quotes)
+        bench.path.bind(request: 1, to: slot)
+        bench.path.beginRead(atNanos: someNanos)
+        try bench.take(message(1))
+        bench.path.noteSilence(slot, untilNanos: someNanos)
+        bench.path.openGap(slot, cause: "disconnect")
+        for _ in 0..<2 { try bench.take(message(1, secondsLater: 9)) }
+        bench.path.flush()
+        let records = try bench.records(atLeast: 5)
+        #expect(records.map { $0.marker?.event } == [nil, .gapOpened, .gapClosed, nil, nil])
+    }
+
     @Test func aGapThatClosesAtAFullRunGoesOutBeforeItsTick() throws {
         var bench = try Bench()
         let slot = try bench.add(quotes)
@@ -240,5 +273,58 @@ import Ticks
         for index: Int32 in 0..<200 {
             #expect(table.slot(of: index * 64) == expected[index * 64] ?? RequestTable.none)
         }
+    }
+}
+
+@Suite struct TickPathPrices {
+    @Test func suspiciousTicksAreRecordedUnchangedAndMarkedBehindTheirMoreRecords() throws {
+        var bench = try Bench()
+        let slot = try bench.add(trades)
+        bench.path.setPriceStep(250_000_000, of: slot)
+        bench.path.bind(request: 1, to: slot)
+        bench.path.beginRead(atNanos: someNanos)
+        try bench.take(message(1, trades, price: 5_528))
+        // A price that needs no more record, then one with four.
+        for exchange in ["CME", String(repeating: "X", count: 100)] {
+            try bench.take(message(1, trades, price: 445_865_928, exchange: exchange))
+        }
+        try bench.take(message(1, trades, price: 5_529))
+        bench.path.flush()
+        let records = try bench.records(atLeast: 10)
+        #expect(records.map(\.seq) == Array(1...10))
+        let kinds = records.map { $0.kind }
+        #expect(kinds == [.last, .last, .marker, .last, .more, .more, .more, .more, .marker, .last])
+        #expect(TradeBody(records[1].body).price == 445_865_928 * 1_000_000_000)
+        #expect(records[1].flags == [])
+        for (marker, tick, count) in [(2, 1, Int32(1)), (8, 3, 2)] {
+            let body = try #require(records[marker].marker)
+            #expect(body.event == .suspiciousPrice && body.code == count)
+            #expect(body.ref == records[tick].key && body.text == Array("far off".utf8))
+        }
+        #expect(bench.path.counters.suspicious == 2 && bench.path.slot(slot).prices.total == 2)
+    }
+
+    @Test func theSessionIsToldOfABadStreamOnceAndOfNoOther() throws {
+        var bench = try Bench()
+        let (bad, good) = (try bench.add(trades), try bench.add(quotes))
+        bench.path.bind(request: 1, to: bad)
+        bench.path.bind(request: 2, to: good)
+        bench.path.beginRead(atNanos: someNanos)
+        try bench.take(message(1, trades, price: 5_528))
+        for _ in 0..<1_000 {
+            try bench.take(message(1, trades, price: 445_865_928))
+            try bench.take(message(2, price: 5_528))
+        }
+        let isAlarmed = bench.path.hasAlarms
+        #expect(isAlarmed)
+        let alarm = bench.path.takeAlarm(bad)
+        #expect(alarm?.0.isSuperset(of: [.begins, .resubscribe]) == true && alarm?.1 == .farOff)
+        let (ofGood, second) = (bench.path.takeAlarm(good), bench.path.takeAlarm(bad))
+        #expect(ofGood == nil && second == nil)
+        let isStillAlarmed = bench.path.hasAlarms
+        #expect(!isStillAlarmed)
+        bench.path.flush()
+        // 1,001 trades and ten markers: 1, 2, 4 … 512.
+        #expect(bench.path.slot(bad).seq == 1_011 && bench.path.slot(good).seq == 1_000)
     }
 }

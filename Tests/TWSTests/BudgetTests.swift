@@ -52,6 +52,9 @@ private let streams = (1...4).flatMap { conId in
     var budget = LineBudget(lines: 1, onExcess: .level1)
     let level1 = StreamID(conId: 9, kind: .level1)
     #expect(try budget.claim([level1] + streams.prefix(2)) == [.level1, .tickByTick, .level1])
+    // A line that becomes free is for the next claim: nobody asks again for what is recorded already.
+    #expect(budget.release(streams[0]) == nil && budget.used == 0)
+    #expect(try budget.claim([streams[2]]) == [.tickByTick])
 }
 
 @Test func refuseStartsNothing() {

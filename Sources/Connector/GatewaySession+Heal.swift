@@ -1,0 +1,167 @@
+internal import JSON
+internal import ServiceKit
+internal import TWS
+internal import Ticks
+
+/// What the session thread does for healing: sends history requests, hands their answers on, and records finished runs.
+extension GatewaySession {
+    mutating func carryOutHealOrders() {
+        for order in healMail.takeOrders() {
+            switch order {
+            case .history(let serial, let stream, let start, let aggTrades):
+                guard machine.session != nil, subscriptions.index(of: stream) != nil, !healing.isHeld else {
+                    healMail.reply(.unanswered(serial: serial))
+                    continue
+                }
+                healing.waiting.append(.init(serial: serial, stream: stream, start: start, aggTrades: aggTrades))
+            case .giveUp(let serial):
+                healing.waiting.removeAll { $0.serial == serial }
+                for (request, open) in healing.open where open.serial == serial { healing.open[request] = nil }
+            case .stage(let serial, let run):
+                healMail.reply(.staged(serial: serial, record(run)))
+            case .positions(let serial): healMail.reply(.positions(serial: serial, healPositions))
+            case .sayRefused(let stream, let error): sayRefused(stream, error)
+            }
+        }
+    }
+
+    /// The key of the run's last record; nil: the stream is none of ours.
+    mutating func record(_ run: HealedRun) -> TickKey? {
+        guard let index = subscriptions.index(of: run.stream) else { return nil }
+        let entry = subscriptions.entries[index]
+        let last = path.record(run, of: entry.slot)
+        // The next start goes by the stream's last record.
+        if entry.state == .ended { path.endStream(entry.slot) }
+        return last
+    }
+
+    private var healPositions: HealPositions {
+        var positions = HealPositions(isReady: machine.session != nil, isHeld: healing.isHeld)
+        let seconds = Double(max(1_000_000_000, bootNanos() - startedNanos)) / 1e9
+        for entry in subscriptions.entries {
+            let slot = path.slot(entry.slot)
+            positions.streams[entry.stream] = .init(
+                key: TickKey(epoch: path.epoch, seq: slot.seq), newestSecond: slot.newestSecond,
+                ticksPerSecond: Double(slot.ticks) / seconds,
+                isCrypto: definitions[entry.stream.conId]?["sec_type"]?.string == "CRYPTO")
+        }
+        return positions
+    }
+
+    private mutating func sayRefused(_ stream: StreamID, _ error: ErrorMessage) {
+        log(
+            .warning, "no history for a contract: its gaps stay as they are",
+            ["contract": "\(stream.conId)", "code": "\(error.code)", "text": error.text])
+        publishEvent("history_refused", stream: stream, code: error.code, text: error.text)
+        if let index = subscriptions.index(of: stream) {
+            path.mark(subscriptions.entries[index].slot, .twsCode, code: error.code)
+        }
+    }
+
+    // MARK: - Requests
+
+    /// Sends what waits, behind everything else that wants the message budget.
+    mutating func sendHistoryRequests(nowNanos now: Int64) {
+        while let order = healing.waiting.first, pacer.nextAllowedNanos(.ordinary, nowNanos: now) <= now {
+            healing.waiting.removeFirst()
+            guard let index = subscriptions.index(of: order.stream),
+                let kind = TickByTickKind(order.stream.kind)?.history
+            else {
+                healMail.reply(.unanswered(serial: order.serial))
+                continue
+            }
+            lastRequest += 1
+            healing.open[lastRequest] = .init(
+                serial: order.serial, kind: kind, deadlineNanos: now + HealDesk.answerNanos)
+            send(
+                .historicalTicks(
+                    HistoricalTicksRequest(
+                        requestId: lastRequest, contract: wireContract(subscriptions.entries[index].contract),
+                        startDateTime: GatewaySession.wireTime(order.start),
+                        numberOfTicks: Int32(HistoryPager.pageTicks),
+                        whatToShow: order.aggTrades ? "AGGTRADES" : kind.whatToShow)))
+        }
+    }
+
+    /// `YYYYMMDD-HH:MM:SS`, which the gateway reads as UTC.
+    static func wireTime(_ seconds: Int64) -> String {
+        // 2026-11-23T22:33:51.000000000Z
+        let text = Array(Timestamp.text(seconds * 1_000_000_000).utf8)
+        let date = text[0..<4] + text[5..<7] + text[8..<10]
+        return String(decoding: date, as: UTF8.self) + "-" + String(decoding: text[11..<19], as: UTF8.self)
+    }
+
+    mutating func expireHistoryRequests(nowNanos now: Int64) {
+        for serial in healing.takeExpired(nowNanos: now) { healMail.reply(.unanswered(serial: serial)) }
+    }
+
+    /// The session is over: nothing that was asked for will be answered.
+    mutating func forgetHistoryRequests() {
+        for serial in healing.takeAll() { healMail.reply(.unanswered(serial: serial)) }
+    }
+
+    // MARK: - Answers
+
+    mutating func takeHistory(_ message: HistoricalTicks) {
+        if let open = healing.open[message.requestId] {
+            let isAnswer = message.kind == open.kind
+            if message.done || !isAnswer { healing.open[message.requestId] = nil }
+            healMail.reply(
+                isAnswer
+                    ? .ticks(serial: open.serial, message.ticks, done: message.done)
+                    : .unanswered(serial: open.serial))
+        } else if let entry = subscriptions.entry(of: message.requestId) {
+            let slot = subscriptions.entries[entry].slot
+            let state = path.slot(slot)
+            // No gap is open: live ticks have come already.
+            guard let gap = state.openGap, state.takesFront,
+                TickByTickKind(state.stream.kind)?.history == message.kind
+            else { return }
+            healing.takeFront(
+                message, slot: slot, gap: gap, interruptions: state.interruptions, nowNanos: path.lastReceivedNanos)
+        } else {
+            healing.lateTicks &+= UInt64(message.ticks.count)
+        }
+    }
+
+    /// True when the error belongs to a history request, which it ends.
+    mutating func historyRefused(_ error: ErrorMessage, _ rule: ErrorPolicy.Rule) -> Bool {
+        guard let open = healing.open[error.requestId] else { return false }
+        // A notice (2174, 2152 …) leaves the request alive.
+        guard rule.action != .note else { return true }
+        healing.open[error.requestId] = nil
+        healMail.reply(.refused(serial: open.serial, error))
+        return true
+    }
+
+    // MARK: - Gaps that were closed
+
+    /// Tells the healer which streams' gaps were closed, and hands it the history in front of the subscription where that
+    /// goes on in the live ticks.
+    mutating func reportClosedGaps() {
+        for slot in path.takeClosedGaps() {
+            let state = path.slot(slot)
+            var whole: SubscriptionHistory?
+            if let front = healing.fronts.removeValue(forKey: slot), front.isDone, front.gap == state.closedGap?.gap,
+                front.interruptions == state.interruptions, let closed = state.closedGap,
+                closed.receivedNanos - front.receivedNanos <= HealDesk.seamlessNanos
+            {
+                whole = SubscriptionHistory(stream: state.stream, after: closed.after, ticks: front.ticks)
+            }
+            healMail.noteClosed(state.stream, whole)
+        }
+    }
+
+    /// How many past ticks to ask for in front of a subscription: none where nothing can be missing.
+    mutating func ticksInFront(of entry: Subscriptions.Entry) -> Int32 {
+        let isFresh = healing.fresh.remove(entry.slot) != nil
+        let wants = configuration.heal.enabled && path.slot(entry.slot).openGap != nil && isFresh
+        path.setTakesFront(wants, of: entry.slot)
+        return wants ? HealDesk.frontTicks : 0
+    }
+
+    /// Everything is subscribed anew: each stream's next subscription goes on where its history ends.
+    mutating func noteFreshSubscriptions() {
+        healing.fresh = Set(subscriptions.entries.map(\.slot))
+    }
+}

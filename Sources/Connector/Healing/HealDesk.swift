@@ -1,0 +1,86 @@
+internal import TWS
+internal import Ticks
+
+/// The session thread's side of healing: history requests on their way, and the history in front of subscriptions.
+///
+/// Pure but for what its owner, `GatewaySession`, does with it.
+struct HealDesk {
+    /// How long a history request may stay unanswered.
+    static let answerNanos: Int64 = 60_000_000_000
+    /// A first live tick within this time behind the history in front of a subscription goes on where that ends.
+    static let seamlessNanos: Int64 = 250_000_000
+    /// Past ticks asked for in front of a subscription, the most there are.
+    static let frontTicks: Int32 = 1_000
+
+    struct Order {
+        let serial: UInt64
+        let stream: StreamID
+        let start: Int64
+        let aggTrades: Bool
+    }
+
+    struct Open {
+        let serial: UInt64
+        /// What the answer has to be of.
+        let kind: HistoricalTicks.Kind
+        let deadlineNanos: Int64
+    }
+
+    /// What a subscription brought in front of its live ticks.
+    struct Front {
+        let request: Int32
+        /// The gap that was open then.
+        let gap: TickKey
+        /// The stream's interruptions so far: one more, and what is between history and live ticks is not known.
+        let interruptions: UInt32
+        var receivedNanos: Int64
+        var ticks: [HistoricalTick] = []
+        var isDone = false
+    }
+
+    /// Requests that wait for the message budget; the heal thread has one at a time.
+    var waiting: [Order] = []
+    /// By request id.
+    var open: [Int32: Open] = [:]
+    /// By slot.
+    var fronts: [Int: Front] = [:]
+    /// Slots whose next subscription is the first of a session: its history goes on in its live ticks.
+    var fresh: Set<Int> = []
+    var isHeld = false
+    /// Ticks of history that came for requests that are over.
+    var lateTicks: UInt64 = 0
+
+    /// The serials of everything that will not be answered any more.
+    mutating func takeAll() -> [UInt64] {
+        let serials = waiting.map(\.serial) + open.values.map(\.serial)
+        waiting.removeAll()
+        open.removeAll()
+        fronts.removeAll()
+        isHeld = false
+        return serials.sorted()
+    }
+
+    /// Takes what one message brings in front of a subscription.
+    mutating func takeFront(_ message: HistoricalTicks, slot: Int, gap: TickKey, interruptions: UInt32, nowNanos: Int64)
+    {
+        if fronts[slot]?.request != message.requestId {
+            fronts[slot] = Front(
+                request: message.requestId, gap: gap, interruptions: interruptions, receivedNanos: nowNanos)
+        }
+        guard var front = fronts[slot], front.ticks.count + message.ticks.count <= HistoryPager.greatestAnswer else {
+            fronts[slot] = nil
+            return
+        }
+        front.ticks += message.ticks
+        front.isDone = message.done
+        front.receivedNanos = nowNanos
+        fronts[slot] = front
+    }
+
+    /// The serials of requests that have had no answer for too long.
+    mutating func takeExpired(nowNanos now: Int64) -> [UInt64] {
+        let late = open.filter { $0.value.deadlineNanos <= now }
+        for id in late.keys { open[id] = nil }
+        return late.values.map(\.serial)
+    }
+}

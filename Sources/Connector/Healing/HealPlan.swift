@@ -1,0 +1,132 @@
+internal import TickStore
+internal import Ticks
+
+/// Which gap is healed next, and when each will be, as far as that can be told. Pure.
+///
+/// Short gaps come first: most are of seconds and want one request, and an interruption of a night must not keep them
+/// waiting. Of equal ones the oldest is first.
+struct HealPlan {
+    struct Item: Equatable {
+        var gap: HealGap
+        /// Not before this time (boot clock): its last second is to be over, or history was late, or refused.
+        var notBeforeNanos: Int64 = .min
+        /// Ticks healed so far, in runs that are recorded or on their way.
+        var ticks = 0
+        /// The first second that is still to be asked for.
+        var reached: Int64
+        /// Requests answered so far.
+        var pages = 0
+        /// Tried and refused for lack of permission: not counted as waiting.
+        var isRefused = false
+        /// The last request failed, or history did not have it yet: how often it takes, nobody can tell.
+        var isRetried = false
+
+        /// Tried in vain, by this connector or one before it.
+        var isVain: Bool { isRefused || gap.state == .partly }
+    }
+
+    /// For the operator: one gap's place in the queue.
+    struct Estimate: Equatable {
+        var stream: StreamID
+        var key: TickKey
+        var ticks: Int
+        /// Nil: it was tried in vain and is tried again.
+        var etaNanos: Int64?
+    }
+
+    /// Gaps that are looked after at one time; the others follow when these are done. Those that were tried in vain give
+    /// up their place to gaps that were not tried yet.
+    static let limit = 4_096
+
+    private(set) var items: [TickGap: Item] = [:]
+
+    /// A gap's name: keys are only unique within a stream.
+    struct TickGap: Hashable, Comparable {
+        var stream: StreamID
+        var key: TickKey
+
+        static func < (a: TickGap, b: TickGap) -> Bool { (a.key, a.stream) < (b.key, b.stream) }
+    }
+
+    /// The recorder's present word on a stream's gaps: those that need healing are kept or added, others forgotten.
+    mutating func update(_ stream: StreamID, _ gaps: [HealGap], notBeforeNanos: (HealGap) -> Int64) {
+        var wanted: Set<TickGap> = []
+        var spare: [TickGap]?
+        for gap in gaps where gap.through != nil && (gap.state == .pending || gap.state == .partly) {
+            let name = TickGap(stream: stream, key: gap.key)
+            wanted.insert(name)
+            if let item = items[name], item.gap.from == gap.from, item.gap.through == gap.through {
+                items[name]?.gap = gap
+            } else if items.count < HealPlan.limit || (gap.state == .pending && makeRoom(&spare)) {
+                items[name] = Item(
+                    gap: gap, notBeforeNanos: notBeforeNanos(gap), ticks: gap.runs.reduce(0) { $0 + $1.ticks },
+                    reached: gap.resumeSecond)
+            }
+        }
+        for name in items.keys where name.stream == stream && !wanted.contains(name) { items[name] = nil }
+    }
+
+    /// Forgets the gap that was tried in vain and waits longest; false when there is none. The recorder names it again.
+    ///
+    /// - Parameter spare: such gaps, the one that waits longest last; nil: not looked for yet.
+    private mutating func makeRoom(_ spare: inout [TickGap]?) -> Bool {
+        var names =
+            spare
+            ?? items.filter(\.value.isVain)
+            .sorted { ($0.value.notBeforeNanos, $0.key) < ($1.value.notBeforeNanos, $1.key) }.map(\.key)
+        defer { spare = names }
+        guard let name = names.popLast() else { return false }
+        items[name] = nil
+        return true
+    }
+
+    mutating func set(_ name: TickGap, _ change: (inout Item) -> Void) {
+        guard var item = items[name] else { return }
+        change(&item)
+        items[name] = item
+    }
+
+    mutating func remove(_ name: TickGap) { items[name] = nil }
+
+    /// The gap to work on now.
+    func next(nowNanos now: Int64, ticksPerSecond: (StreamID) -> Double) -> Item? {
+        items.values.filter { $0.notBeforeNanos <= now }.min { a, b in
+            let (left, right) = (requestsLeft(a, ticksPerSecond), requestsLeft(b, ticksPerSecond))
+            return (left, a.gap.key, a.gap.stream) < (right, b.gap.key, b.gap.stream)
+        }
+    }
+
+    /// When something is to be done, at the earliest.
+    var nextNanos: Int64? { items.values.map(\.notBeforeNanos).min() }
+
+    /// Requests that a gap will take: by its own pages so far, else by the stream's usual rate.
+    func requestsLeft(_ item: Item, _ ticksPerSecond: (StreamID) -> Double) -> Int {
+        let left = Double(max(1, (item.gap.through ?? item.reached) - item.reached + 1))
+        let done = Double(item.reached - item.gap.resumeSecond)
+        if item.pages >= 3, done > 0 { return max(1, Int(min(left * Double(item.pages) / done, 1e9).rounded(.up))) }
+        let ticks = left * ticksPerSecond(item.gap.stream)
+        return max(1, Int(min(ticks / Double(HistoryPager.pageTicks), 1e9).rounded(.up)))
+    }
+
+    /// The queue in its order, each with the time until it is healed if nothing else comes. What was tried in vain is last.
+    ///
+    /// - Parameter busyUntilNanos: one request is open at a time; the present one holds up all until then, at the latest.
+    func estimates(
+        pacer: HistoryPacer, nowNanos now: Int64, busyUntilNanos: Int64 = .min, ticksPerSecond: (StreamID) -> Double
+    ) -> [Estimate] {
+        let counts = items.values.map { ($0, requestsLeft($0, ticksPerSecond)) }
+        let order = counts.sorted { a, b in
+            let (left, right) = (a.0.isVain ? 1 : 0, b.0.isVain ? 1 : 0)
+            return (left, a.1, a.0.gap.key, a.0.gap.stream) < (right, b.1, b.0.gap.key, b.0.gap.stream)
+        }
+        var units = 0
+        return order.map { item, requests in
+            units += requests * (item.gap.stream.kind == .bidAsk ? 2 : 1)
+            let paced = pacer.availableNanos(units: units, nowNanos: now)
+            let isFailing = item.isVain || item.isRetried
+            return Estimate(
+                stream: item.gap.stream, key: item.gap.key, ticks: item.ticks,
+                etaNanos: isFailing ? nil : max(paced, item.notBeforeNanos, busyUntilNanos) - now)
+        }
+    }
+}

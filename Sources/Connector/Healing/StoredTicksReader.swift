@@ -1,0 +1,257 @@
+internal import JSON
+internal import Messaging
+internal import ServiceKit
+internal import TickStore
+internal import Ticks
+
+/// Asks the recorder for gaps and for the ticks around them. Owner: the heal thread, which keeps its progress while it waits.
+struct StoredTicksReader: ~Copyable {
+    /// How long an answer, or a piece of it, may take.
+    private static let answerNanos: Int64 = 5_000_000_000
+    /// How far before a gap's last tick its second may have begun, as receive times go; tried in turn.
+    private static let lookBackNanos: [Int64] = [2, 8, 32, 128].map { $0 * 1_000_000_000 }
+    /// For so long ticks of a gap's seconds may come behind later ones.
+    private static let lateNanos: Int64 = 2_000_000_000
+    /// Ticks of one second that are held against history, more can't be; healed ones behind the resume point for one task.
+    private static let greatestCount = 1_048_576
+
+    /// The recorder does not answer, or not in time: healing waits for it.
+    struct NoAnswer: Error {
+        var why: String
+    }
+
+    private let task: TaskContext
+    private var client: ReplayClient
+
+    init(_ task: TaskContext, context: Context, paths: Paths) throws(MessagingError) {
+        var client = try ReplayClient(in: context)
+        try client.connect(Paths.endpoint(paths.historySocket))
+        self.task = task
+        self.client = client
+    }
+
+    // MARK: - Questions
+
+    mutating func gaps(of stream: StreamID) throws -> GapReport {
+        guard try client.requestGaps(of: stream) else { throw NoAnswer(why: "not connected") }
+        switch try answer() {
+        case .gaps(let body):
+            let json = try JSONValue(parsing: body, maxBytes: ReplayClient.longestGapsBytes)
+            guard let report = GapReport(json, stream: stream) else { throw NoAnswer(why: "a report that is none") }
+            return report
+        case .error(let why): throw NoAnswer(why: why)
+        case .batch, .end, .gone: throw NoAnswer(why: "ticks instead of gaps")
+        }
+    }
+
+    /// Gives the stream's records from a point on, in the order of keys, until `take` returns false or there are no more.
+    private mutating func read(_ stream: StreamID, from start: ReplayStart, take: (Tick) -> Bool) throws {
+        var start = start
+        while true {
+            guard try client.request(ReplayRequest(stream: stream, from: start)) else {
+                throw NoAnswer(why: "not connected")
+            }
+            var records = 0
+            var wantsMore = true
+            var next: TickKey?
+            while next == nil, wantsMore {
+                switch try answer() {
+                case .batch(let ticks):
+                    records += ticks.count
+                    for tick in ticks where wantsMore { wantsMore = take(tick) }
+                case .end(let key): next = key
+                case .gone: break
+                case .gaps: throw NoAnswer(why: "gaps instead of ticks")
+                case .error(let why): throw NoAnswer(why: why)
+                }
+            }
+            guard wantsMore, let next, records > 0 else { return client.cancel() }
+            start = .key(next)
+        }
+    }
+
+    private mutating func answer() throws -> ReplayAnswer {
+        let deadline = bootNanos() + StoredTicksReader.answerNanos
+        while !task.stop.isStopped {
+            task.progress.advance()
+            if let answer = try client.receive(timeoutMillis: 100) { return answer }
+            if bootNanos() > deadline { throw NoAnswer(why: "no answer in time") }
+        }
+        throw NoAnswer(why: "stopping")
+    }
+
+    // MARK: - Ticks around a gap
+
+    /// What is stored of the gap's edge seconds, and what earlier runs brought from the resume point on.
+    ///
+    /// - Parameter all: every gap of the stream, in any order: each parts the live ticks around it.
+    mutating func stored(around gap: HealGap, among all: [HealGap]) throws -> StoredTicks {
+        let resume = gap.resumeSecond
+        var gap = gap
+        var front = Gathering()
+        if let before = gap.before { front = try readFront(gap, before) }
+        // Nothing is missing before the latest second in front, though the last tick may be of an earlier one.
+        if let latest = front.ticks.last?.second { gap.from = latest }
+        var seconds = SecondParts(gaps: all, around: gap)
+        seconds.addLive(front)
+        if let after = gap.after { seconds.addLive(try readBack(gap, after)) }
+        for other in all where other.key != gap.key {
+            for run in other.runs where run.mayHold(gap.from) || run.mayHold(gap.through ?? gap.from) {
+                try readRun(run, of: other.stream) { seconds.addHealed($0, of: other.key) }
+            }
+        }
+        var stored = StoredTicks(front: seconds.front, back: seconds.back, from: gap.from)
+        let start = max(resume, gap.from)
+        for run in gap.runs where run.to ?? .max >= start && run.from ?? .min <= stored.through {
+            try readRun(run, of: gap.stream) {
+                stored.add(healed: $0, from: start, limit: StoredTicksReader.greatestCount)
+            }
+        }
+        return stored
+    }
+
+    /// The first live ticks behind a gap, at most so many.
+    mutating func live(behind gap: HealGap, limit: Int) throws -> [HealTick] {
+        guard let after = gap.after else { return [] }
+        var gathering = Gathering()
+        try read(gap.stream, from: .key(after.key)) { tick in
+            guard gathering.ticks.count < limit || tick.kindByte == TickKind.more.rawValue else { return false }
+            gathering.take(tick) { !$0.flags.contains(.healed) }
+            return true
+        }
+        return gathering.ticks
+    }
+
+    /// The ticks of the latest second in front of the gap.
+    private mutating func readFront(_ gap: HealGap, _ before: HealGap.Edge) throws -> Gathering {
+        for lookBack in StoredTicksReader.lookBackNanos {
+            var gathering = Gathering()
+            try read(gap.stream, from: .time(nanos: before.receivedNanos - lookBack)) { tick in
+                guard tick.key <= before.key || (gathering.isOpen && tick.kindByte == TickKind.more.rawValue) else {
+                    return false
+                }
+                gathering.take(tick) { $0.liveSecond.map { $0 <= gap.through ?? .max } ?? false }
+                return gathering.ticks.count < StoredTicksReader.greatestCount
+            }
+            let isWhole = gathering.keepLatestSecond(notBefore: gap.from)
+            if isWhole || lookBack == StoredTicksReader.lookBackNanos.last { return gathering }
+        }
+        return Gathering()
+    }
+
+    /// The ticks of the gap's seconds behind it: of its last one, and of others where time runs backwards.
+    private mutating func readBack(_ gap: HealGap, _ after: HealGap.Edge) throws -> Gathering {
+        let through = gap.through ?? after.second
+        var gathering = Gathering()
+        try read(gap.stream, from: .key(after.key)) { tick in
+            var isBehind = false
+            gathering.take(tick) { live in
+                guard let second = live.liveSecond else { return false }
+                isBehind = second > through && live.tsRecvNanos > after.receivedNanos + StoredTicksReader.lateNanos
+                return gap.from <= second && second <= through
+            }
+            return !isBehind && gathering.ticks.count < StoredTicksReader.greatestCount
+        }
+        return gathering
+    }
+
+    private mutating func readRun(_ run: HealGap.Run, of stream: StreamID, _ give: (HealTick) -> Void) throws {
+        var gathering = Gathering()
+        try read(stream, from: .key(run.first)) { tick in
+            guard tick.key <= run.last else { return false }
+            gathering.take(tick) { $0.flags.contains(.healed) }
+            return gathering.ticks.count < StoredTicksReader.greatestCount
+        }
+        gathering.ticks.forEach(give)
+    }
+}
+
+/// Gathers records as ticks with their `more` records.
+struct Gathering {
+    private(set) var ticks: [HealTick] = []
+    private(set) var keys: [TickKey] = []
+    /// `more` records that come now belong to the last tick.
+    private(set) var isOpen = false
+
+    mutating func take(_ record: Tick, wants: (Tick) -> Bool) {
+        guard let kind = record.kind, kind != .marker else {
+            isOpen = false
+            return
+        }
+        if kind == .more {
+            if isOpen { ticks[ticks.count - 1].more.append(record.body) }
+            return
+        }
+        isOpen = wants(record)
+        guard isOpen else { return }
+        ticks.append(HealTick(stored: record))
+        keys.append(record.key)
+    }
+
+    /// Drops all ticks but those of the latest second, and these too if that is before `from`. True when the first tick was
+    /// of an earlier one: then none of it is missing.
+    mutating func keepLatestSecond(notBefore from: Int64) -> Bool {
+        let seconds = ticks.map(\.second)
+        guard let first = seconds.first, let latest = seconds.max() else { return false }
+        let kept = seconds.indices.filter { seconds[$0] == latest && latest >= from }
+        ticks = kept.map { ticks[$0] }
+        keys = kept.map { keys[$0] }
+        return first < latest
+    }
+}
+
+extension Tick {
+    /// The second of a live tick that has a time.
+    fileprivate var liveSecond: Int64? {
+        flags.contains(.healed) || tsEventNanos == Tick.noEventTime ? nil : HealTick(stored: self).second
+    }
+}
+
+/// Puts the ticks of a gap's edge seconds into segments: between any two there is a gap.
+struct SecondParts {
+    private let gap: HealGap
+    private let boundaries: [TickKey]
+    private var parts: [Int: [HealTick]] = [:]
+
+    init(gaps: [HealGap], around gap: HealGap) {
+        self.gap = gap
+        boundaries = Set(gaps.map(\.key) + [gap.key]).sorted()
+    }
+
+    /// Segments in front of the gap, of its first second.
+    var front: [[HealTick]] { segments { $0 < own } }
+    /// Segments behind it, of its last second.
+    var back: [[HealTick]] { segments { $0 > own } }
+
+    /// Live ticks lie between gaps: even places. What healed a gap lies in it: odd ones.
+    mutating func addLive(_ gathering: Gathering) {
+        for (tick, key) in zip(gathering.ticks, gathering.keys) { parts[2 * gapsBefore(key), default: []].append(tick) }
+    }
+
+    mutating func addHealed(_ tick: HealTick, of other: TickKey) {
+        let second = other < gap.key ? gap.from : gap.through
+        guard tick.second == second else { return }
+        parts[2 * gapsBefore(other) + 1, default: []].append(tick)
+    }
+
+    private var own: Int { 2 * gapsBefore(gap.key) + 1 }
+
+    private func gapsBefore(_ key: TickKey) -> Int {
+        var low = 0
+        var high = boundaries.count
+        while low < high {
+            let middle = (low + high) / 2
+            if boundaries[middle] < key { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    private func segments(_ holds: (Int) -> Bool) -> [[HealTick]] {
+        parts.keys.filter(holds).sorted().compactMap { parts[$0] }
+    }
+}
+
+extension HealGap.Run {
+    /// False when the run surely brought nothing of that second.
+    func mayHold(_ second: Int64) -> Bool { (from ?? .min) <= second && second < (to ?? .max) }
+}

@@ -1,0 +1,334 @@
+import TickStore
+import Testing
+import Ticks
+
+@testable import Connector
+
+struct HealTaskTests {
+    private func page(
+        _ seconds: [(Int64, String)], through: Int64, _ next: HistoryPager.Next
+    ) -> HistoryPager.Page {
+        .init(ticks: seconds.flatMap { quotes($0.1, $0.0) }, through: through, next: next)
+    }
+
+    private let edges = StoredTicks(front: [quotes("ab", 100)], back: [quotes("yz", 103)])
+
+    @Test func aShortGapIsOneRun() {
+        var task = HealTask(gap(), stored: edges)
+        let step = task.take(
+            page([(100, "abc"), (101, "d"), (103, "xyz")], through: 103, .finished))
+        #expect(step.next == .finished)
+        #expect(step.runs.count == 1 && letters(step.runs[0].ticks) == "cdx")
+        #expect(step.runs[0].from == 100 && step.runs[0].to == 104 && step.runs[0].verdict == .healed)
+        #expect(step.runs[0].gap == TickKey(epoch: 1, seq: 50))
+    }
+
+    @Test func nothingMissingIsSaidToo() {
+        var task = HealTask(gap(), stored: edges)
+        let step = task.take(page([(100, "ab"), (103, "yz")], through: 103, .finished))
+        #expect(step.runs.count == 1 && step.runs[0].ticks.isEmpty && step.runs[0].verdict == .healed)
+    }
+
+    @Test func longGapsAreCutIntoRunsThatFollowEachOther() {
+        var task = HealTask(gap(from: 100, through: 140), stored: StoredTicks())
+        var runs: [HealedRun] = []
+        for second in Int64(100)...140 {
+            let ticks = (0..<500).map { quote(second, Int64($0)) }
+            let step = task.take(.init(ticks: ticks, through: second, next: second == 140 ? .finished : .more))
+            runs += step.runs
+        }
+        #expect(runs.map(\.ticks.count) == [8_192, 8_192, 4_116])
+        #expect(runs.map(\.verdict) == [nil, nil, .healed])
+        #expect(runs[0].from == 100 && runs[2].to == 141)
+        for (a, b) in zip(runs, runs.dropFirst()) {
+            // A second that was cut is in both intervals.
+            #expect(b.from == a.to || b.from == a.to - 1)
+        }
+        #expect(runs.flatMap(\.ticks).map(\.second) == (100...140).flatMap { Array(repeating: $0, count: 500) })
+    }
+
+    @Test func lateHistoryIsWaitedForAndThenBelieved() {
+        var task = HealTask(gap(), stored: edges)
+        var step = task.take(page([(100, "abc")], through: 101, .exhausted))
+        #expect(step.next == .retry(waitNanos: 5_000_000_000))
+        #expect(letters(step.runs[0].ticks) == "c" && step.runs[0].verdict == nil && step.runs[0].to == 102)
+        for wait in HealTask.retryNanos.dropFirst() {
+            step = task.take(page([], through: 101, .exhausted))
+            #expect(step == .init(runs: [], next: .retry(waitNanos: wait)))
+        }
+        step = task.take(page([], through: 101, .exhausted))
+        #expect(step.next == .finished && step.runs[0].verdict == .edgeUnreconciled && step.runs[0].to == 104)
+    }
+
+    @Test func whatHistoryHasOfItsLastSecondIsTakenInTheEnd() {
+        var task = HealTask(gap(), stored: .init(front: [quotes("ab", 100)]))
+        let end = HistoryPager.Page(
+            ticks: quotes("abc", 100), through: 101, next: .exhausted, rest: quotes("de", 102))
+        #expect(task.take(end).next == .retry(waitNanos: HealTask.retryNanos[0]))
+        let again = HistoryPager.Page(ticks: [], through: 101, next: .exhausted, rest: quotes("def", 102))
+        let step = task.take(again)
+        #expect(step.next == .finished && letters(step.runs.flatMap(\.ticks)) == "def")
+        #expect(step.runs.last?.verdict == .healed)
+        // Where the last second should be there and never comes, that of the others is not lost.
+        var cut = HealTask(gap(), stored: edges)
+        _ = cut.take(end)
+        for _ in HealTask.retryNanos.dropFirst() { _ = cut.take(again) }
+        let last = cut.take(again)
+        #expect(letters(last.runs[0].ticks) == "def" && last.runs[0].verdict == .edgeUnreconciled)
+        // It is held against what is stored like any other second.
+        var first = HealTask(gap(), stored: .init(front: [quotes("ab", 100)]))
+        let only = HistoryPager.Page(ticks: [], through: 99, next: .exhausted, rest: quotes("abc", 100))
+        _ = first.take(only)
+        #expect(letters(first.take(only).runs[0].ticks) == "c")
+    }
+
+    @Test func historyThatComesLateStillHealsAll() {
+        var task = HealTask(gap(), stored: edges)
+        _ = task.take(page([(100, "abc")], through: 101, .exhausted))
+        let step = task.take(page([(102, "d"), (103, "xyz")], through: 103, .finished))
+        #expect(letters(step.runs[0].ticks) == "dx" && step.runs[0].verdict == .healed)
+        #expect(step.runs[0].from == 102)
+    }
+
+    @Test func aSecondThatDoesNotFitIsAskedForAgainAndThenLeftAlone() {
+        var task = HealTask(gap(), stored: edges)
+        for wait in HealTask.retryNanos {
+            let step = task.take(page([(100, "qq"), (101, "c"), (103, "xyz")], through: 103, .finished))
+            #expect(step == .init(runs: [], next: .retry(waitNanos: wait)))
+            #expect(task.pager.start == 100)
+        }
+        let step = task.take(page([(100, "qq"), (101, "c"), (103, "xyz")], through: 103, .finished))
+        #expect(letters(step.runs[0].ticks) == "cx", "whole seconds and the other edge are healed")
+        #expect(step.runs[0].verdict == .edgeUnreconciled)
+    }
+
+    @Test func anEndlessAnswerEndsAsPartly() {
+        var task = HealTask(gap(), stored: edges)
+        _ = task.take(page([(100, "abc")], through: 100, .more))
+        for _ in HealTask.retryNanos { _ = task.take(page([], through: 100, .stuck)) }
+        let step = task.take(page([], through: 100, .stuck))
+        #expect(step.next == .finished && step.runs[0].verdict == .partly)
+    }
+
+    @Test func aGapGoesOnWhereItsRunsEnd() {
+        let runs = [
+            HealGap.Run(first: .zero, last: .zero, ticks: 8_192, from: 100, to: 102, isWhole: true),
+            HealGap.Run(first: .zero, last: .zero, ticks: 3, from: 101, to: 103, isWhole: true),
+        ]
+        let resumed = gap(runs: runs)
+        #expect(resumed.resumeSecond == 102, "the last second may have been cut")
+        var stored = edges
+        stored.healed = [102: quotes("cd", 102)]
+        var task = HealTask(resumed, stored: stored)
+        #expect(task.pager.start == 102)
+        let step = task.take(page([(102, "cde"), (103, "xyz")], through: 103, .finished))
+        #expect(letters(step.runs[0].ticks) == "ex" && step.runs[0].verdict == .healed)
+    }
+
+    @Test func aTornRunIsHealedAgainFromTheBeginningWithoutRepeating() {
+        let torn = HealGap.Run(first: .zero, last: .zero, ticks: 5, from: 100, to: 104, isWhole: false)
+        let resumed = gap(runs: [torn])
+        #expect(resumed.resumeSecond == 100)
+        var stored = edges
+        stored.healed = [100: quotes("c", 100), 101: quotes("d", 101)]
+        var task = HealTask(resumed, stored: stored)
+        let step = task.take(
+            page([(100, "abce"), (101, "df"), (103, "xyz")], through: 103, .finished))
+        #expect(letters(step.runs[0].ticks) == "efx")
+        #expect(step.runs[0].from == 100 && step.runs[0].to == 104, "the torn interval is covered")
+    }
+
+    private func run(_ from: Int64?, _ to: Int64?, whole: Bool = true) -> HealGap.Run {
+        .init(first: .zero, last: .zero, ticks: 5, from: from, to: to, isWhole: whole)
+    }
+
+    @Test func aTornRunCostsNoMoreThanItsInterval() {
+        func resume(_ runs: [HealGap.Run]) -> Int64 { gap(from: 100, through: 900, runs: runs).resumeSecond }
+        let torn = run(200, 300, whole: false)
+        // What came before it stays; the second in front of it may have been cut.
+        #expect(resume([run(100, 200), torn]) == 199)
+        // The connector that wrote it did not know, and went on.
+        #expect(resume([run(100, 200), torn, run(300, 700)]) == 199)
+        // Healed again in part, then in whole: on behind everything.
+        #expect(resume([run(100, 200), torn, run(300, 700), run(199, 250)]) == 249)
+        #expect(resume([run(100, 200), torn, run(300, 700), run(199, 250), run(249, 300)]) == 699)
+        #expect(resume([run(100, 200), torn, run(199, 400), run(400, 500, whole: false)]) == 399)
+        // Of one whose beginning is lost nobody knows what it was to fill.
+        #expect(resume([run(100, 200), run(nil, 300, whole: false), run(300, 700)]) == 100)
+        #expect(resume([run(100, 200), run(nil, 300, whole: false), run(100, 700)]) == 699)
+        #expect(resume([run(100, 200), run(200, nil, whole: false), run(199, 900)]) == 899)
+        // Even one of no length is nothing without another behind it.
+        #expect(resume([run(100, 100, whole: false)]) == 100)
+    }
+
+    @Test func moreHealedTicksThanOneTaskHoldsAreSeveralTasks() {
+        let torn = gap(from: 100, through: 140, runs: [run(100, 102, whole: false), run(102, 141)])
+        var stored = StoredTicks()
+        // As runs bring them, not all in the order of time.
+        for second in [139, 130] + [Int64](100...120) {
+            for _ in 0..<10 { stored.add(healed: quote(second, 1), from: 100, limit: 100) }
+        }
+        #expect(stored.healed.values.reduce(0) { $0 + $1.count } <= 100)
+        #expect(stored.through < 120)
+        #expect(stored.healed.keys.sorted() == Array(100...stored.through), "of those seconds it has all")
+        var task = HealTask(torn, stored: stored)
+        let history = (100...stored.through).flatMap { second in (0..<11).map { _ in quote(second, 1) } }
+        let step = task.take(.init(ticks: history, through: stored.through, next: .finished))
+        #expect(step.next == .finished && step.runs.count == 1)
+        #expect(step.runs[0].verdict == nil && step.runs[0].from == 100 && step.runs[0].to == stored.through + 1)
+        #expect(step.runs[0].ticks.map(\.second) == Array(100...stored.through), "one of each second was missing")
+        // The torn run is healed now: the next task looks at the end alone, and says so.
+        let next = gap(from: 100, through: 140, runs: torn.runs + [run(100, stored.through + 1)])
+        #expect(next.resumeSecond == 140)
+        var last = HealTask(next, stored: StoredTicks())
+        let end = last.take(.init(ticks: [], through: 140, next: .finished))
+        #expect(end.runs.last?.verdict == .healed)
+        // Two seconds are kept however many ticks they have.
+        var dense = StoredTicks()
+        for second in Int64(100)...103 {
+            for _ in 0..<60 { dense.add(healed: quote(second, 1), from: 100, limit: 100) }
+        }
+        #expect(dense.through == 101 && dense.healed.mapValues(\.count) == [100: 60, 101: 60])
+    }
+
+    @Test func aSecondThatDoesNotFitIsNotTheEndOfAGapOfSeveralTasks() {
+        var stored = edges
+        for second in Int64(100)...103 {
+            for _ in 0..<60 { stored.add(healed: quote(second, 1), from: 100, limit: 100) }
+        }
+        var task = HealTask(gap(runs: [run(100, 104, whole: false)]), stored: stored)
+        for _ in HealTask.retryNanos { _ = task.take(page([(100, "qq")], through: 101, .finished)) }
+        var step = task.take(page([(100, "qq")], through: 101, .finished))
+        for _ in HealTask.retryNanos { step = task.take(page([], through: 101, .finished)) }
+        #expect(step.next == .finished && step.runs.last?.to == 102)
+        #expect(step.runs.last?.verdict == nil, "the rest is another task's")
+    }
+
+    @Test func healedTicksThatHistoryDoesNotHaveAreNotRepeated() {
+        var stored = edges
+        stored.healed = [101: quotes("q", 101)]
+        var task = HealTask(gap(), stored: stored)
+        let step = task.take(page([(100, "ab"), (103, "yz")], through: 103, .finished))
+        #expect(step.next == .retry(waitNanos: HealTask.retryNanos[0]))
+    }
+
+    @Test func allLastIsHeldAgainstItsReportedTradesAlone() {
+        let stream = StreamID(conId: 7, kind: .allLast)
+        var odd = quotes("o", 100)
+        odd[0].tick.flags = .unreported
+        var task = HealTask(gap(stream: stream), stored: .init(front: [quotes("a", 100) + odd], back: [odd]))
+        let step = task.take(page([(100, "ab"), (103, "c")], through: 103, .finished))
+        #expect(letters(step.runs[0].ticks) == "bc" && step.runs[0].verdict == .subset)
+    }
+
+    @Test func aTornRunOfASubscriptionsHistoryIsHeldAgainstItsReportedTradesAlone() {
+        var odd = quotes("o", 101)
+        odd[0].tick.flags = .unreported
+        var stored = StoredTicks()
+        stored.healed = [101: quotes("c", 101) + odd]
+        let torn = HealGap.Run(first: .zero, last: .zero, ticks: 5, from: 100, to: 104, isWhole: false)
+        var task = HealTask(gap(stream: StreamID(conId: 7, kind: .allLast), runs: [torn]), stored: stored)
+        let step = task.take(page([(101, "cd"), (103, "z")], through: 103, .finished))
+        #expect(letters(step.runs.first?.ticks) == "dz" && step.runs.first?.verdict == .subset)
+    }
+
+    // MARK: - Time that runs backwards
+
+    @Test func theLatestSecondInFrontOfAGapIsItsFirst() {
+        func gather(_ seconds: [Int64]) -> Gathering {
+            var gathering = Gathering()
+            for (index, second) in seconds.enumerated() {
+                var tick = quote(second, Int64(index)).tick
+                tick.key = TickKey(epoch: 1, seq: UInt32(index))
+                gathering.take(tick) { _ in true }
+            }
+            return gathering
+        }
+        var late = gather([99, 100, 100, 99])
+        let isWhole = late.keepLatestSecond(notBefore: 99)
+        #expect(isWhole && late.ticks == [quote(100, 1), quote(100, 2)] && late.keys.map(\.seq) == [1, 2])
+        var without = gather([100, 100, 0])
+        let beginsBefore = without.keepLatestSecond(notBefore: 0)
+        #expect(!beginsBefore && without.ticks.count == 2, "more of the second may lie before")
+        var early = gather([98, 99])
+        _ = early.keepLatestSecond(notBefore: 100)
+        #expect(early.ticks.isEmpty && early.keys.isEmpty, "the last tick has no time but that of its receipt")
+    }
+
+    @Test func recordedSecondsInFrontOfALateTickAreNotHealed() throws {
+        // The last tick is of second 0.
+        let stored = StoredTicks(front: [quotes("ab", 100)], back: [quotes("yz", 103)], from: 100)
+        var task = HealTask(gap(from: 0), stored: stored)
+        #expect(task.pager.start == 100)
+        let step = task.take(page([(100, "abc"), (101, "d"), (103, "xyz")], through: 103, .finished))
+        #expect(step.runs.count == 1 && letters(step.runs[0].ticks) == "cdx")
+        #expect(step.runs[0].from == 0 && step.runs[0].to == 104, "all of the gap is covered")
+        let runs = try #require(HealTask.heal(gap(from: 0), stored: stored, front: front, live: quotes("yz", 103)))
+        #expect(letters(runs[0].ticks) == "cdx")
+    }
+
+    @Test func aLateTickBehindAGapIsNotRepeated() {
+        let stored = StoredTicks(
+            front: [quotes("ab", 100)], back: [quotes("y", 103) + quotes("l", 101) + quotes("z", 103)])
+        var task = HealTask(gap(), stored: stored)
+        let step = task.take(page([(100, "abc"), (101, "dl"), (103, "xyz")], through: 103, .finished))
+        #expect(letters(step.runs[0].ticks) == "cdx" && step.runs[0].verdict == .healed)
+        #expect(HealTask.heal(gap(), stored: stored, front: front, live: quotes("yz", 103)) == nil)
+    }
+
+    @Test func whatWasTriedInVainIsNotWrittenAgain() {
+        var task = HealTask(gap(state: .partly), stored: edges)
+        #expect(task.giveUp(.partly).runs.isEmpty)
+        var first = HealTask(gap(), stored: edges)
+        let step = first.giveUp(.noHistory)
+        #expect(step.runs.count == 1 && step.runs[0].verdict == .noHistory)
+    }
+
+    @Test func givingUpClaimsNoMoreThanWasReached() {
+        var task = HealTask(gap(), stored: edges)
+        _ = task.take(page([(100, "abc")], through: 101, .more))
+        let step = task.giveUp(.partly)
+        #expect(step.runs[0].from == 100 && step.runs[0].to == 102 && letters(step.runs[0].ticks) == "c")
+    }
+
+    @Test func whatHealsAnotherGapOfItsEdgesMakesATaskVoid() {
+        func run(
+            _ from: Int64, _ to: Int64, gap: UInt32 = 60, stream: StreamID = quotes, _ ticks: [HealTick]? = nil
+        ) -> HealedRun {
+            .init(
+                stream: stream, gap: TickKey(epoch: 1, seq: gap), from: from, to: to,
+                ticks: ticks ?? quotes("c", from), verdict: .healed)
+        }
+        let task = HealTask(gap(), stored: edges)
+        #expect(task.isTouched(by: run(103, 105)) && task.isTouched(by: run(98, 101)))
+        #expect(!task.isTouched(by: run(104, 106)) && !task.isTouched(by: run(98, 100)), "other seconds")
+        #expect(!task.isTouched(by: run(101, 102)), "inside the gap nothing is stored")
+        #expect(!task.isTouched(by: run(103, 105, gap: 50)), "its own run")
+        #expect(!task.isTouched(by: run(103, 105, stream: trades)) && !task.isTouched(by: run(103, 105, [])))
+    }
+
+    // MARK: - The history in front of a subscription
+
+    private let front = quotes("m", 99) + quotes("abc", 100) + quotes("d", 101) + quotes("x", 103)
+
+    @Test func theSubscriptionsHistoryHealsAShortGap() throws {
+        let runs = try #require(HealTask.heal(gap(), stored: edges, front: front, live: quotes("yz", 103)))
+        #expect(letters(runs[0].ticks) == "cdx" && runs[0].verdict == .healed)
+        #expect(runs[0].from == 100 && runs[0].to == 104)
+    }
+
+    @Test func aSubscriptionsHistoryThatProvesNothingIsNotUsed() {
+        func heal(_ front: [HealTick], live: String = "yz", stored: StoredTicks? = nil) -> [HealedRun]? {
+            HealTask.heal(gap(), stored: stored ?? edges, front: front, live: quotes(live, 103))
+        }
+        #expect(heal(Array(front.dropFirst())) == nil, "its first second may be cut")
+        #expect(heal(Array(front.dropLast())) == nil, "it ends before the live ticks begin: it may be late")
+        #expect(heal(front, live: "xy") == nil, "the same tick may have come twice")
+        #expect(heal(front + quotes("yz", 103), live: "yz") == nil)
+        #expect(heal(front, stored: .init(front: [quotes("qq", 100)])) == nil, "it does not fit")
+        let between = StoredTicks(front: [quotes("ac", 100)])
+        #expect(heal(front, stored: between) == nil, "it has ticks whose place is in another gap")
+        #expect(heal(front.reversed()) == nil)
+        #expect(heal([]) == nil)
+    }
+}
