@@ -62,6 +62,15 @@ let package = Package(
         program("OperatorCLI", ["ServiceKit", "Supervision", "Messaging", "TickStore", "Ticks", "JSON", "CLinux"]),
         program("Simulator", ["ServiceKit", "TWS", "Ticks", "JSON", "CLinux"]),
 
+        // Programs of the benchmarks; run by Benchmarks/run.py.
+        .executableTarget(
+            name: "SealBenchmark", dependencies: ["TickStore", "Ticks"], path: "Benchmarks/Sealing",
+            swiftSettings: swift),
+        // Measures the size of sealed segments and the rates: `make bench-segments`.
+        .executableTarget(
+            name: "SegmentBenchmark", dependencies: ["TickStore", "Ticks"], path: "Benchmarks/Segments",
+            swiftSettings: swift),
+
         tests("Ticks"),
         tests("JSON", ["Ticks"]),
         tests("TWS", ["Ticks"]),

@@ -149,7 +149,7 @@ def ib_async(ticks):
 def machine():
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
                  platform.machine())
-    return f"{os.cpu_count()} x {model}, Linux {platform.release().split('-')[0]}"
+    return f"{os.cpu_count()} x {model}, Linux"
 
 
 def median(runs, key):
