@@ -87,3 +87,17 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11
 )
+
+// The fuzzer is built by scripts/fuzz alone. It takes the simulator in as a library, without its main.
+if Context.environment["IB_STREAM_FUZZ"] != nil {
+    package.products.removeAll { $0.name == "ib-simulator" }
+    package.targets.removeAll { $0.name.hasPrefix("Simulator") }
+    package.targets.append(
+        .target(
+            name: "Simulator", dependencies: ["ServiceKit", "TWS", "Ticks", "JSON", "CLinux"], exclude: ["Main.swift"],
+            swiftSettings: swift))
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz", dependencies: ["Ticks", "JSON", "TWS", "Messaging", "TickStore", "ServiceKit", "Simulator"],
+            path: "Tests/Fuzz", swiftSettings: swift))
+}
