@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+"""Breaks a whole system for minutes, at random, and proves that no tick is missing, repeated or altered afterwards.
+
+ib-simulator makes 5,000 ticks a second for 12 streams while processes are killed, stopped and continued, the gateway
+drops, stalls and loses its link, farms go down and streams die silently, and the disk (a small tmpfs) is full for a while.
+Then it is quiet, the gaps are healed, and the files are compared with the history of the simulated market, tick by tick.
+
+    Tests/Chaos/chaos.py [--seconds 300] [--seed N] [--json] [--keep] [--bin .build/release]
+
+The same seed makes the same plan. Exit status 0: all is as it must be; 1: it is not, and what differs is printed; the
+directory is kept then. Several runs may go on at once: each has its own root, sockets, port and mount.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "System"))
+
+STREAMS = {
+    711280073: ("MNQ", ["bid_ask", "last", "mid_point", "all_last"]),
+    620731015: ("ES", ["bid_ask", "last", "mid_point"]),
+    265598: ("AAPL", ["bid_ask", "last", "all_last"]),
+    12087792: ("EUR.USD", ["bid_ask", "mid_point"]),
+}
+FARMS = {
+    "usfuture": [f"{c}.{k}" for c in (711280073, 620731015) for k in STREAMS[c][1]],
+    "usfarm": [f"265598.{k}" for k in STREAMS[265598][1]],
+    "cashfarm": [f"12087792.{k}" for k in STREAMS[12087792][1]],
+}
+NAMES = sorted(name for names in FARMS.values() for name in names)
+RATE = 5_000
+# A tick is 64 bytes; what is healed comes on top, and a disk that was full must have room again.
+DISK_BYTES_PER_SECOND = RATE * 64 * 2
+RUNTIME_BYTES = 400 << 20
+MEAN_SECONDS = 2.5
+# Bounds of the waits after the faults: until all is healthy, and until nothing is pending.
+HEALTHY_SECONDS = 120
+HEALED_SECONDS = 240
+PACING = """\
+heal:
+  requests_per_10min: 6000
+  identical: 0s
+  per_contract_2s: 100
+"""
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=300, help="how long faults are injected (default 300)")
+    parser.add_argument("--seed", type=int, default=None, help="the plan's seed (default: a new one, printed)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    parser.add_argument("--keep", action="store_true", help="keep the directory also when all is well")
+    parser.add_argument("--bin", default=None, help="where the programs are (default .build/release)")
+    parser.add_argument("--plan", action="store_true", help="print the plan and do nothing")
+    return parser.parse_args()
+
+
+def own_mounts():
+    """Starts this script again in a mount namespace of its own, so that no mount can stay behind. False: not possible."""
+    if os.environ.get("IB_STREAM_CHAOS_MOUNTS"):
+        return True
+    flags = ["-m"] if os.geteuid() == 0 else ["-Urm"]
+    probe = subprocess.run(["unshare", *flags, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True)
+    if probe.returncode != 0:
+        return False
+    environment = dict(os.environ, IB_STREAM_CHAOS_MOUNTS="1")
+    os.execvpe("unshare", ["unshare", *flags, sys.executable, *sys.argv], environment)
+
+
+class System:
+    """The system under test, as the faults see it."""
+
+    def __init__(self, lab, config):
+        self.lab = lab
+        self.config = config
+        self.seals = []
+
+    def says(self, command):
+        return self.lab.simulator_says(command)
+
+    def is_ours(self, pid):
+        """True for a living process of this run: its command line has our configuration."""
+        try:
+            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return str(self.config).encode() in words and state != "Z"
+
+    def pid(self, service):
+        """The pid in the lock of a service that runs, or None."""
+        try:
+            pid = int((self.lab.run / f"ib-{service}.lock").read_text().split()[0])
+        except (FileNotFoundError, IndexError, ValueError):
+            return None
+        return pid if self.is_ours(pid) else None
+
+    def seal(self):
+        self.seals.append(self.lab.start("ib-stream", "seal", "--now", "--config", self.config))
+        return ""
+
+    def processes(self):
+        """All living processes of this run but the simulator."""
+        found = [int(p.name) for p in pathlib.Path("/proc").iterdir() if p.name.isdigit()]
+        return [pid for pid in found if self.is_ours(pid)]
+
+
+class Run:
+    """One run: its directory, its system, its report."""
+
+    def __init__(self, options, seed, has_mounts):
+        import ibstream
+
+        self.options = options
+        self.seed = seed
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"ibchaos-{seed}-"))
+        self.lab = ibstream.Lab(self.folder)
+        self.wait_for = ibstream.wait_for
+        self.report = {"seed": seed, "seconds": options.seconds, "problems": []}
+        self.has_disk = has_mounts
+        self.origin = time.time()
+        self.described = 0
+
+    def say(self, text):
+        if not self.options.json:
+            print(text, flush=True)
+
+    def problem(self, text):
+        self.report["problems"].append(text)
+        self.say(f"PROBLEM: {text}")
+
+    # The run
+
+    def start(self):
+        from faults import Disk, Injector
+
+        lab = self.lab
+        # The runtime directory is on tmpfs too, as in production: the journal shares no fate with the data disk.
+        for directory, size in (
+                (lab.state, int(DISK_BYTES_PER_SECOND * (self.options.seconds + 120))), (lab.run, RUNTIME_BYTES)):
+            directory.mkdir(parents=True)
+            if self.has_disk:
+                subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", directory], check=True)
+        self.sim = lab.simulator(
+            "--rate", RATE, "--seed", self.seed, "--history", lab.folder / "history.csv", "--warm-up", 5, "--keep",
+            20_000_000)
+        config = lab.configure(self.sim.port, STREAMS, tws=["requests_per_second: 1000"], more=PACING)
+        self.system = System(lab, config)
+        self.up = lab.start("ib-stream", "up", "--config", config)
+        self.injector = Injector(self.system, Disk(lab.state) if self.has_disk else None)
+        self.wait_healthy()
+
+    def wait_healthy(self):
+        """Waits until `ib-stream status` says healthy, and no service is missing."""
+        try:
+            self.wait_for("a healthy system", lambda: self.status()[0] == 0, seconds=HEALTHY_SECONDS, every=0.3)
+            self.wait_for("ticks of every stream", self.all_flow, seconds=HEALTHY_SECONDS, every=0.3)
+            return True
+        except AssertionError as error:
+            code, text = self.status()
+            self.problem(f"not healthy within {HEALTHY_SECONDS} s: {text.splitlines()[:4] if text else code}; {error}")
+            return False
+
+    def status(self):
+        import ibstream
+
+        result = subprocess.run([ibstream.BIN / "ib-stream", "status", "--config", self.system.config],
+                                capture_output=True, text=True, timeout=60)
+        return result.returncode, result.stdout + result.stderr
+
+    def all_flow(self):
+        """True when every stream is subscribed, and no gap is open."""
+        streams = self.lab.control("connector", "streams")["streams"]
+        return sorted(streams) == NAMES and all(
+            s["state"] == "subscribed" and not s["gap_open"] and s["ticks"] for s in streams.values())
+
+    def inject(self, plan):
+        self.origin = time.time()
+
+        def show(fault, verb):
+            self.injector.pids.update(p for s in ("connector", "recorder", "watchdog") if (p := self.system.pid(s)))
+            if verb == "begins":
+                self.say(fault.line(self.origin))
+
+        plan = list(plan)
+        while time.time() - self.origin < self.options.seconds:
+            plan = self.injector.step(plan, self.origin, show)
+            assert self.up.running(), f"ib-stream up ended: {self.up.stderr()[-2000:]}"
+            assert self.sim.running(), f"ib-simulator ended: {self.sim.stderr()[-2000:]}"
+            time.sleep(0.02)
+        self.injector.end_all(show)
+
+    def quiet(self):
+        """Waits until everything is healthy and healed, then stops it in order."""
+        self.say(f"{time.time() - self.origin:7.2f} s  quiet")
+        healthy = self.wait_healthy()
+        for seal in self.system.seals:
+            # One that met a full disk or a dead recorder has failed, and said so.
+            seal.wait()
+        began = time.time()
+        self.lab.ib_stream(
+            "gaps", "--wait", f"{HEALED_SECONDS}s", "--config", self.system.config, check=None, timeout=HEALED_SECONDS + 60)
+        self.report["healed_in"] = round(time.time() - began, 1)
+        healthy = self.wait_healthy() and healthy
+        if healthy:
+            self.lab.ib_stream("seal", "--now", "--config", self.system.config, timeout=180)
+        self.report["healthy"] = healthy
+        self.say(f"{time.time() - self.origin:7.2f} s  stopping")
+        # The market first, so that truth and recording end with the same tick.
+        status = self.sim.stop()
+        if status != 0:
+            self.problem(f"ib-simulator ended with {status}: {self.sim.stderr()[-300:]}")
+        if healthy:
+            self.lab.settle()
+        if (status := self.up.stop()) != 0:
+            self.problem(f"ib-stream up ended with {status}: {self.up.stderr()[-300:]}")
+        left = self.system.processes()
+        if left:
+            names = [pathlib.Path(f"/proc/{pid}/comm").read_text().strip() for pid in left]
+            self.problem(f"processes left over: {dict(zip(left, names))}")
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+        self.report["left_over"] = len(left)
+
+    # The proof
+
+    def check(self):
+        from judge import judge
+
+        judge(self)
+
+    def finish(self):
+        self.report["faults"] = len(self.injector.done)
+        self.report["passed"] = not self.report["problems"]
+        self.report["timeline"] = [fault.line(self.origin) for fault in self.injector.done]
+        keep = self.options.keep or not self.report["passed"]
+        self.lab.end()
+        if keep:
+            # The mount goes with this process.
+            kept = self.folder / "kept-state"
+            shutil.copytree(self.lab.state, kept, ignore=shutil.ignore_patterns("filler"))
+            self.report["directory"] = str(self.folder)
+        if self.has_disk:
+            subprocess.run(["umount", self.lab.state, self.lab.run], check=True)
+        if not keep:
+            shutil.rmtree(self.folder)
+
+    def summary(self):
+        r = self.report
+        numbers = " ".join(f"{name}={r[name]}" for name in (
+            "seed", "seconds", "faults", "ticks", "healed", "gaps", "missing", "unavailable", "repeated", "altered",
+            "misplaced") if name in r)
+        return f"chaos: {'passed' if r['passed'] else 'FAILED'}: {numbers}" + (
+            f" directory={r['directory']}" if "directory" in r else "")
+
+
+def main():
+    options = arguments()
+    if options.bin:
+        os.environ["IB_STREAM_BIN"] = str(pathlib.Path(options.bin).resolve())
+    if options.seed is None:
+        options.seed = random.SystemRandom().randrange(1, 1_000_000)
+        sys.argv += ["--seed", str(options.seed)]
+    has_mounts = own_mounts()
+    from faults import make_plan
+
+    plan = make_plan(options.seed, options.seconds, FARMS, has_mounts, MEAN_SECONDS)
+    if options.plan:
+        for fault in plan:
+            print(f"{fault.at:8.3f} {fault.kind} {fault.target} {fault.seconds or ''}")
+        return 0
+    run = Run(options, options.seed, has_mounts)
+    run.say(f"chaos: seed {options.seed}, {options.seconds:.0f} s, {len(plan)} faults, {run.folder}")
+    if not has_mounts:
+        run.say("chaos: no mount namespace is to be had: the disk is not filled")
+    run.report["disk"] = has_mounts
+    try:
+        run.start()
+        run.inject(plan)
+        run.quiet()
+        run.check()
+    except (AssertionError, subprocess.SubprocessError) as error:
+        run.problem(f"{type(error).__name__}: {error}")
+    finally:
+        run.finish()
+    print(json.dumps(run.report, indent=1) if options.json else run.summary())
+    return 0 if run.report["passed"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,235 @@
+"""What is done to the system, when, and undone: a plan drawn from a seed, and its execution.
+
+A plan depends on nothing but the seed and the length, so a run can be repeated. Its execution keeps a timeline with the
+real times, which says afterwards what happened around a moment.
+"""
+
+import dataclasses
+import errno
+import os
+import pathlib
+import random
+import signal
+import time
+
+CHUNK = 1 << 20
+
+# How often each kind comes in a round of the plan. Every round has all of them, so that a short run has too.
+DECK = {
+    "kill connector": 2, "kill recorder": 2, "kill watchdog": 1, "stop connector": 1, "stop recorder": 2,
+    "restart connector": 1, "drop": 2, "refuse": 1, "stall": 1, "link lost, data lost": 1, "link lost, data kept": 1,
+    "farm down": 1, "farm down, streams dead": 1, "disk full": 1, "seal now": 1,
+}
+# Seconds from a fault's begin to its end, for those that have one. A stalled gateway swallows ticks without a word, so it
+# must be silent for as long as the connector needs to notice: 2 s until it asks, and 1.5 s without an answer.
+LASTING = {
+    "stop connector": (0.2, 9), "stop recorder": (0.2, 9), "refuse": (0.5, 6), "stall": (5, 14),
+    "link lost, data lost": (0.2, 6), "link lost, data kept": (0.2, 6), "farm down": (0.2, 6),
+    "farm down, streams dead": (0.2, 3), "disk full": (1, 8),
+}
+# Faults of one resource do not overlap: the second would undo the first. And a gateway does not stall while the connector is
+# stopped: this simulated one swallows ticks then, and nobody would be awake to notice the silence.
+RESOURCES = {
+    "stop connector": ["connector"], "stop recorder": ["recorder"], "refuse": ["gateway"],
+    "stall": ["gateway", "connector"], "link lost, data lost": ["gateway"], "link lost, data kept": ["gateway"],
+    "farm down": ["gateway"], "farm down, streams dead": ["gateway"], "disk full": ["disk"],
+}
+# What a gap's marker may say, by the faults that can be behind it.
+CAUSES = {
+    "restart": ["kill connector", "stop connector", "restart connector"],
+    "stopped": ["restart connector"],
+    "disconnect": ["drop", "refuse", "stall"],
+    "gateway silent": ["stall", "stop connector"],
+    "reconnect": ["stall", "farm down, streams dead"],
+    "no session": ["refuse", "stall"],
+    "tws 1100": ["link lost, data lost", "link lost, data kept"],
+    "tws 1101": ["link lost, data lost"],
+    "tws 1102": ["link lost, data kept"],
+    "tws 2103": ["farm down", "farm down, streams dead"],
+    "tws 2104": ["farm down", "farm down, streams dead"],
+    "silent": ["farm down, streams dead", "farm down", "link lost, data kept", "stall", "stop connector"],
+    "resubscribe": ["farm down, streams dead", "stall"],
+    # The journal is gone, or has been written over, before the recorder had it all.
+    "lost": ["kill recorder", "stop recorder", "disk full"],
+}
+# A gap may be opened this long after the fault's end: silence has to be noticed first.
+NOTICED_SECONDS = 30
+
+
+@dataclasses.dataclass
+class Fault:
+    at: float
+    kind: str
+    seconds: float
+    target: str = ""
+    began: float = 0
+    ended: float = 0
+    note: str = ""
+
+    def line(self, origin):
+        """One line of the timeline; times in seconds since the start."""
+        text = f"{self.began - origin:7.2f} s  {self.kind}"
+        if self.target:
+            text += f" ({self.target})"
+        if self.ended > self.began + 0.05:
+            text += f" until {self.ended - origin:.2f} s"
+        return text + (f": {self.note}" if self.note else "")
+
+
+def make_plan(seed, seconds, farms, has_disk, mean_seconds):
+    """The faults of a run, in order. `farms`: {farm: [streams]}."""
+    rng = random.Random(seed)
+    plan = []
+    busy = {}
+    deck = []
+    at = 4.0
+    while at < seconds - 3:
+        if not deck:
+            deck = [kind for kind, count in DECK.items() for _ in range(count)]
+            rng.shuffle(deck)
+        kind = deck.pop()
+        # Drawn in any case, so that the rest of the plan does not depend on what is left out.
+        low, high = LASTING.get(kind, (0, 0))
+        length = round(low + (high - low) * rng.random() ** 2, 3)
+        resets = rng.random() < 0.5
+        farm = rng.choice(sorted(farms))
+        dead = rng.sample(farms[farm], rng.randint(1, len(farms[farm])))
+        together = rng.random() < 0.3
+        wait = rng.expovariate(1 / mean_seconds)
+        resources = RESOURCES.get(kind, [])
+        is_possible = kind != "disk full" or has_disk
+        if is_possible and all(busy.get(name, 0) <= at for name in resources):
+            target = {"farm down": farm, "farm down, streams dead": f"{farm} {' '.join(dead)}",
+                      "drop": "reset" if resets else ""}.get(kind, "")
+            plan.append(Fault(round(at, 3), kind, length, target))
+            busy.update((name, at + length + 0.5) for name in resources)
+        # Odd pairs: three in ten come together with the one before.
+        at += min(0.4, wait) if together else wait
+    return plan
+
+
+class Disk:
+    """Fills the file system of a directory with one file, and empties it again."""
+
+    def __init__(self, directory):
+        self.path = pathlib.Path(directory) / "filler"
+
+    def fill(self):
+        """Takes what is free, down to the last page. Returns the bytes taken now."""
+        taken = 0
+        with open(self.path, "ab", buffering=0) as file:
+            size = CHUNK
+            while size >= 4096:
+                try:
+                    taken += file.write(bytes(size))
+                except OSError as error:
+                    assert error.errno == errno.ENOSPC, error
+                    size //= 2
+        return taken
+
+    def empty(self):
+        self.path.unlink(missing_ok=True)
+
+
+class Injector:
+    """Carries faults out. `system` has `.says(command)`, `.pid(service)`, `.seal()`; `disk` may be None."""
+
+    def __init__(self, system, disk):
+        self.system = system
+        self.disk = disk
+        self.done = []
+        self.open = []
+        self.pids = set()
+
+    def step(self, plan, origin, show):
+        """Does all that is due now: ends first, then begins. Returns the plan's rest."""
+        now = time.time()
+        for fault in [f for f in self.open if now >= f.began + f.seconds]:
+            self.end(fault)
+            show(fault, "ends")
+        while plan and now - origin >= plan[0].at:
+            fault = plan.pop(0)
+            self.begin(fault)
+            show(fault, "begins")
+        if any(f.kind == "disk full" for f in self.open):
+            self.disk.fill()
+        return plan
+
+    def begin(self, fault):
+        fault.began = fault.ended = time.time()
+        self.done.append(fault)
+        kind, _, what = fault.kind.partition(" ")
+        if fault.kind in ("kill connector", "kill recorder", "kill watchdog"):
+            self.signal(fault, what, signal.SIGKILL)
+        elif fault.kind in ("stop connector", "stop recorder"):
+            self.signal(fault, what, signal.SIGSTOP)
+        elif fault.kind == "restart connector":
+            self.signal(fault, what, signal.SIGTERM)
+        elif fault.kind == "drop":
+            self.system.says(f"drop {fault.target}".strip())
+        elif fault.kind == "refuse":
+            self.system.says("refuse")
+            self.system.says("drop")
+        elif fault.kind == "stall":
+            self.system.says("stall")
+        elif fault.kind.startswith("link lost"):
+            self.system.says("error 1100")
+        elif fault.kind.startswith("farm down"):
+            farm, *dead = fault.target.split()
+            self.system.says(f"error 2103 {farm}")
+            # A stream that nobody is subscribed to at the moment can't die.
+            fault.note = " ".join(f"{s}: {a}" for s in dead if (a := self.system.says(f"silence {s}")) != "ok")
+        elif fault.kind == "disk full":
+            fault.note = f"{self.disk.fill() >> 20} MiB taken"
+        elif fault.kind == "seal now":
+            fault.note = self.system.seal()
+        else:
+            raise AssertionError(f"no such fault: {fault.kind}")
+        if fault.kind in LASTING:
+            self.open.append(fault)
+
+    def end(self, fault):
+        self.open.remove(fault)
+        if fault.kind in ("stop connector", "stop recorder"):
+            # The watchdog may have replaced it: only the one that was stopped is continued.
+            pid = int(fault.target)
+            if pid and self.system.is_ours(pid):
+                os.kill(pid, signal.SIGCONT)
+        elif fault.kind == "refuse":
+            self.system.says("accept")
+        elif fault.kind == "stall":
+            self.system.says("resume")
+        elif fault.kind == "link lost, data lost":
+            self.system.says("error 1101")
+        elif fault.kind == "link lost, data kept":
+            self.system.says("error 1102")
+        elif fault.kind.startswith("farm down"):
+            self.system.says(f"error 2104 {fault.target.split()[0]}")
+        elif fault.kind == "disk full":
+            self.disk.empty()
+        fault.ended = time.time()
+
+    def end_all(self, show):
+        for fault in list(self.open):
+            self.end(fault)
+            show(fault, "ends")
+
+    def signal(self, fault, service, number):
+        pid = self.system.pid(service)
+        fault.target = str(pid or 0)
+        if pid is None:
+            fault.note = "it is not there"
+            return
+        self.pids.add(pid)
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            fault.note = "it is just gone"
+
+
+def explains(faults, cause, opened, closed=None):
+    """The faults that a gap of this cause, opened at this time (Unix seconds), can come from; of one that had several causes
+    before it was closed, also those that came later."""
+    kinds = CAUSES.get(cause, [])
+    return [f for f in faults
+            if f.kind in kinds and f.began - 1 <= (closed or opened) and opened <= f.ended + NOTICED_SECONDS]

@@ -1,0 +1,187 @@
+"""Compares what was recorded with what the simulated market did: nothing missing, repeated, altered or out of order."""
+
+import collections
+import datetime
+
+import numpy as np
+
+from ibstream import body_u64
+
+GAP_OPENED, LOST = 2, 11
+UNREPORTED = 2
+HEALED = 64
+
+
+class Rows:
+    """Ticks of the streams by second: (text from the price on, with the attributes; flags)."""
+
+    def __init__(self):
+        self.seconds = collections.defaultdict(dict)
+        self.counts = collections.Counter()
+        self.healed = collections.Counter()
+        # Streams' places where the time falls: (stream, second before, second after).
+        self.falls = []
+
+
+_second_cache = {}
+
+
+def second_of(text):
+    """Unix seconds of `2025-08-12T15:00:00.000000000Z`."""
+    value = _second_cache.get(text)
+    if value is None:
+        moment = datetime.datetime.fromisoformat(text[:19]).replace(tzinfo=datetime.timezone.utc)
+        value = _second_cache[text] = int(moment.timestamp())
+    return value
+
+
+def read_rows(path, streams):
+    """The ticks of a CSV with the export's columns, those of `streams` alone."""
+    rows = Rows()
+    before = {}
+    with open(path, newline="") as file:
+        head = file.readline().rstrip().split(",")
+        assert head[:7] == ["stream", "epoch", "seq", "ts_event", "ts_recv", "kind", "flags"], head
+        for line in file:
+            stream, _, _, event, _, kind, flags, rest = line.rstrip("\r\n").split(",", 7)
+            if stream not in streams or kind == "marker":
+                continue
+            second = second_of(event)
+            if second < before.get(stream, 0):
+                rows.falls.append((stream, before[stream], second))
+            before[stream] = second
+            flags = int(flags)
+            # The two attributes of a tick belong to what must not be altered.
+            rows.seconds[stream].setdefault(second, []).append((f"{rest}|{flags & 3}", flags))
+            rows.counts[stream] += 1
+            rows.healed[stream] += flags & HEALED > 0
+    return rows
+
+
+class Gap:
+    """A stretch without live ticks as the records themselves tell it."""
+
+    def __init__(self, cause, code, opened, first, last):
+        self.cause = cause
+        self.code = code
+        self.opened = opened
+        # Seconds of the live ticks before and after it; None: there is none.
+        self.first = first
+        self.last = last
+
+    def covers(self, second):
+        return (self.first is None or second >= self.first) and (self.last is None or second <= self.last)
+
+    def line(self):
+        return f"{self.cause} opened {text_of(self.opened)} from {text_of(self.first)} to {text_of(self.last)}"
+
+
+def text_of(second):
+    if second is None:
+        return "-"
+    return datetime.datetime.fromtimestamp(second, datetime.timezone.utc).strftime("%H:%M:%S")
+
+
+def gaps_of(records):
+    """The gaps in one stream's records, in the order of their keys; all markers that follow each other are in one."""
+    marker = records["kind"] == 255
+    event = (body_u64(records, 0) >> 8) & 0xFF
+    live = np.flatnonzero((records["kind"] < 128) & (records["flags"] & HEALED == 0))
+    gaps = []
+    for index in np.flatnonzero(marker & ((event == GAP_OPENED) | (event == LOST))):
+        at = np.searchsorted(live, index)
+        before = int(records["ts_event"][live[at - 1]]) // 10**9 if at > 0 else None
+        after = int(records["ts_event"][live[at]]) // 10**9 if at < len(live) else None
+        is_lost = event[index] == LOST
+        text = "lost" if is_lost else records["body"][index].tobytes()[16:].rstrip(b"\0").decode(errors="replace")
+        code = int(body_u64(records[index:index + 1], 0)[0] >> 32)
+        gaps.append(Gap(text, code, int(records["ts_recv"][index]) / 1e9, before, after))
+    return gaps
+
+
+def match(part, whole):
+    """The positions of `part`'s rows in `whole`, if they are there in this order; else None."""
+    positions = []
+    at = 0
+    for text, _ in part:
+        while at < len(whole) and whole[at][0] != text:
+            at += 1
+        if at == len(whole):
+            return None
+        positions.append(at)
+        at += 1
+    return positions
+
+
+class Comparison:
+    """The differences of one stream."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.recorded = 0
+        self.expected = 0
+        # (second, text)
+        self.missing = []
+        # Ticks that history can't give, in gaps: unreported trades.
+        self.not_in_history = 0
+        self.repeated = []
+        self.altered = []
+        self.misplaced = []
+
+    @property
+    def problems(self):
+        return len(self.missing) + len(self.repeated) + len(self.altered) + len(self.misplaced)
+
+    def first(self):
+        """What differs first: (second, what, row)."""
+        found = [(second, what, text) for what in ("missing", "repeated", "altered", "misplaced")
+                 for second, text in getattr(self, what)[:1]]
+        return min(found) if found else None
+
+
+def compare(stream, recorded, market, gaps):
+    """Compares one stream, from its first recorded tick to its last. `recorded` and `market`: {second: rows}."""
+    result = Comparison(stream)
+    if not recorded:
+        return result
+    first, last = min(recorded), max(recorded)
+    for second in sorted(second for second in set(recorded) | set(market) if first <= second <= last):
+        got, want = recorded.get(second, []), market.get(second, [])
+        result.recorded += len(got)
+        result.expected += len(want)
+        if [text for text, _ in got] == [text for text, _ in want]:
+            continue
+        if second == first and second != last:
+            # Subscribed in the middle of this second: matched from its end.
+            positions = match(got[::-1], want[::-1])
+            positions = positions and [len(want) - 1 - at for at in positions[::-1]]
+        else:
+            positions = match(got, want)
+        if positions is None:
+            disagree(result, second, got, want)
+            continue
+        missing = sorted(set(range(len(want))) - set(positions))
+        if second == first:
+            missing = [at for at in missing if at > positions[0]]
+        if second == last:
+            missing = [at for at in missing if at < positions[-1]]
+        is_gap = any(gap.covers(second) for gap in gaps)
+        for at in missing:
+            text, flags = want[at]
+            if is_gap and flags & UNREPORTED and stream.endswith(".all_last"):
+                result.not_in_history += 1
+            else:
+                result.missing.append((second, text))
+    return result
+
+
+def disagree(result, second, got, want):
+    """The rows of a second that are not in order those of the market: repeated, altered, or in another order."""
+    known = collections.Counter(text for text, _ in want)
+    extra = collections.Counter(text for text, _ in got) - known
+    for text, count in extra.items():
+        (result.repeated if text in known else result.altered).extend([(second, text)] * count)
+    lacking = known - collections.Counter(text for text, _ in got)
+    result.missing.extend((second, text) for text in lacking.elements())
+    if not extra:
+        result.misplaced.append((second, got[0][0]))
