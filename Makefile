@@ -4,7 +4,7 @@ SWIFT_RELEASE := -c release --static-swift-stdlib
 BIN := .build/release
 PYTEST := .venv/bin/python -m pytest -q -p no:cacheprovider
 
-.PHONY: help run build test test-all unit system sanitize bench lint format setup setup-tests clean
+.PHONY: help run build test test-all unit system sanitize fuzz chaos bench bench-segments bench-sealing lint format setup setup-tests clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -23,28 +23,48 @@ run: build  ## the whole system with a simulated gateway; Ctrl-C stops it
 
 test: setup-tests build unit system  ## unit tests and system tests, the quick counts (under 12 minutes)
 
-unit: setup-tests
-	swift test --disable-xctest
+unit: setup-tests  ## the unit tests, under the address sanitizer
+	scripts/sanitize address unit
 
-system: build setup-tests
-	IB_STREAM_BIN=$(BIN) $(PYTEST) -n 2 Tests/System
+# Most of these tests wait for a fault to be noticed: four at a time keep two cores half busy.
+system: build setup-tests  ## the system tests, the quick counts
+	IB_STREAM_BIN=$(BIN) $(PYTEST) -n 4 Tests/System
 
-test-all: setup-tests build unit sanitize  ## everything with the full counts
+test-all: setup-tests build  ## all tests with the full counts, each fuzz target for 20 s, size and memory of sealing
+	IB_STREAM_FULL=1 scripts/sanitize address
+	scripts/sanitize thread
 	IB_STREAM_BIN=$(BIN) IB_STREAM_FULL=1 $(PYTEST) -v Tests/System
+	scripts/fuzz --seconds 20
+	$(MAKE) bench-segments bench-sealing
 
 sanitize: setup-tests  ## unit tests and a short slow pipeline under the thread and the address sanitizer
 	scripts/sanitize thread
 	scripts/sanitize address
 
+chaos: build setup-tests  ## 5 minutes of faults at random, then the proof that no tick is missing (CHAOS='--seed 7')
+	.venv/bin/python Tests/Chaos/chaos.py --bin $(BIN) $(CHAOS)
+
+fuzz: setup-tests  ## made-up bytes into every decoder, a minute each, guided by coverage
+	scripts/fuzz
+
 bench: build setup-tests  ## ticks/s beside a C program and ib_async
 	$(MAKE) -C Benchmarks
 	.venv/bin/python Benchmarks/run.py --bin $(BIN)
 
+bench-segments:  ## bytes a tick of sealed segments, and how fast they are written and read
+	swift build $(SWIFT_RELEASE) --product SegmentBenchmark
+	$(BIN)/SegmentBenchmark ../shared/data/esu4-2024-07-01.csv
+
+bench-sealing:  ## how fast the recorder seals an hour of 12 streams, and of 5,000
+	swift build $(SWIFT_RELEASE) --product SealBenchmark
+	scripts/seal-benchmark $(BIN)/SealBenchmark 12 6000000
+	scripts/seal-benchmark $(BIN)/SealBenchmark 5000 5000000
+
 lint:
-	swift format lint --strict -r Sources Tests Package.swift
+	swift format lint --strict -r Sources Tests Benchmarks Package.swift
 
 format:
-	swift format -i -r Sources Tests Package.swift
+	swift format -i -r Sources Tests Benchmarks Package.swift
 
 clean:
-	rm -rf .build .build-thread .build-address .venv
+	rm -rf .build .build-thread .build-address .build-fuzz .venv

@@ -19,9 +19,6 @@ enum ConfigurationSchema {
         Section(name: "alerts", keys: []),
     ]
 
-    /// The sections that are lists of items instead of keys.
-    static let listSections: Set<String> = ["contracts", "alerts"]
-
     static let top: [Key<Configuration>] = [
         .optionalText(
             "root", \.root, maxBytes: 200, "Directory of everything: state in `DIR/state`, runtime in `DIR/run`.",
@@ -117,7 +114,7 @@ enum ConfigurationSchema {
             "identical", \.heal.identicalNanos, 0...3600 * second, "Least time between two identical requests."),
         .integer(
             "per_contract_2s", \.heal.perContractIn2Seconds, 1...100,
-            "History requests for one contract within two seconds at most."),
+            "So many history requests for one contract within two seconds are one too many."),
     ]
 
     static let watchdog: [Key<Configuration>] = [

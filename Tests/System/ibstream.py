@@ -30,6 +30,9 @@ TICK = np.dtype(
 KINDS = {1: "last", 2: "all_last", 3: "bid_ask", 4: "mid_point", 5: "level1", 254: "more", 255: "marker"}
 LOST = 11
 
+# A shell that runs us in its background has SIGINT ignored, and what we start would ignore it too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Every wait has a deadline that no healthy machine comes near; a sanitizer build is an order of magnitude slower.
 PATIENCE = 300 if SANITIZED else 60
 
@@ -52,7 +55,7 @@ class Process:
     def __init__(self, folder, name, *arguments, env=None, **more):
         folder.mkdir(parents=True, exist_ok=True)
         self.name = name
-        self.out_path = folder / f"{name}.{time.monotonic_ns()}.out"
+        self.out_path = folder / f"{pathlib.Path(name).name}.{time.monotonic_ns()}.out"
         self.err_path = self.out_path.with_suffix(".err")
         self.out = open(self.out_path, "wb")
         self.err = open(self.err_path, "wb")
@@ -179,6 +182,13 @@ class Lab:
             assert result.returncode == check, (
                 f"ib-stream {arguments}: exit {result.returncode}\n{result.stdout.decode()}{result.stderr.decode()}")
         return result.stdout.decode()
+
+    def failure(self, *arguments, check):
+        """Runs the operator's command, which ends with this status, and returns its standard error."""
+        result = subprocess.run(
+            [str(BIN / "ib-stream"), *map(str, arguments)], capture_output=True, timeout=PATIENCE, text=True)
+        assert result.returncode == check, f"ib-stream {arguments}: exit {result.returncode}\n{result.stderr}"
+        return result.stderr
 
     def subscribe(self, socket_name, *topics):
         """A SUB socket on one of the system's ipc endpoints."""

@@ -37,6 +37,42 @@ def test_the_readme_has_what_it_promises_in_its_order():
                         "Where the files are, and how to read them", "More"]
     for target in re.findall(r"\]\((docs/[^)#]+)", text):
         assert (REPOSITORY / target).exists(), target
+    assert ".build/release/ib-" not in text, "programs are on PATH"
+
+
+def test_the_map_names_every_folder():
+    text = (REPOSITORY / "docs/architecture.md").read_text()
+    [table] = re.findall(r"^## Where what is\n(.*?)^## ", text, re.M | re.S)
+    named = {pathlib.Path(word).name for word in re.findall(r"`([^`]+)`", table)}
+    folders = [*(REPOSITORY / "Sources").iterdir(), *(REPOSITORY / "Benchmarks").iterdir(), REPOSITORY / "systemd",
+               *(folder for folder in (REPOSITORY / "Tests").iterdir() if not folder.name.endswith("Tests"))]
+    missing = [folder.name for folder in folders if folder.is_dir() and folder.name not in named | {"out", "__pycache__"}]
+    assert missing == []
+
+
+def test_the_installation_by_hand_puts_there_what_the_units_name(lab):
+    [text] = blocks(REPOSITORY / "docs/configuration.md", "sh")
+    root = lab.folder / "installed"
+    for folder in ("usr/bin", "etc/systemd/system", "etc/ib-stream"):  # Debian's, and what systemd-tmpfiles makes
+        (root / folder).mkdir(parents=True)
+    lab.configure(4002, EIGHT)
+    for line in text.splitlines():
+        words = shlex.split(line.removeprefix("sudo "))
+        if words[0] != "install":
+            continue
+        if "-g" in words:  # no such group here
+            del words[words.index("-g"):words.index("-g") + 2]
+        words[words.index("-t") + 1] = f"{root}{words[words.index('-t') + 1]}"
+        words = [word.replace(".build/release", str(BIN)) for word in words]
+        words = [str(lab.folder / word) if word == "ib-stream.yaml" else word for word in words]
+        result = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True)
+        assert result.returncode == 0, f"{line}: {result.stderr}"
+    units = sorted((REPOSITORY / "systemd").iterdir())
+    assert {unit.name for unit in units} <= {path.name for path in root.rglob("*")}
+    for unit in units:
+        for path in re.findall(r"^(?:Documentation=file://|ExecStart=)(\S+)", unit.read_text(), re.M):
+            assert (root / path.lstrip("/")).exists(), f"{unit.name}: {path}"
+    assert (root / "etc/ib-stream/ib-stream.yaml").exists() and os.access(root / "usr/bin/ib-stream", os.X_OK)
 
 
 def test_the_python_programs_of_the_readme_run(recording):
@@ -76,7 +112,10 @@ def test_every_command_in_the_documents_is_known(line):
     """The program exists and knows the flags; what needs a running system is run by other tests."""
     words = shlex.split(line)
     name = pathlib.Path(words[0]).name
-    if name == "make":
+    if name == "export":
+        assert line == "export PATH=$PWD/.build/release:$PATH"
+        assert "\nBIN := .build/release\n" in (REPOSITORY / "Makefile").read_text()
+    elif name == "make":
         targets = re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.M)
         assert all(word in targets for word in words[1:]), line
     elif name == "ib-stream":
@@ -101,12 +140,27 @@ def test_every_program_has_a_help_with_examples():
         assert result.returncode == 0 and re.match(rf"{name} \d+\.\d+\.\d+\n", result.stdout), name
 
 
-def test_the_file_format_program_reads_a_log_part(recording):
-    """docs/file-format.md reads a part with nothing but Python and NumPy."""
-    parts = sorted((recording.state / "log").glob("*.log"))
-    for program in blocks(REPOSITORY / "docs/file-format.md", "python"):
-        env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
-        result = subprocess.run([sys.executable, "-c", program, str(parts[0]), str(recording.root)],
-                                capture_output=True, text=True, timeout=PATIENCE, env=env)
+def test_the_file_format_programs_read_a_log_part_and_a_segment(recording):
+    """docs/file-format.md reads both kinds of files with nothing but Python and NumPy."""
+    log_program, segment_program = blocks(REPOSITORY / "docs/file-format.md", "python")
+
+    def printed(program, path):
+        result = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True,
+                                timeout=PATIENCE)
         assert result.returncode == 0, result.stderr
-        assert result.stdout.strip(), "it prints something"
+        return result.stdout
+
+    [part, *_] = sorted((recording.state / "log").glob("*.log"))
+    assert int(printed(log_program, part).split()[0]) > 1_000
+    recording.ib_stream("seal", "--now", "--root", recording.root)
+    segments = sorted((recording.state / "ticks").rglob("*.ticks"))
+    assert len(segments) == 8
+    functions = {}
+    exec(compile(segment_program.split("if __name__")[0], "read_segment.py", "exec"), functions)
+    for segment in segments:
+        raw = recording.folder / "raw"
+        with open(raw, "wb") as out:
+            subprocess.run([BIN / "ib-stream", "cat", segment, "--format", "raw"], stdout=out, check=True)
+        ticks = functions["read_segment"](segment)
+        assert ticks.tobytes() == raw.read_bytes(), segment
+        assert int(printed(segment_program, segment).split()[0]) == len(ticks) > 0

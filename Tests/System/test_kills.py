@@ -1,11 +1,14 @@
 """Processes die and hang under load: who is back, how soon, and what the files say."""
 
+import json
+import os
 import signal
+import threading
 import time
 
 import pytest
 
-from ibstream import FULL, check_numbering, wait_for
+from ibstream import FULL, PATIENCE, check_numbering, wait_for
 from test_pipeline import EIGHT, ticks_numbered
 
 ROUNDS = 10 if FULL else 2
@@ -13,6 +16,8 @@ ROUNDS = 10 if FULL else 2
 BACK_AFTER_KILL = 3
 BACK_AFTER_STOP = 10
 SLACK = 1 if FULL else 3
+# A commit comes each 0.1 s; the rest is for a busy machine and its disk.
+LONGEST_PAUSE = 2 if FULL else 3
 
 
 def system(lab, *simulator):
@@ -45,8 +50,6 @@ def alive(pid):
 
 def next_durable_tick(lab, since_ns, seconds):
     """Seconds until a tick received after `since_ns` is durable."""
-    import json
-
     sub = lab.subscribe("durable.sock", "durable")
     started = time.monotonic()
     try:
@@ -60,6 +63,51 @@ def next_durable_tick(lab, since_ns, seconds):
         sub.close()
 
 
+class Recording(threading.Thread):
+    """Looks on while ticks become durable, and knows the longest time in which none did."""
+
+    def __init__(self, lab):
+        super().__init__(daemon=True)
+        self.lab = lab
+        self.pause = 0
+        self.reports = 0
+        self.ends = threading.Event()
+
+    def run(self):
+        sub = self.lab.subscribe("durable.sock", "durable")
+        newest, last = {}, None
+        while not self.ends.is_set():
+            news = False
+            # Every second all streams are told again: only a greater key is a sign of life.
+            while sub.poll(0 if news else 100):
+                for stream, value in json.loads(sub.recv_multipart()[1])["streams"].items():
+                    news = news or newest.get(stream, [0, 0]) < value[:2]
+                    newest[stream] = value[:2]
+            now = time.monotonic()
+            if last is not None:
+                self.pause = max(self.pause, now - last)
+            if news:
+                self.reports += 1
+                last = now
+        sub.close()
+
+    def __enter__(self):
+        self.start()
+        try:
+            wait_for("two reports", lambda: self.reports > 1)
+        except AssertionError:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def end(self):
+        self.ends.set()
+        self.join(PATIENCE)
+
+
 @pytest.mark.parametrize("service", ["connector", "recorder"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_killed_and_hung_services_come_back_and_lose_nothing(lab, service, number):
@@ -68,8 +116,6 @@ def test_killed_and_hung_services_come_back_and_lose_nothing(lab, service, numbe
     for _ in range(ROUNDS):
         pid = wait_for(f"a living {service}", lambda: (p := pid_of(lab, service)) and alive(p) and p)
         # SIGSTOP leaves ticks that were received before it: only later ones prove anything.
-        import os
-
         os.kill(pid, number)
         hurt = time.time_ns()
         limit = (BACK_AFTER_KILL if number == signal.SIGKILL else BACK_AFTER_STOP) * SLACK
@@ -89,19 +135,18 @@ def test_killed_and_hung_services_come_back_and_lose_nothing(lab, service, numbe
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_recording_never_pauses_for_the_watchdog(lab, number):
-    import os
-
     sim, up, config = system(lab)
     pids = {s: pid_of(lab, s) for s in ("connector", "recorder", "watchdog")}
-    for _ in range(ROUNDS):
-        watchdog = pid_of(lab, "watchdog")
-        os.kill(watchdog, number)
-        hurt = time.time_ns()
-        # Ticks go on becoming durable while nobody watches.
-        assert next_durable_tick(lab, hurt + 500_000_000, 10) < 10
-        wait_for("a new watchdog", lambda: (p := pid_of(lab, "watchdog")) and p != watchdog and alive(p))
-        wait_for("the new watchdog's control socket",
-                 lambda: lab.ib_stream("status", "--config", config, check=None))
+    with Recording(lab) as recording:
+        for _ in range(ROUNDS):
+            watchdog = pid_of(lab, "watchdog")
+            os.kill(watchdog, number)
+            wait_for("a new watchdog", lambda: (p := pid_of(lab, "watchdog")) and p != watchdog and alive(p))
+            # It has taken over what runs, and seen its ticks: the outage is over.
+            wait_for("a healthy system under the new watchdog",
+                     lambda: lab.control("watchdog", "status")["health"] == "healthy")
+    print(f"watchdog {number.name}: {recording.reports} reports, {recording.pause:.2f} s without one at most")
+    assert recording.pause < LONGEST_PAUSE
     assert {s: pid_of(lab, s) for s in ("connector", "recorder")} == {
         s: pids[s] for s in ("connector", "recorder")}, "a new watchdog adopts what runs"
     assert lab.numbering()[0] > 0
@@ -129,9 +174,12 @@ def test_when_up_dies_all_stop_in_order_and_nothing_stays_behind(lab):
 def test_a_stopped_up_changes_nothing_and_goes_on(lab):
     sim, up, config = system(lab)
     pids = {s: pid_of(lab, s) for s in ("connector", "recorder", "watchdog")}
-    up.send(signal.SIGSTOP)
-    assert next_durable_tick(lab, time.time_ns() + 500_000_000, 10) < 10
-    up.send(signal.SIGCONT)
+    with Recording(lab) as recording:
+        up.send(signal.SIGSTOP)
+        time.sleep(20 if FULL else 3)  # nothing to wait for: all goes on
+        up.send(signal.SIGCONT)
+    print(f"up stopped: {recording.reports} reports, {recording.pause:.2f} s without one at most")
+    assert recording.pause < LONGEST_PAUSE
     lab.settle()
     assert {s: pid_of(lab, s) for s in pids} == pids
     assert up.stop() == 0, up.stderr()

@@ -167,20 +167,19 @@ def test_a_connector_restart_is_a_new_epoch_and_the_old_ones_tail_is_kept(lab):
     lab.ib_stream("verify", "--root", lab.root)
 
 
-def test_a_disconnect_opens_a_gap_that_the_next_tick_closes(lab):
+def test_a_disconnect_opens_a_gap_that_the_next_tick_closes_and_history_heals(lab):
     sim, recorder, connector, _ = start(lab, "--rate", "2000", "--seed", "5")
     wait_for("2,000 ticks", lambda: ticks_numbered(lab) > 2_000)
     assert lab.simulator_says("drop").startswith("ok")
     wait_for("the reconnect", lambda: "TWS reconnected, restarting all tracked streams" in connector.stderr())
-    before = ticks_numbered(lab)
-    wait_for("2,000 more ticks", lambda: ticks_numbered(lab) > before + 2_000)
+    wait_for("the healed gap", lambda: "gap healed stream=711280073.bid_ask " in connector.stderr())
     lab.settle()
     records = lab.records("711280073.bid_ask")
     check_numbering(records)
     markers = records[records["kind"] == 255]
     events = [(int.from_bytes(m["body"].tobytes()[1:2], "little")) for m in markers]
-    # subscribed, gap_opened, subscribed, gap_closed
-    assert events == [1, 2, 1, 3]
+    # subscribed, gap_opened, subscribed, gap_closed, heal, heal_end
+    assert events == [1, 2, 1, 3, 4, 5]
     opened, closed = markers[1], markers[3]
     assert int.from_bytes(closed["body"].tobytes()[8:16], "little") == int(opened["epoch"]) << 32 | int(opened["seq"])
     assert opened["body"].tobytes()[16:].rstrip(b"\0") == b"disconnect"

@@ -8,15 +8,13 @@ import decimal
 import math
 import threading
 
+import ib_async
 import pytest
+from ibapi.client import EClient
+from ibapi.contract import Contract
+from ibapi.wrapper import EWrapper
 
 import ibstream
-
-ib_async = pytest.importorskip("ib_async")
-ibapi_client = pytest.importorskip("ibapi.client")
-
-from ibapi.contract import Contract  # noqa: E402
-from ibapi.wrapper import EWrapper  # noqa: E402
 
 MNQ, ES, AAPL, EUR = 711280073, 620731015, 265598, 12087792
 TICKS = 60
@@ -99,11 +97,11 @@ def middle(time, price):
     return {"time": time, "mask": 0, "values": {"price": price}}
 
 
-class Official(EWrapper, ibapi_client.EClient):
+class Official(EWrapper, EClient):
     """The official API; everything that arrives is kept under a condition that the test waits on."""
 
     def __init__(self):
-        ibapi_client.EClient.__init__(self, self)
+        EClient.__init__(self, self)
         self.changed = threading.Condition()
         self.got = {}
         self.errors = []
