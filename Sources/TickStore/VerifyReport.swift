@@ -110,6 +110,7 @@ public struct VerifyReport: Sendable {
             writer.field("problems") { writer in
                 writer.array { writer in for problem in problems { writer.value(problem) } }
             }
+            writer.field("more_problems", moreProblems)
         }
     }
 

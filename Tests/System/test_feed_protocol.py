@@ -16,15 +16,15 @@ TEXT = (REPOSITORY / "docs/feed-protocol.md").read_text()
 STREAM = "711280073.bid_ask"
 
 
-def examples():
+def examples(text):
     """{name: [JSON value]} of the fenced blocks, by the comment above each."""
     found = {}
-    for name, block in re.findall(r"<!-- example: (.*?) -->\n```json\n(.*?)```", TEXT, re.S):
+    for name, block in re.findall(r"<!-- example: (.*?) -->\n```json\n(.*?)```", text, re.S):
         found.setdefault(name, []).append(json.loads(block))
     return found
 
 
-EXAMPLES = examples()
+EXAMPLES = examples(TEXT)
 
 
 def shape(value, path=""):
