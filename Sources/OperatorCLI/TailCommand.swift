@@ -75,21 +75,24 @@ private func refuseUnknown(
         }
     }
     // Last, since the log has to be read for it.
-    names.formUnion(recordedStreams(paths))
+    guard let recorded = recordedStreams(paths) else { return }
+    names.formUnion(recorded)
     if isKnown() { return }
     let listed = names.sorted().prefix(12).joined(separator: " ") + (names.count > 12 ? " ..." : "")
     throw ProgramError(
         .noInput, "tail: no stream begins with '\(prefix)': there are \(names.isEmpty ? "none" : listed)")
 }
 
-/// What can't be read is not known.
-private func recordedStreams(_ paths: Paths) -> [String] {
+/// Nil, and a line on standard error: the recording can't be read, so nobody knows what it has.
+private func recordedStreams(_ paths: Paths) -> [String]? {
     do throws(StoreError) {
         var scan = GapScan(stateDirectory: paths.state)
         _ = try scan.advance()
         return try scan.streams().map(\.description)
     } catch {
-        return []
+        if error.code == ENOENT { return [] }
+        printError("ib-stream", "tail: what is recorded can't be read, so any stream is waited for: \(error)")
+        return nil
     }
 }
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 
@@ -221,4 +222,13 @@ def test_tail_refuses_what_no_stream_begins_with(lab):
     recorded = lab.ib_stream("tail", "711280073.bid", "--since", "1h", "--config", config, "--count", "1")
     assert "711280073.bid_ask" in recorded
     assert "265598.bid_ask 711280073.bid_ask 711280073.level1" in lab.failure("tail", "nosuch", "--config", config, check=66)
-    assert connector.stop() == 0 and recorder.stop() == 0
+    assert recorder.stop() == 0
+    # What can't be read may have any stream.
+    (lab.state / "log").rename(lab.state / "away")
+    (lab.state / "log").write_text("no directory")
+    tail = lab.start("ib-stream", "tail", "nosuch", "--config", config)
+    wait_for("a word on the recording", lambda: "what is recorded can't be read" in tail.stderr())
+    assert tail.running()
+    tail.send(signal.SIGTERM)
+    tail.wait()
+    assert connector.stop() == 0
