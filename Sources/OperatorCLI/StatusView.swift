@@ -32,7 +32,7 @@ struct StatusView {
             (status["services"]?.object?.members ?? []).map { serviceRow($0.name, $0.value) })
         lines.append("")
         lines += table(
-            ["STREAM", "SYMBOL", "STATE", "TICKS/S", "LAG", "LAST DURABLE", "REASON"],
+            ["STREAM", "SYMBOL", "STATE", "TICKS/S", "LAG", "LAG S", "LAST DURABLE", "REASON"],
             (status["streams"]?.object?.members ?? []).map { streamRow($0.name, $0.value) })
         guard let columns else { return lines }
         return lines.map { String($0.prefix(columns)) }
@@ -52,8 +52,11 @@ struct StatusView {
         }
         let rate = streams.compactMap { $0["ticks_per_second"]?.double }.reduce(0, +)
         let lag = streams.compactMap { $0["lag"]?.integer }.max() ?? 0
+        let seconds =
+            streams.compactMap { $0["durable_lag_seconds"]?.double }.max().map { " (\(Self.tenths($0)) s)" } ?? ""
         let states = counts.map { "\($0.count) \($0.state)" }.joined(separator: ", ")
         var text = "\(health): \(streams.count) streams (\(states)), \(Int(rate.rounded())) ticks/s, lag \(lag)"
+        text += seconds
         if let first = reasons.first { text += ": \(first)" }
         return text
     }
@@ -83,6 +86,7 @@ struct StatusView {
         return [
             name, value["symbol"]?.string ?? "", value["state"]?.string ?? "",
             Self.tenths(rate), value["lag"]?.integer.map(String.init) ?? "-",
+            value["durable_lag_seconds"]?.double.map(Self.tenths) ?? "-",
             value["ts_recv"]?.string.map { String($0.prefix(23)).replacing("T", with: " ") } ?? "-",
             value["reason"]?.string ?? "",
         ]

@@ -16,6 +16,8 @@ struct CommitBlock: ~Copyable, @unchecked Sendable {
     var generation = 0
     /// The commit interval is over: make durable what has come so far.
     var isCommit = false
+    /// Boot clock; set by the queue.
+    var handedOverNanos: Int64 = 0
     /// The newest record of each stream that has one in this block.
     private(set) var newest: [StreamID: StreamPosition] = [:]
 

@@ -18,6 +18,8 @@ final class CommitQueue: Sendable {
         var failures = 0
         var isWriting = false
         var fault: String?
+        /// Since when the oldest block that was handed over and is not durable has been waiting; nil: none waits.
+        var waitingSinceNanos: Int64?
     }
 
     private struct State: ~Copyable {
@@ -30,6 +32,8 @@ final class CommitQueue: Sendable {
         var durable: [StreamID: StreamPosition] = [:]
         /// The newest record of every stream that is durable or on its way to be.
         var handedOver: [StreamID: StreamPosition] = [:]
+        /// When the oldest block that the write thread has taken and not yet made durable was handed over.
+        var takenSinceNanos: Int64?
         /// How often the seal thread has asked for a new part, and up to which time that has been done.
         var partsAsked: UInt64 = 0
         var partsBegun: UInt64 = 0
@@ -64,8 +68,10 @@ final class CommitQueue: Sendable {
 
     func handOver(_ block: consuming CommitBlock) {
         var block: CommitBlock? = block
+        let now = bootNanos()
         state.withLock { state in
-            guard let block = block.take() else { return }
+            guard var block = block.take() else { return }
+            block.handedOverNanos = now
             // A block from before a failure is only recycled by the writer; its records come again.
             if block.generation == state.disk.failures { state.handedOver.merge(block.newest) { _, new in new } }
             state.filled.append(block)
@@ -73,7 +79,13 @@ final class CommitQueue: Sendable {
         forWriter.ring()
     }
 
-    var disk: DiskState { state.withLock { $0.disk } }
+    var disk: DiskState {
+        state.withLock { state in
+            var disk = state.disk
+            disk.waitingSinceNanos = state.takenSinceNanos ?? state.filled.firstHandedOverNanos
+            return disk
+        }
+    }
 
     /// Where an ingest thread begins, or begins again.
     struct Start {
@@ -131,7 +143,10 @@ final class CommitQueue: Sendable {
     func takeFilled() -> CommitBlock? {
         state.withLock { state in
             while let block = state.filled.popFirst() {
-                if block.generation == state.disk.failures { return block }
+                if block.generation == state.disk.failures {
+                    if state.takenSinceNanos == nil { state.takenSinceNanos = block.handedOverNanos }
+                    return block
+                }
                 state.recycle(block)
             }
             return nil
@@ -178,13 +193,18 @@ final class CommitQueue: Sendable {
             $0.disk.failures += 1
             $0.disk.fault = fault
             $0.handedOver = $0.durable
+            $0.takenSinceNanos = nil
             while let block = $0.filled.popFirst() { $0.recycle(block) }
         }
         forIngest.ring()
     }
 
+    /// Everything that the write thread has taken is durable.
     func noteDurable(_ newest: [StreamID: StreamPosition]) {
-        state.withLock { $0.durable.merge(newest) { _, new in new } }
+        state.withLock {
+            $0.durable.merge(newest) { _, new in new }
+            $0.takenSinceNanos = nil
+        }
     }
 
     /// What recovery found on disk, before the first block.
@@ -205,6 +225,15 @@ private struct BlockList: ~Copyable {
     private(set) var count = 0
 
     init() { slots = [32 of CommitBlock?] { _ in nil } }
+
+    /// When the first block was handed over; nil when there is none.
+    var firstHandedOverNanos: Int64? {
+        guard count > 0 else { return nil }
+        switch slots[first] {
+        case .some(let block): return block.handedOverNanos
+        case .none: return nil
+        }
+    }
 
     mutating func append(_ block: consuming CommitBlock) {
         precondition(count < 32)

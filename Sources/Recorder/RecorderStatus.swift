@@ -46,6 +46,7 @@ final class RecorderStatus: Sendable {
         }
         facts.set("COMMITTED", "\(sequencer.committed)")
         facts.set("LOST_RANGES", "\(sequencer.lostRanges)")
+        facts.set("CATCHING_UP", isCatchingUp ? "1" : "0")
         if case .failing = disk { return }
         facts.status = isCatchingUp ? "catching up" : "recording"
     }
@@ -55,6 +56,8 @@ final class RecorderStatus: Sendable {
     /// - waitNanos: how long the write thread has been inside its present disk call.
     func noteDisk(_ disk: CommitQueue.DiskState, waitNanos: Int64) {
         let word = DiskWord(disk, waitNanos: waitNanos)
+        let lag = disk.waitingSinceNanos.map { max(0, bootNanos() - $0) } ?? 0
+        facts.set("DISK_LAG_MILLIS", "\(lag / 1_000_000)")
         let isNews = state.withLock { state in
             defer { state.disk = word }
             return state.disk != word

@@ -91,7 +91,7 @@ enum ConfigurationSchema {
 
     static let recorder: [Key<Configuration>] = [
         .duration(
-            "commit_interval", \.recorder.commitIntervalNanos, 1_000_000...(10 * second),
+            "commit_interval", \.recorder.commitIntervalNanos, 1_000_000...second,
             "Ticks are made durable together, this often."),
         .size(
             "hold_back", \.recorder.holdBackBytes, (1 << 20)...(4 << 30),

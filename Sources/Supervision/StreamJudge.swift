@@ -19,6 +19,12 @@ public struct StreamJudge: Sendable {
         public var inMaintenance = false
         /// The recorder waits for its disk, or says that it fails.
         public var diskFailing = false
+        /// What the recorder has been given and has not made durable waits for its disk.
+        public var diskIsSlow = false
+        /// When the connector last told what it has published; nil: never.
+        public var publishedHeardNanos: Int64?
+        /// Why ticks wait, where it is not the disk: one clause, empty when nothing is known.
+        public var waitCause = ""
 
         public init() {}
     }
@@ -29,12 +35,17 @@ public struct StreamJudge: Sendable {
         public let reason: String
         /// Since the last durable tick; nil: there was none.
         public let silentNanos: Int64?
+        /// How long the oldest published record of which no report says that it is durable has been waiting, to half a
+        /// second; 0: none waits; nil: not known.
+        public let durableLagNanos: Int64?
     }
 
     /// A fact older than this is no fact any more.
     public static let factLimitNanos: Int64 = 5_000_000_000
-    /// Published ticks become durable within this.
-    public static let commitLimitNanos: Int64 = 5_000_000_000
+    /// A published tick that is not durable after this time degrades.
+    public static let lagWarnNanos: Int64 = 2_000_000_000
+    /// A published tick that is not durable after this time is a fault.
+    public static let lagLimitNanos: Int64 = 5_000_000_000
     static let liveLimitNanos: Int64 = 10_000_000_000
     static let leastMuteNanos: Int64 = 8_000_000_000
     static let warmUpNanos: Int64 = 60_000_000_000
@@ -46,8 +57,9 @@ public struct StreamJudge: Sendable {
     private let beganNanos: Int64
     /// When the durable key last rose.
     private var advancedNanos: Int64?
-    /// Since when something published is not durable.
-    private var behindSinceNanos: Int64?
+    private var lag = DurableLag()
+    /// Since when the connector numbers below what is durable: the recorder can take nothing of it.
+    private var belowSinceNanos: Int64?
     private var observations = 0
     private var longestGapNanos: Double = 0
 
@@ -56,22 +68,26 @@ public struct StreamJudge: Sendable {
         beganNanos = nowNanos
     }
 
-    /// The recorder says that everything up to `key` is durable. Returns true when a tick is news.
+    /// The recorder says that everything up to `key` is durable, and nothing beyond. Returns true when a tick is news.
     ///
     /// - Parameter isTick: false for a marker: the connector's own words, such as those of a new subscription, show that the
     ///   recorder keeps going, and nothing of the market.
     @discardableResult public mutating func observeDurable(
         _ key: TickKey, isTick: Bool = true, nowNanos: Int64
     ) -> Bool {
+        if let old = durable, key < old {
+            // What was durable is gone: somebody wiped files, or they were destroyed. It has to come again.
+            durable = key
+            lag.unsettle(upTo: old, nowNanos: nowNanos)
+            return false
+        }
         guard key > durable ?? .zero else { return false }
         // The first sight is no arrival: the tick may be days old.
         let isFirst = durable == nil
         durable = key
-        guard isTick else {
-            behindSinceNanos = nil
-            updateBehind(nowNanos)
-            return false
-        }
+        lag.settle(key)
+        noteOrder(nowNanos)
+        guard isTick else { return false }
         if let last = advancedNanos {
             observations += 1
             // Half of a long gap is forgotten with every half hour.
@@ -79,23 +95,22 @@ public struct StreamJudge: Sendable {
             longestGapNanos = max(longestGapNanos * (1 - min(1, age / 2_600e9)), age)
         }
         if !isFirst { advancedNanos = nowNanos }
-        updateBehind(nowNanos)
         return !isFirst
     }
 
-    /// The connector says that it has published up to `key`.
+    /// The connector says that it has published up to `key`; once a second, also when that is no news.
     public mutating func observePublished(_ key: TickKey, nowNanos: Int64) {
         published = key
-        updateBehind(nowNanos)
+        lag.publish(key, durable: durable ?? .zero, nowNanos: nowNanos)
+        noteOrder(nowNanos)
     }
 
-    private mutating func updateBehind(_ nowNanos: Int64) {
-        guard let published, published.seq > 0, published > durable ?? .zero else {
-            behindSinceNanos = nil
+    private mutating func noteOrder(_ nowNanos: Int64) {
+        guard let published, let durable, published.seq > 0, published.epoch < durable.epoch else {
+            belowSinceNanos = nil
             return
         }
-        // A durable tick shows that the recorder keeps going; then being behind begins anew.
-        if behindSinceNanos == nil || advancedNanos == nowNanos { behindSinceNanos = nowNanos }
+        if belowSinceNanos == nil { belowSinceNanos = nowNanos }
     }
 
     /// How long the stream may be silent before it is called mute.
@@ -111,8 +126,12 @@ public struct StreamJudge: Sendable {
 
     public func judge(_ facts: Facts, nowNanos: Int64) -> Judgement {
         let silent = advancedNanos.map { max(0, nowNanos - $0) }
+        let hearsPublished = facts.publishedHeardNanos.map { nowNanos - $0 <= Self.factLimitNanos } ?? false
+        let wait = lag.wait(nowNanos: nowNanos)
         func verdict(_ state: StreamState, _ reason: String = "") -> Judgement {
-            Judgement(state: state, reason: reason, silentNanos: silent)
+            Judgement(
+                state: state, reason: reason, silentNanos: silent,
+                durableLagNanos: Self.lagNanos(wait, isKnown: hearsPublished && facts.durableHeardNanos != nil))
         }
         if facts.diskFailing { return verdict(.diskFailing, "the recorder waits for its disk") }
         guard let heard = facts.durableHeardNanos, nowNanos - heard <= Self.factLimitNanos else {
@@ -122,6 +141,7 @@ public struct StreamJudge: Sendable {
             }
             return verdict(.unknown, "the recorder does not say what is durable")
         }
+        if let late = tooLate(wait, facts, nowNanos, verdict) { return late }
         if facts.sessionReady == false {
             return facts.inMaintenance
                 ? verdict(.maintenance, "the broker's maintenance window")
@@ -130,8 +150,12 @@ public struct StreamJudge: Sendable {
         if let problem = facts.subscription, problem != .unknown {
             return verdict(problem, problem == .notSubscribed ? "not subscribed at the gateway" : "")
         }
-        if let behind = behindSinceNanos, nowNanos - behind > Self.commitLimitNanos {
-            return verdict(.diskFailing, "ticks arrive and do not become durable")
+        guard hearsPublished else { return verdict(.unknown, "the connector does not say what it has published") }
+        switch wait {
+        case .none: break
+        case .about(let nanos):
+            if nanos > Self.lagWarnNanos { return verdict(.lagging, Self.waitText(nanos)) }
+        case .atLeast: return verdict(.unknown, "ticks wait to become durable, since when is not known yet")
         }
         guard let silent else { return neverSeen(facts, nowNanos, verdict) }
         let limit = muteLimitNanos(nowNanos: nowNanos)
@@ -139,6 +163,34 @@ public struct StreamJudge: Sendable {
         if facts.marketOpen == false { return verdict(.closed, "the market is closed") }
         if silent <= limit { return verdict(.quiet, "no tick for \(silent / 1_000_000_000) s, which is usual here") }
         return verdict(.mute, "no tick for \(silent / 1_000_000_000) s")
+    }
+
+    /// The fault of a stream whose ticks have been waiting for too long; nil when none has.
+    private func tooLate(
+        _ wait: DurableLag.Wait, _ facts: Facts, _ nowNanos: Int64, _ verdict: (StreamState, String) -> Judgement
+    ) -> Judgement? {
+        if let since = belowSinceNanos, nowNanos - since > Self.lagLimitNanos {
+            return verdict(.behind, "the connector numbers below what is recorded")
+        }
+        let nanos: Int64
+        switch wait {
+        case .none: return nil
+        case .about(let known), .atLeast(let known): nanos = known
+        }
+        guard nanos > Self.lagLimitNanos else { return nil }
+        if facts.diskIsSlow { return verdict(.diskFailing, Self.waitText(nanos) + ": the disk is too slow for them") }
+        return verdict(.behind, Self.waitText(nanos) + (facts.waitCause.isEmpty ? "" : ": " + facts.waitCause))
+    }
+
+    private static func waitText(_ nanos: Int64) -> String {
+        "ticks have been waiting for \(nanos / 1_000_000_000) s to become durable"
+    }
+
+    private static func lagNanos(_ wait: DurableLag.Wait, isKnown: Bool) -> Int64? {
+        switch wait {
+        case .none: isKnown ? 0 : nil
+        case .about(let nanos), .atLeast(let nanos): nanos
+        }
     }
 
     private func neverSeen(

@@ -10,13 +10,17 @@ public enum StreamState: String, Sendable, CaseIterable {
     /// The broker's maintenance window.
     case maintenance
     case delayed
+    /// A tick that was published more than two seconds ago is not durable.
+    case lagging
     /// Silent for longer than is usual although its market is open.
     case mute
     case competingSession = "competing_session"
     case noPermission = "no_permission"
     case noLine = "no_line"
     case farmDown = "farm_down"
-    /// Ticks arrive and do not become durable.
+    /// A tick that was published more than five seconds ago is not durable, and the disk is not what it waits for.
+    case behind
+    /// Ticks arrive and do not become durable, or not in time, for the disk's sake.
     case diskFailing = "disk_failing"
     case notSubscribed = "not_subscribed"
     /// The facts are missing or too old.
@@ -26,8 +30,10 @@ public enum StreamState: String, Sendable, CaseIterable {
     public var health: Health {
         switch self {
         case .live, .quiet, .closed, .halted, .expired: .healthy
-        case .delayed, .maintenance: .degraded
-        case .mute, .competingSession, .noPermission, .noLine, .farmDown, .diskFailing, .notSubscribed, .unknown: .down
+        case .delayed, .lagging, .maintenance: .degraded
+        case .mute, .competingSession, .noPermission, .noLine, .farmDown, .behind, .diskFailing, .notSubscribed,
+            .unknown:
+            .down
         }
     }
 }

@@ -58,12 +58,18 @@ enum Faces {
                     ("silent_millis", optional(stream.silentNanos.map { $0 / 1_000_000 })),
                     ("durable", key(stream.durable)), ("published", key(stream.published)),
                     ("lag", stream.lag.map { .integer(Int64($0)) } ?? .null),
+                    ("durable_lag_seconds", seconds(stream.durableLagNanos)),
                     ("ts_event", stream.tsEventNanos == Tick.noEventTime ? .null : time(stream.tsEventNanos)),
                     ("ts_recv", time(stream.tsRecvNanos)),
                     ("ticks_per_second", .number((stream.ticksPerSecond * 10).rounded() / 10)),
                 ]
                 return (stream.id.description, object(fields))
             })
+    }
+
+    /// Seconds with one digit behind the point.
+    private static func seconds(_ nanos: Int64?) -> JSONValue {
+        nanos.map { .number(Double($0 / 100_000_000) / 10) } ?? .null
     }
 
     /// `[epoch, seq]`.

@@ -39,6 +39,7 @@ extension Judge {
         let now = bootNanos()
         if topic == Watermark.topic {
             let watermark = try Watermark(json)
+            publishedHeardNanos = now
             for (stream, seq) in watermark.streams {
                 streams[stream]?.judge.observePublished(TickKey(epoch: watermark.epoch, seq: seq), nowNanos: now)
             }
@@ -71,7 +72,7 @@ extension Judge {
 
     /// What is known about a stream beside its ticks.
     func facts(
-        _ id: StreamID, _ answers: Board.Answers, _ snapshot: Snapshot, diskFailing: Bool
+        _ id: StreamID, _ answers: Board.Answers, _ snapshot: Snapshot, _ storage: StorageFacts
     ) -> StreamJudge.Facts {
         let now = snapshot.bootNanos
         var facts = StreamJudge.Facts()
@@ -79,7 +80,10 @@ extension Judge {
         facts.sessionReady = snapshot.sessionReady
         facts.inMaintenance = snapshot.inMaintenance
         facts.marketOpen = clock.isOpen(id.conId, at: snapshot.wallNanos / 1_000_000_000)
-        facts.diskFailing = diskFailing
+        facts.publishedHeardNanos = publishedHeardNanos
+        facts.diskFailing = storage.diskFailing
+        facts.diskIsSlow = storage.diskIsSlow
+        facts.waitCause = storage.waitCause
         if let at = answers.streamsAtNanos, now - at <= StreamJudge.factLimitNanos {
             facts.subscription = answers.streams[id]?.problem
         } else {
@@ -107,34 +111,28 @@ extension Judge {
         let session = connector?.fact("SESSION", nowNanos: now)
         snapshot.session = session ?? "unknown"
         snapshot.sessionReady = session.map { $0 == "ready" }
-        let disk = recorder?.fact("DISK", nowNanos: now) ?? ""
-        let diskFailing =
-            disk.hasPrefix("failing") || (recorder?.diskWaitNanos(nowNanos: now) ?? 0) > 2_000_000_000
+        let storage = StorageFacts(recorder: recorder, connector: connector, nowNanos: now)
         for id in order {
             streams[id]?.countRate(nowNanos: now)
             guard let watched = streams[id] else { continue }
-            let facts = facts(id, answers, snapshot, diskFailing: diskFailing)
+            let facts = facts(id, answers, snapshot, storage)
             let judgement = watched.judge.judge(facts, nowNanos: now)
             let said = answers.streams[id]?.reason ?? ""
             snapshot.streams.append(
                 Snapshot.Stream(
                     id: id, symbol: watched.contract.symbol, required: watched.contract.required,
                     state: judgement.state, reason: judgement.reason.isEmpty ? said : judgement.reason,
-                    silentNanos: judgement.silentNanos, durable: watched.judge.durable,
+                    silentNanos: judgement.silentNanos, durableLagNanos: judgement.durableLagNanos,
+                    durable: watched.judge.durable,
                     published: watched.judge.published, tsEventNanos: watched.tsEventNanos,
                     tsRecvNanos: watched.tsRecvNanos, ticksPerSecond: watched.ticksPerSecond,
                     marketOpen: facts.marketOpen))
         }
-        var faults: [String] = []
-        if let journal = connector?.fact("JOURNAL", nowNanos: now), journal.hasPrefix("failing") {
-            faults.append("the connector's journal is \(journal)")
-        }
-        if diskFailing { faults.append("the recorder's disk is \(disk.hasPrefix("failing") ? disk : "not answering")") }
         snapshot.health = HealthModel(
             services: snapshot.services.map {
                 HealthModel.Service(name: $0.name, isUp: $0.isUp, state: $0.state == "running" ? "silent" : $0.state)
             }, sessionReady: snapshot.sessionReady, inMaintenance: snapshot.inMaintenance,
-            faults: faults,
+            faults: storage.faults,
             warnings: recorder?.fact("SEALING", nowNanos: now).flatMap {
                 $0.hasPrefix("failing") ? ["sealing is \($0)"] : nil
             } ?? [],

@@ -51,6 +51,7 @@ struct Judge {
     var streams: [StreamID: WatchedStream] = [:]
     let order: [StreamID]
     var durableHeardNanos: Int64?
+    var publishedHeardNanos: Int64?
     var monitor: StreamMonitor
     var clock: MarketClock
     var refusedMessages = 0
@@ -161,7 +162,7 @@ struct WatchedStream {
     mutating func countRate(nowNanos: Int64) {
         let seconds = Double(nowNanos - countedAtNanos) / 1e9
         guard seconds >= 0.9, let key = judge.durable else { return }
-        if let last = countedKey, last.epoch == key.epoch {
+        if let last = countedKey, last.epoch == key.epoch, last.seq <= key.seq {
             ticksPerSecond += (Double(key.seq - last.seq) / seconds - ticksPerSecond) * 0.4
         }
         countedKey = key

@@ -35,6 +35,8 @@ struct Snapshot: Sendable {
         var reason: String
         /// Since the last durable tick that the watchdog saw come; nil: none yet.
         var silentNanos: Int64?
+        /// How long the oldest published record that is not durable has been waiting; nil: not known.
+        var durableLagNanos: Int64?
         var durable: TickKey?
         var published: TickKey?
         var tsEventNanos: Int64

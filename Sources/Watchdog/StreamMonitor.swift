@@ -62,8 +62,8 @@ struct StreamMonitor {
         let judged = streams.filter { stream in
             switch stream.state {
             // Nor does a new subscription mend a disk: it would only open gaps.
-            case .closed, .halted, .expired, .maintenance, .noLine, .noPermission, .diskFailing: false
-            case .live, .quiet, .delayed, .mute, .competingSession, .farmDown, .notSubscribed, .unknown: true
+            case .closed, .halted, .expired, .maintenance, .noLine, .noPermission, .behind, .diskFailing: false
+            case .live, .quiet, .delayed, .lagging, .mute, .competingSession, .farmDown, .notSubscribed, .unknown: true
             }
         }
         guard let silent = judged.compactMap(\.silentNanos).min(), silent > settings.staleWarnNanos else {

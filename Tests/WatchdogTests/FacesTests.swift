@@ -28,7 +28,8 @@ import Ticks
                 Snapshot.Stream(
                     id: StreamID(conId: 711_280_073, kind: kind), symbol: "MNQ", required: true, state: state,
                     reason: "",
-                    silentNanos: 1_000_000, durable: TickKey(epoch: 7, seq: 40), published: TickKey(epoch: 7, seq: 42),
+                    silentNanos: 1_000_000, durableLagNanos: 1_260_000_000,
+                    durable: TickKey(epoch: 7, seq: 40), published: TickKey(epoch: 7, seq: 42),
                     tsEventNanos: 1_755_029_494_000_000_000, tsRecvNanos: 1_755_029_494_976_232_000,
                     ticksPerSecond: 12.34))
         }
