@@ -7,6 +7,8 @@ struct DefinitionSchedule {
     static let refreshNanos: Int64 = 20 * 3600 * 1_000_000_000
     /// After an error, or no answer.
     static let retryNanos: Int64 = 60_000_000_000
+    /// After an answer that can't be decoded: the next one will hardly be another.
+    static let undecodableNanos: Int64 = 3600 * 1_000_000_000
     /// A stream whose exchange is unknown waits this long for the answer, and no longer.
     static let answerNanos: Int64 = 5_000_000_000
 
@@ -64,8 +66,16 @@ struct DefinitionSchedule {
 
     /// All that a request brings has come, or an error. False when the request is none of ours.
     mutating func ended(_ request: Int32, succeeded: Bool, nowNanos now: Int64) -> Bool {
+        ended(request, waitNanos: succeeded ? DefinitionSchedule.refreshNanos : DefinitionSchedule.retryNanos, now)
+    }
+
+    /// The answer can't be decoded: what still comes for the request leads nowhere.
+    mutating func notDecodable(_ request: Int32, nowNanos now: Int64) {
+        _ = ended(request, waitNanos: DefinitionSchedule.undecodableNanos, now)
+    }
+
+    private mutating func ended(_ request: Int32, waitNanos wait: Int64, _ now: Int64) -> Bool {
         guard let conId = contractOf.removeValue(forKey: request) else { return false }
-        let wait = succeeded ? DefinitionSchedule.refreshNanos : DefinitionSchedule.retryNanos
         states[conId] = .due(atNanos: now + wait)
         nextNanos = min(nextNanos, now + wait)
         return true

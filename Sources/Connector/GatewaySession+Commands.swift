@@ -133,6 +133,7 @@ extension GatewaySession {
     mutating func takeDetails(_ details: InstrumentDetails, request: Int32) {
         if let conId = definitionSchedule.conId(of: request) {
             guard details.contract.conId == conId else { return }
+            undecodableDefinitions.remove(conId)
             let symbol = contractOf[conId]?.symbol ?? details.contract.symbol
             let json = FeedMessages.definition(details, symbol: symbol, atNanos: realNanos())
             definitions.put(json, conId: conId, nowNanos: bootNanos())
@@ -145,6 +146,11 @@ extension GatewaySession {
     mutating func endOfDetails(_ request: Int32) {
         if definitionSchedule.ended(request, succeeded: true, nowNanos: bootNanos()) { return }
         guard let index = lookups.firstIndex(where: { $0.openRequests.contains(request) }) else { return }
+        endLookupRequest(request, of: index)
+    }
+
+    /// All that a lookup's request brings has come.
+    mutating func endLookupRequest(_ request: Int32, of index: Int) {
         lookups[index].openRequests.remove(request)
         finishLookup(index)
     }

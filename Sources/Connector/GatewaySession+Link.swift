@@ -46,7 +46,9 @@ extension GatewaySession {
 
     private mutating func carryOut(_ action: SessionMachine.Action) {
         switch action {
-        case .connect(let port): connect(port)
+        case .connect(let port):
+            decodeFaults.beginConnection()
+            connect(port)
         case .send(let bytes): sendBytes(bytes)
         case .close:
             resolver.forget()

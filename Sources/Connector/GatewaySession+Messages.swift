@@ -29,8 +29,8 @@ extension GatewaySession {
         do throws(DecodeError) {
             message = try ServerMessage(decoding: body, serverVersion: version)
         } catch {
-            refuse(body, error)
-            return false
+            setAside(body, error)
+            return link.isOpen
         }
         take(message)
         drive(machine.handle(message, nowNanos: bootNanos()))

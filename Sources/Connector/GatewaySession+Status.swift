@@ -71,7 +71,7 @@ extension GatewaySession {
             "late_history_ticks": .integer(Int64(clamping: healing.lateTicks)),
             "unknown_messages": .integer(Int64(clamping: counters.unknownMessages + path.counters.unknownKind)),
             "framing_faults": .integer(Int64(clamping: counters.framingFaults)),
-            "decode_faults": .integer(Int64(clamping: counters.decodeFaults)),
+            "decode_faults": .integer(Int64(clamping: decodeFaults.total)),
             "tws_codes": .integer(Int64(clamping: counters.errors)),
             "connects": .integer(Int64(clamping: counters.connects)),
             "disconnects": .integer(Int64(clamping: counters.disconnects)),
@@ -102,6 +102,7 @@ extension GatewaySession {
             "ts_recv": .integer(slot.lastReceivedNanos), "gap_open": .bool(slot.openGap != nil),
             "required": .bool(entry.contract.required),
             "suspicious_prices": .integer(Int64(clamping: slot.prices.total)),
+            "undecodable": .integer(Int64(clamping: slot.undecodable)),
         ]
     }
 

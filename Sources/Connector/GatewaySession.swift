@@ -55,6 +55,9 @@ struct GatewaySession: ~Copyable {
     /// The journal's fault as last reported.
     private var reportedJournalFault: String?
     var counters = SessionCounters()
+    var decodeFaults = DecodeFaults()
+    /// Contracts whose definition can't be decoded, which has been said.
+    var undecodableDefinitions: Set<Int32> = []
     var gatewayTime = GatewayTime()
     private var nextWatermarkNanos: Int64 = 0
     private let watermarkTopic = Topic(Watermark.topic.description)
@@ -136,8 +139,9 @@ struct GatewaySession: ~Copyable {
             switch link.read(into: &reader) {
             case .bytes(let count):
                 counters.bytes &+= UInt64(count)
-                machine.noteReceived(nowNanos: bootNanos())
-                guard takeFrames() else { return }
+                let now = bootNanos()
+                machine.noteReceived(nowNanos: now)
+                guard takeFrames(nowNanos: now) else { return }
                 path.flush()
                 // A read that left room in the buffer emptied the socket.
                 if count < FrameReader.startCapacity / 2 { return }
@@ -153,13 +157,15 @@ struct GatewaySession: ~Copyable {
     }
 
     /// Decodes every complete frame. False when the connection ended over one.
-    private mutating func takeFrames() -> Bool {
+    private mutating func takeFrames(nowNanos now: Int64) -> Bool {
         path.beginRead(atNanos: realNanos())
         let ticksBefore = path.counters.ticks
+        var messages = 0
         do throws(FrameError) {
             while let body = try reader.next() {
+                messages &+= 1
                 if TickByTickCodec.matches(body) {
-                    guard takeTick(body) else { return false }
+                    takeTick(body)
                 } else {
                     guard takeMessage(body) else { return false }
                 }
@@ -172,25 +178,15 @@ struct GatewaySession: ~Copyable {
         }
         if awaitsProof, path.counters.ticks != ticksBefore { noteProof() }
         if path.hasAlarms { heedAlarms() }
+        if decodeFaults.endRead(messages: messages, nowNanos: now) {
+            loseOutOfStep()
+            return false
+        }
         return true
     }
 
-    @inline(__always) private mutating func takeTick(_ body: UnsafeRawBufferPointer) -> Bool {
-        do throws(DecodeError) {
-            try path.accept(body)
-            return true
-        } catch {
-            refuse(body, error)
-            return false
-        }
-    }
-
-    /// A body that can't be what it says it is: what follows can't be trusted either.
-    mutating func refuse(_ body: UnsafeRawBufferPointer, _ error: DecodeError) {
-        counters.decodeFaults &+= 1
-        let start = body.prefix(48).map { $0 == 0 ? "|" : $0 >= 32 && $0 < 127 ? String(UnicodeScalar($0)) : "?" }
-        log(.error, "a message that can't be right", ["fault": "\(error)", "bytes": start.joined()])
-        lose(.message(error))
+    @inline(__always) private mutating func takeTick(_ body: UnsafeRawBufferPointer) {
+        do throws(DecodeError) { try path.accept(body) } catch { setAside(body, error) }
     }
 
     // MARK: - Feed
@@ -287,7 +283,6 @@ struct SessionCounters {
     var connects: UInt64 = 0
     var disconnects: UInt64 = 0
     var framingFaults: UInt64 = 0
-    var decodeFaults: UInt64 = 0
     /// Messages of ids that this client does not read.
     var unknownMessages: UInt64 = 0
     var errors: UInt64 = 0

@@ -37,6 +37,10 @@ struct StreamSlot {
     /// The subscription's history may serve to heal the open gap.
     var takesFront = false
 
+    /// Messages that could not be decoded, and when the last of them opened a gap (ns since the Unix epoch).
+    var undecodable: UInt64 = 0
+    var undecodableGapNanos: Int64?
+
     /// Whether the prices can be true.
     var prices = PriceCheck()
     /// What the last suspicious tick asks the session to do.

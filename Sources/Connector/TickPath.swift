@@ -132,7 +132,7 @@ struct TickPath: ~Copyable {
     mutating func accept(_ body: UnsafeRawBufferPointer) throws(DecodeError) {
         guard let request = try TickByTickCodec.decode(body, into: &scratch, texts: &texts) else {
             counters.unknownKind &+= 1
-            return
+            throw DecodeError(.badWord, message: 99, field: 2)
         }
         let index = Int(requests.slot(of: request))
         guard index >= 0 else {
@@ -269,6 +269,22 @@ struct TickPath: ~Copyable {
         slots[index].openGap = mark(index, .gapOpened, code: code, text: cause)
         slots[index].needsAttention = true
     }
+
+    /// A message of the stream can't be decoded: it is written down as a marker. A tick that is lost so is a gap; the first of
+    /// a minute opens one, for which history is asked. Those that follow soon have their markers alone: a gateway that sends
+    /// nonsense again and again must not use up the history budget.
+    mutating func noteUndecodable(_ index: Int, _ message: UndecodableMessage) {
+        precondition(index >= 0 && index < slotCount)
+        slots[index].undecodable &+= 1
+        let now = lastReceivedNanos
+        if message.isTick, slots[index].undecodableGapNanos.map({ now &- $0 >= TickPath.undecodableGapNanos }) ?? true {
+            slots[index].undecodableGapNanos = now
+            openGap(index, cause: MarkerEvent.undecodable.name.description)
+        }
+        mark(index, .undecodable, code: message.messageId, text: message.fault)
+    }
+
+    private static let undecodableGapNanos: Int64 = 60_000_000_000
 
     /// The gateway is silent and does not answer: ticks of the stream may be missing. The gap is opened by the first tick
     /// that is later than `untilNanos` (event time), since stragglers from before the silence may still come; by what

@@ -1,4 +1,5 @@
-/// A body that can't be the message it says it is. The connection must end: what follows it can't be trusted.
+/// A body that can't be the message it says it is. It is set aside; what follows it stands in a frame of its own
+/// (`DecodeFaults` says when there are too many).
 ///
 /// Small and without text, so that the hot path throws it without allocating; the caller still has the body and keeps
 /// its first bytes for the log.

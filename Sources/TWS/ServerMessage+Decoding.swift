@@ -3,7 +3,7 @@ internal import Ticks
 extension ServerMessage {
     /// Decodes one body of a text session. Extra trailing fields are ignored.
     ///
-    /// Throws when the body can't be the message that its id says: the connection must end then.
+    /// Throws when the body can't be the message that its id says.
     public init(decoding body: UnsafeRawBufferPointer, serverVersion: Int) throws(DecodeError) {
         var cursor = try FieldCursor(body)
         let id = try cursor.messageId()

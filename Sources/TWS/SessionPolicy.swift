@@ -131,7 +131,7 @@ public enum SessionFault: Error, Sendable, Equatable, CustomStringConvertible {
         case .closedByPeer: "closed by the gateway"
         case .inputOutput(let text): text
         case .frame(let error): error.description
-        case .message(let error): error.description
+        case .message(let error): "too many messages that can't be decoded, at last \(error)"
         case .silent: "the gateway does not answer"
         case .linkLost: "the gateway did not find its server again"
         case .portChanged(let port): "the gateway's port changed to \(port)"

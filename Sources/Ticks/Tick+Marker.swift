@@ -18,6 +18,9 @@ public enum MarkerEvent: UInt8, Sendable, CaseIterable {
     case unsubscribed = 10
     /// Written by the recorder alone: the keys from `ref` to this record's key can't be had any more.
     case lost = 11
+    /// The gateway sent a message for this stream that can't be decoded; `code` is its message id, `text` the number of the
+    /// field that can't be read and its first bytes.
+    case undecodable = 12
 
     /// The name in CSV and JSON, such as `gap_opened`.
     public var name: StaticString {
@@ -33,6 +36,7 @@ public enum MarkerEvent: UInt8, Sendable, CaseIterable {
         case .suspiciousPrice: "suspicious_price"
         case .unsubscribed: "unsubscribed"
         case .lost: "lost"
+        case .undecodable: "undecodable"
         }
     }
 }

@@ -182,4 +182,18 @@ private struct Desk {
         #expect(schedule.isAwaited(20, nowNanos: second))
         #expect(schedule.next(nowNanos: second) == 10)
     }
+    @Test func oneThatCantBeDecodedIsAskedForAgainRarelyAndHoldsUpNobody() {
+        var schedule = DefinitionSchedule()
+        schedule.add(10)
+        schedule.add(20)
+        for request: Int32 in [1, 2] {
+            schedule.sent(request, conId: schedule.next(nowNanos: 0) ?? 0, nowNanos: 0)
+        }
+        schedule.notDecodable(1, nowNanos: second)
+        #expect(schedule.conId(of: 1) == nil, "its end comes for nobody")
+        #expect(!schedule.isAwaited(10, nowNanos: second), "its streams wait no longer")
+        #expect(schedule.ended(2, succeeded: true, nowNanos: second) == true)
+        #expect(schedule.next(nowNanos: 59 * 60 * second) == nil)
+        #expect(schedule.next(nowNanos: 3600 * second + second) == 10)
+    }
 }

@@ -328,3 +328,50 @@ import Ticks
         #expect(bench.path.slot(bad).seq == 1_011 && bench.path.slot(good).seq == 1_000)
     }
 }
+
+@Suite struct TickPathUndecodable {
+    private func poison(_ text: String) throws -> UndecodableMessage {
+        let body = text.utf8.map { $0 == 0x7C ? 0 : $0 }
+        return body.withUnsafeBytes {
+            UndecodableMessage($0, DecodeError(.badNumber, message: 99, field: 4), serverVersion: 200)
+        }
+    }
+
+    private func events(_ records: [Tick]) -> [MarkerEvent?] { records.map { $0.marker?.event } }
+
+    @Test(arguments: ["nan", "inf", "1,5", "--", "1e", "0x10"])
+    func aTickWhoseNumberIsNoneThrowsAndLeavesTheStreamAsItWas(text: String) throws {
+        var bench = try Bench()
+        let slot = try bench.add(quotes)
+        bench.path.bind(request: 4, to: slot)
+        bench.path.beginRead(atNanos: someNanos)
+        let tick = "99|4|3|1755030000|\(text)|23385.25|6|1|0|".utf8.map { $0 == 0x7C ? 0 : $0 }
+        #expect(throws: DecodeError.self) { try bench.take(tick) }
+        #expect(bench.path.slot(slot).seq == 0 && bench.path.counters.ticks == 0)
+        try bench.take(message(4))
+        #expect(bench.path.slot(slot).seq == 1)
+    }
+
+    @Test func eachHasAMarkerAndTheFirstOfAMinuteOpensAGap() throws {
+        var bench = try Bench()
+        let slot = try bench.add(quotes)
+        bench.path.bind(request: 4, to: slot)
+        for (second, isTick) in [(0, true), (1, true), (59, true), (60, true), (200, false)] {
+            bench.path.beginRead(atNanos: someNanos + Int64(second) * 1_000_000_000 + 1_000)
+            let text = isTick ? "99|4|3|1755030000|nan|1|1|1|0|" : "58|1|4|x|"
+            bench.path.noteUndecodable(slot, try poison(text))
+            try bench.take(message(4))
+        }
+        bench.path.flush()
+        let records = try bench.journaled(quotes)
+        #expect(
+            events(records) == [
+                .gapOpened, .undecodable, .gapClosed, nil, .undecodable, nil, .undecodable, nil, .gapOpened,
+                .undecodable, .gapClosed, nil, .undecodable, nil,
+            ])
+        let marker = try #require(records[1].marker)
+        #expect(marker.code == 99 && String(decoding: marker.text, as: UTF8.self) == "4:nan|1|1|1|0|")
+        #expect(String(decoding: try #require(records[0].marker).text, as: UTF8.self) == "undecodable")
+        #expect(bench.path.slot(slot).undecodable == 5)
+    }
+}

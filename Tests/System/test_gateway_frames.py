@@ -171,11 +171,8 @@ def test_bursts_of_4096_bytes_followed_by_silence_lose_nothing(lab, gateway):
     ("zero length", struct.pack(">I", 0), "framing_faults"),
     ("huge length", struct.pack(">I", 0xFFFFFFFF) + b"x" * 100, "framing_faults"),
     ("length above the limit", struct.pack(">I", 0x1000000) + b"x" * 100, "framing_faults"),
-    ("no number as message id", frame("x7", 1), "decode_faults"),
-    ("a price that is no number", None, "decode_faults"),
-    ("a message without an end", struct.pack(">I", 5) + b"99\0001", "decode_faults"),
 ])
-def test_what_can_not_be_right_ends_the_connection_and_nothing_else(lab, gateway, name, broken, counter):
+def test_lost_framing_ends_the_connection_and_nothing_else(lab, gateway, name, broken, counter):
     good = []
 
     def script(number, send, request):
@@ -183,7 +180,7 @@ def test_what_can_not_be_right_ends_the_connection_and_nothing_else(lab, gateway
             send(trade(request, len(good)))
             good.append(len(good))
         if number == 1:
-            send(broken or frame(99, request, 1, NOW, "20x0", 1, 0, "CME", ""))
+            send(broken)
 
     recorder, connector = start(lab, gateway.start(script))
     wait_for("the second connection", lambda: len(good) >= 100)
@@ -243,3 +240,80 @@ def test_a_long_exchange_name_and_an_inexact_price_are_kept_whole(lab, gateway):
     assert tick["conditions"] == " O X LONG"
     assert str(tick["price"]) == "1.23456789012345"
     assert str(tick["size"]) == "0.001"
+
+
+def unended(*fields):
+    body = frame(*fields)[4:-1]
+    return struct.pack(">I", len(body)) + body
+
+
+POISON = {
+    "a price that is no number": lambda request: frame(99, request, 1, NOW, "nan", 1, 0, "CME", ""),
+    "a size that is no number": lambda request: frame(99, request, 1, NOW, 5, "inf", 0, "CME", ""),
+    "a time beyond range": lambda request: frame(99, request, 1, 10**15, 5, 1, 0, "CME", ""),
+    "a time that is no number": lambda request: frame(99, request, 1, "soon", 5, 1, 0, "CME", ""),
+    "a tick of another kind": lambda request: frame(99, request, 4, NOW, 5),
+    "a kind that nobody knows": lambda request: frame(99, request, 7, NOW, 5),
+    "a tick cut short": lambda request: frame(99, request, 1, NOW, 5),
+    "a tick without an end": lambda request: unended(99, request, 1, NOW),
+    "no number as message id": lambda request: frame("x7", 1),
+    "a message without an end": lambda request: struct.pack(">I", 4) + b"15\0001",
+    "an account list without its field": lambda request: frame(15),
+    "an error without a code": lambda request: frame(4, 2, request, "many", "text"),
+    "a history with a count that can't be": lambda request: frame(98, 4711, 999, NOW),
+    "escapes for a terminal": lambda request: frame(99, request, 1, NOW, "\x1b[2Jx", 1, 0, "CME", ""),
+}
+
+
+@pytest.mark.parametrize("name", POISON)
+def test_a_message_that_can_not_be_decoded_costs_itself(lab, gateway, name):
+    good = []
+    is_tick = name.startswith(("a price", "a size", "a time", "a tick", "a kind", "escapes"))
+
+    def script(number, send, request):
+        for at in range(60):
+            send(trade(request, len(good)))
+            good.append(len(good))
+            if at % 20 == 19:
+                send(POISON[name](request))
+
+    recorder, connector = start(lab, gateway.start(script))
+    wait_for("the ticks", lambda: len(good) >= 60)
+    settle_at(lab, 60)
+    assert recorded_prices(lab) == good
+    status = lab.control("connector", "status")
+    assert status["disconnects"] == 0 and status["decode_faults"] == 3
+    assert gateway.connections == 1
+    log = connector.stderr()
+    assert log.count("a message that can't be decoded is set aside") == 1, "said once a minute"
+    assert "\x1b" not in log
+    records = lab.records(f"{CON_ID}.last")
+    markers = records[records["kind"] == 255]
+    events = ((body_u64(markers, 0) >> 8) & 0xFF).tolist()
+    if is_tick:
+        assert events == [1, 2, 12, 3, 12, 12], "each has its marker, the first of a minute opens a gap"
+        assert lab.control("connector", "streams")["streams"][f"{CON_ID}.last"]["undecodable"] == 3
+    elif name == "an error without a code":
+        assert events == [1, 12, 12, 12], "no tick was lost with it"
+
+
+def test_a_connection_out_of_step_is_dropped_though_its_frames_can_be_told_apart(lab, gateway):
+    good = []
+
+    def script(number, send, request):
+        for _ in range(50):
+            send(trade(request, len(good)))
+            good.append(len(good))
+        if number == 1:
+            send(frame("x7", 1) * 200)
+            threading.Event().wait(1.2)
+            send(trade(request, len(good)))
+            good.append(len(good))
+
+    recorder, connector = start(lab, gateway.start(script))
+    wait_for("the second connection", lambda: len(good) >= 101)
+    settle_at(lab, 101)
+    assert recorded_prices(lab) == good
+    status = lab.control("connector", "status")
+    assert status["disconnects"] == 1 and status["decode_faults"] == 200
+    assert "too many messages that can't be decoded" in connector.stderr()

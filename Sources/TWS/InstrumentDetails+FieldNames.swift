@@ -1,0 +1,22 @@
+extension InstrumentDetails {
+    /// The protocol's name of a field of `contractData`, for people; nil behind the security ids, whose number varies.
+    /// Field 0 is the message id. Source: TWS protocol, contractData.
+    public static func fieldName(_ index: Int32, serverVersion: Int) -> String? {
+        let names =
+            ["message id"] + (serverVersion < ServerVersion.sizeRules ? ["version"] : [])
+            + ["reqId", "symbol", "secType", "lastTradeDateOrContractMonth"]
+            + (serverVersion >= ServerVersion.lastTradeDate ? ["lastTradeDate"] : [])
+            + [
+                "strike", "right", "exchange", "currency", "localSymbol", "marketName", "tradingClass", "conId",
+                "minTick",
+            ]
+            + (serverVersion < ServerVersion.sizeRules ? ["mdSizeMultiplier"] : [])
+            + [
+                "multiplier", "orderTypes", "validExchanges", "priceMagnifier", "underConId", "longName",
+                "primaryExchange",
+                "contractMonth", "industry", "category", "subcategory", "timeZoneId", "tradingHours", "liquidHours",
+                "evRule", "evMultiplier", "nSecIds",
+            ]
+        return index >= 0 && Int(index) < names.count ? names[Int(index)] : nil
+    }
+}

@@ -1,0 +1,174 @@
+"""What a gateway says beside ticks: definitions, accounts, codes. A scripted one says what real ones have said."""
+
+import socket
+import struct
+import threading
+import time
+
+import pytest
+
+from ibstream import FULL, PATIENCE, body_u64, check_numbering, wait_for
+from test_gateway_frames import NOW, frame
+
+MNQ, AAPL, ODD = 711280073, 265598, 7777
+
+
+def definition(request, con_id, symbol, sec_type="STK", magnifier="1", min_tick="0.01", hours="20991127:0000-20991128:0000"):
+    """`contractData` of version 200."""
+    return frame(10, request, symbol, sec_type, "", "", 0, "", "SMART", "USD", symbol, symbol, symbol, con_id, min_tick, "",
+                 "LMT,MKT", "SMART", magnifier, 0, symbol + " Inc", "SMART", "", "", "", "", "UTC", hours, hours, "", "", 0,
+                 1, "", "", 26, "", "", 1, 1, 1, 0)
+
+
+class TalkingGateway:
+    """A gateway of version 200 that streams a trade for every subscription, ten times a second.
+
+    `answer(fields, send)` sees each request first; when it returns True nothing else is done with it.
+    """
+
+    def __init__(self, answer=lambda fields, send: False, accounts="SIM000001", version=200):
+        self.answer, self.accounts, self.version = answer, accounts, version
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.connections = 0
+        # Request id -> [con_id, kind, prices sent]
+        self.streams = {}
+        self.requests = []
+        self.sent = {}
+        self.lock = threading.Lock()
+        self.client = None
+        self.stopped = False
+        threading.Thread(target=self.serve, daemon=True).start()
+        threading.Thread(target=self.stream, daemon=True).start()
+
+    def serve(self):
+        while not self.stopped:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            try:
+                self.talk(client)
+            except (ConnectionError, OSError, struct.error):
+                pass
+            finally:
+                with self.lock:
+                    self.client = None
+                    self.streams.clear()
+                client.close()
+
+    def talk(self, client):
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.incoming = client.makefile("rb")
+        assert self.incoming.read(4) == b"API\0"
+        self.read_frame()
+        client.sendall(frame(self.version, "20250812 20:11:34 US/Central"))
+        with self.lock:
+            self.client = client
+        while data := self.read_frame():
+            fields = [field.decode() for field in data.split(b"\0")[:-1]]
+            self.requests.append(fields)
+            if not self.answer(fields, self.send):
+                self.answer_as_usual(fields)
+
+    def answer_as_usual(self, fields):
+        if fields[0] == "71":
+            self.send(frame(15, 1, self.accounts) + frame(9, 1, 1))
+        elif fields[0] == "49":
+            self.send(frame(49, 1, int(time.time())))
+        elif fields[0] == "9":
+            con_id = int(fields[3])
+            self.send(definition(fields[2], con_id, f"S{con_id}") + frame(52, 1, fields[2]))
+        elif fields[0] == "97":
+            with self.lock:
+                self.streams[int(fields[1])] = int(fields[2])
+        elif fields[0] == "98":
+            with self.lock:
+                self.streams.pop(int(fields[1]), None)
+        elif fields[0] == "96":
+            self.send(frame(4, fields[1], 162, "HMDS query returned no data", "", 0))
+
+    def send(self, data):
+        with self.lock:
+            if self.client:
+                self.client.sendall(data)
+
+    def stream(self):
+        while not self.stopped:
+            time.sleep(0.1)
+            with self.lock:
+                try:
+                    for request, con_id in self.streams.items():
+                        number = len(self.sent.setdefault(con_id, []))
+                        self.client.sendall(frame(99, request, 1, NOW + number, 100 + number, 1, 0, "CME", ""))
+                        self.sent[con_id].append(100 + number)
+                except (OSError, AttributeError):
+                    pass
+
+    def read_frame(self):
+        head = self.incoming.read(4)
+        return self.incoming.read(struct.unpack(">I", head)[0]) if len(head) == 4 else b""
+
+    def pause(self):
+        """No more ticks; what was sent stays."""
+        with self.lock:
+            self.streams.clear()
+
+    def stop(self):
+        self.stopped = True
+        self.listener.close()
+
+
+@pytest.fixture
+def talking():
+    made = []
+
+    def make(*arguments, **more):
+        made.append(TalkingGateway(*arguments, **more))
+        return made[-1]
+
+    yield make
+    for gateway in made:
+        gateway.stop()
+
+
+def trades(lab, con_id):
+    records = lab.records(f"{con_id}.last")
+    check_numbering(records)
+    return (body_u64(records[records["kind"] == 1], 0) // 10**9).tolist()
+
+
+def events(lab, con_id):
+    records = lab.records(f"{con_id}.last")
+    markers = records[records["kind"] == 255]
+    return ((body_u64(markers, 0) >> 8) & 0xFF).tolist()
+
+
+def streams(lab):
+    return lab.control("connector", "streams")["streams"]
+
+
+def test_a_definition_that_can_not_be_decoded_costs_its_request_alone(lab, talking):
+    asked = []
+
+    def answer(fields, send):
+        if fields[0] == "9" and fields[3] == str(ODD):
+            asked.append(fields)
+            send(definition(fields[2], ODD, "ODD", magnifier="0.01") + frame(52, 1, fields[2]))
+            return True
+        return False
+
+    gateway = talking(answer)
+    config = lab.configure(gateway.port, {c: (f"S{c}", ["last"]) for c in (ODD, MNQ, AAPL)})
+    recorder, connector = lab.recorder(config), lab.connector(config)
+    wait_for("ticks of all three", lambda: all(len(gateway.sent.get(c, [])) >= 20 for c in (ODD, MNQ, AAPL)))
+    gateway.pause()
+    lab.settle()
+    for con_id in (ODD, MNQ, AAPL):
+        assert trades(lab, con_id) == gateway.sent[con_id]
+        assert events(lab, con_id) == [1]
+    assert len(asked) == 1 and gateway.connections == 1
+    said = [line for line in connector.stderr().splitlines() if "can't be decoded" in line]
+    assert len(said) == 1 and f"S{ODD} ({ODD})" in said[0] and "field 18 (priceMagnifier)" in said[0]
+    assert lab.control("connector", "status")["disconnects"] == 0
