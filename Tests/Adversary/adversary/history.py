@@ -1,0 +1,113 @@
+"""Historical ticks: which page answers a request. Pure: a market and a clock in, ticks out."""
+
+import bisect
+import datetime
+import itertools
+import re
+import zoneinfo
+
+from .market import ALL_LAST, BID_ASK, BILLION, MID_POINT
+
+MOST = 1000
+KINDS = {"TRADES": ALL_LAST, "BID_ASK": BID_ASK, "MIDPOINT": MID_POINT, "AGGTRADES": ALL_LAST}
+WEIGHT = {"BID_ASK": 2}
+WINDOWS_ZONES = {"Central Standard Time": "US/Central", "Eastern Standard Time": "US/Eastern"}
+
+
+class RequestError(Exception):
+    """A request that the gateway refuses: code and text."""
+
+    def __init__(self, code, text):
+        super().__init__(code, text)
+        self.code, self.text = code, text
+
+
+def parse_time(text, login_zone):
+    """Unix seconds of a request's date-time; None when there is none."""
+    if not text:
+        return None
+    if match := re.fullmatch(r"(\d{8})-(\d\d:\d\d:\d\d)", text):
+        zone = datetime.timezone.utc
+    elif match := re.fullmatch(r"(\d{8})[ -](\d\d:\d\d:\d\d)(?: (.+))?", text):
+        name = match[3] or login_zone
+        try:
+            zone = zoneinfo.ZoneInfo(WINDOWS_ZONES.get(name, name))
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+            raise RequestError(10314, f"Time zone {name} is unknown") from None
+    else:
+        raise RequestError(10314, "End Date/Time: The date, time, or time-zone entered is invalid.")
+    when = datetime.datetime.strptime(f"{match[1]} {match[2]}", "%Y%m%d %H:%M:%S").replace(tzinfo=zone)
+    return int(when.timestamp())
+
+
+def page(ticks, start, end, count, strict=False, until=None):
+    """The ticks of one answer. `ticks` are in order, up to now; `until` (Unix seconds) is where history ends.
+
+    With `start`: the first `count` from there; with `end`: the last `count` before it. The second at the page's far end is
+    completed, unless `strict`.
+    """
+    stop = len(ticks) if until is None else bisect.bisect_left(ticks, until, key=lambda t: t.second)
+    if start is not None:
+        at = bisect.bisect_left(ticks, start, key=lambda t: t.second)
+        rest = (t for t in itertools.islice(ticks, at, stop) if t.history)
+    else:
+        stop = min(stop, bisect.bisect_left(ticks, end, key=lambda t: t.second))
+        rest = (ticks[i] for i in range(stop - 1, -1, -1) if ticks[i].history)
+    taken = list(itertools.islice(rest, count))
+    if not strict and taken:
+        taken += itertools.takewhile(lambda t: t.second == taken[-1].second, rest)
+    return taken if start is not None else taken[::-1]
+
+
+def recent(ticks, count, before):
+    """The past ticks in front of a subscription: the newest `count` of history that happened before `before` (ns)."""
+    newest = itertools.takewhile(lambda pair: pair[0] < count, enumerate(
+        t for t in reversed(ticks) if t.history and t.time < before))
+    return [tick for _, tick in newest][::-1]
+
+
+class Pacer:
+    """The documented limits of history requests; `limits` None: none."""
+
+    def __init__(self):
+        self.requests = []
+
+    def violation(self, now, identity, group, weight, limits):
+        """Why this request (seconds `now`) is one too many; empty when it is not."""
+        if limits is None:
+            return ""
+        self.requests = [r for r in self.requests if r[0] > now - 600]
+        same = [r for r in self.requests if r[1] == identity and r[0] > now - limits.get("identical", 15)]
+        close = [r for r in self.requests if r[2] == group and r[0] > now - 2]
+        used = sum(r[3] for r in self.requests)
+        self.requests.append((now, identity, group, weight))
+        if same:
+            return "identical request within 15 s"
+        if len(close) + 1 >= limits.get("per_contract_2s", 6):
+            return "six requests for one contract within 2 s"
+        if used + weight > limits.get("per_10min", 60):
+            return "more than 60 requests within 10 min"
+        return ""
+
+
+def apply_faults(ticks, faults, previous):
+    """What a faulty history makes of a page. `previous` is the page before of the same kind."""
+    mode = faults["history_repeat"]
+    if mode == "whole" and previous:
+        return previous
+    if mode == "part" and previous:
+        return previous[-max(1, len(previous) // 3):] + ticks
+    if mode == "backwards" and len(ticks) > 4:
+        middle = len(ticks) // 2
+        return ticks[:middle] + ticks[middle // 2:]
+    if mode == "twice":
+        return ticks + ticks
+    if mode == "bunch":
+        seconds = [list(group) for _, group in itertools.groupby(ticks, key=lambda t: t.second)]
+        return [tick for second in seconds for tick in [*second, *second]]
+    return ticks
+
+
+def newest_allowed(faults, now):
+    """Before which second history has ticks."""
+    return now // BILLION + 1 - int(faults["history_lag"] or 0)

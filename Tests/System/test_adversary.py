@@ -1,0 +1,285 @@
+"""Against a gateway that shares nothing with the product: what its market did is recorded, once, in order, unaltered.
+
+Each test has a market of its own and a truth that is written down tick by tick (Tests/Adversary); what is exported from the
+recording is held against it by code of its own.
+"""
+
+import asyncio
+import csv
+import json
+import sys
+import time
+
+import pytest
+
+from ibstream import REPOSITORY, wait_for
+
+sys.path.insert(0, str(REPOSITORY / "Tests" / "Adversary"))
+
+from adversary import Adversary, compare  # noqa: E402
+
+MNQ, AAPL, EUR = 711280073, 265598, 12087792
+STREAMS = {
+    MNQ: ("MNQ", ["bid_ask", "last"]),
+    AAPL: ("AAPL", ["all_last", "mid_point"]),
+}
+ALL = {
+    MNQ: ("MNQ", ["bid_ask", "last", "all_last", "mid_point"]),
+    AAPL: ("AAPL", ["bid_ask", "last", "all_last", "mid_point"]),
+    EUR: ("EUR.USD", ["bid_ask", "mid_point"]),
+    479624278: ("BTC", ["bid_ask", "last"]),
+}
+FAST = "heal:\n  requests_per_10min: 6000\n  identical: 0s\n  per_contract_2s: 100\n"
+GONE = "TWS disconnection detected, clearing active streams"
+
+
+class Run:
+    """Gateway, recorder and connector of one test."""
+
+    def __init__(self, lab, streams=STREAMS, tws=(), more=FAST, faults=None, ready=True, **options):
+        self.lab = lab
+        self.streams = streams
+        self.truth = lab.folder / "truth"
+        self.names = sorted(f"{con_id}.{kind}" for con_id, (_, kinds) in streams.items() for kind in kinds)
+        faults = {"tick_by_tick_lines": len(self.names), **(faults or {})}
+        self.gateway = Adversary(self.truth, faults=faults, warm_up=3, **options).start()
+        lab.processes.append(self)
+        self.config = lab.configure(self.gateway.port, streams, tws=tws, more=more)
+        self.recorder = lab.recorder(self.config)
+        self.connector = lab.connector(self.config)
+        if ready:
+            self.wait_ticks()
+
+    # What the lab asks of its processes.
+    name = "adversary"
+
+    def stderr(self):
+        return "\n".join(self.gateway.gateway.complaints)
+
+    def end(self):
+        self.gateway.stop()
+
+    # The system
+
+    def states(self):
+        try:
+            return self.lab.control("connector", "streams").get("streams", {})
+        except AssertionError:
+            return {}
+
+    def ticks(self):
+        return {name: state["ticks"] for name, state in self.states().items()}
+
+    def wait_ticks(self, count=5, names=None, seconds=60):
+        """Waits until each of these streams has brought so many ticks more, and none has an open gap."""
+        names = names or self.names
+        wait_for("the connector", lambda: (self.lab.run / "connector.sock").exists())
+        before = self.ticks()
+
+        def flow():
+            # The gateway's word first: the connector may not know yet that it has been dropped.
+            put = self.gateway.status()["delivered"]
+            states = self.states()
+            return all(put.get(name, 0) >= count and name in states and not states[name]["gap_open"]
+                       and states[name]["ticks"] >= before.get(name, 0) + count for name in names)
+
+        wait_for(f"{count} ticks of {names}", flow, seconds, 0.05)
+
+    def gaps(self, *more, check=None):
+        return json.loads(self.lab.ib_stream("gaps", "--json", "--all", "--root", self.lab.root, *more, check=check))
+
+    def wait_healed(self, least=1, names=None, seconds=60):
+        """Waits until each of these streams has had so many gaps, and all of them are healed: those of `all_last` as far as
+        anybody can know that history had all of it."""
+        names = set(names or self.names)
+
+        def healed():
+            gaps = [g for g in self.gaps()["gaps"] if g["stream"] in names]
+            counts = {name: [g["state"] for g in gaps if g["stream"] == name] for name in names}
+            return all(len(states) >= least and set(states) <= {"healed", *(["subset"] if "all_last" in n else [])}
+                       for n, states in counts.items())
+
+        wait_for("healed gaps", healed, seconds, 0.3)
+
+    def start(self, service):
+        setattr(self, service, getattr(self.lab, service)(self.config))
+
+    def stop(self):
+        """The gateway ends first, so that truth and recording end with the same tick."""
+        before = self.connector.stderr().count(GONE)
+        self.gateway.do("pause")
+        self.gateway.stop()
+        wait_for("the end of the session", lambda: self.connector.stderr().count(GONE) > before)
+        self.lab.settle()
+        assert self.connector.stop() == 0, self.connector.stderr()
+        assert self.recorder.stop() == 0, self.recorder.stderr()
+
+    def reports(self):
+        out = self.lab.folder / "export"
+        self.lab.ib_stream("export", "--format", "csv", "--no-markers", "--root", self.lab.root, "--out", out)
+        return compare.compare_folders(self.truth, out, self.names)
+
+    def check(self, least=20, complaints=False):
+        """Stops all; every stream is exactly what the market did, and the client kept the gateway's rules."""
+        if not complaints:
+            assert self.gateway.complaints == []
+        self.stop()
+        self.lab.ib_stream("verify", "--root", self.lab.root)
+        reports = self.reports()
+        assert all(r.is_exact for r in reports), "\n".join(map(str, reports))
+        assert all(r.recorded >= least for r in reports), "\n".join(map(str, reports))
+        return reports
+
+
+def test_what_was_put_on_sockets_is_recorded_exactly(lab):
+    run = Run(lab, streams=ALL, speed=3)
+    run.wait_ticks(60)
+    reports = run.check(least=60)
+    assert all(r.unavailable == 0 for r in reports)
+
+
+def test_what_was_missed_comes_from_its_history(lab):
+    run = Run(lab, speed=2, unreported=0, faults={"history_pieces": 3})
+    run.gateway.do("drop")
+    run.wait_ticks()
+    run.gateway.do("refuse")
+    run.gateway.do("drop", reset=True)
+    time.sleep(2)
+    run.gateway.do("accept")
+    run.wait_ticks()
+    run.wait_healed(2)
+    run.check()
+
+
+def test_a_stop_and_a_start_lose_and_repeat_nothing(lab):
+    run = Run(lab, speed=2, unreported=0)
+    assert run.connector.stop() == 0
+    time.sleep(1)
+    assert run.recorder.stop() == 0
+    run.start("recorder")
+    run.start("connector")
+    run.wait_ticks()
+    run.wait_healed(1)
+    run.check()
+
+
+# The gateway and the comparison themselves
+
+
+def test_an_official_kind_of_client_reads_what_it_writes(tmp_path):
+    """ib_async, which shares nothing with either side: ticks as they were put, history as the market made it."""
+    import ib_async
+
+    async def read(port):
+        client = ib_async.IB()
+        await client.connectAsync("127.0.0.1", port, clientId=9, timeout=30)
+        apple = ib_async.Contract(conId=AAPL, exchange="SMART", symbol="AAPL", secType="STK", currency="USD")
+        [details] = await client.reqContractDetailsAsync(apple)
+        got = {"TickByTickAllLast": [], "TickByTickBidAsk": []}
+
+        def take(ticker):
+            for tick in ticker.tickByTicks:
+                got[type(tick).__name__].append(tick)
+
+        for kind in ("AllLast", "BidAsk"):
+            ticker = client.reqTickByTickData(apple, kind)
+        ticker.updateEvent += take
+        while min(map(len, got.values())) < 20:
+            await asyncio.sleep(0.02)
+        past = await client.reqHistoricalTicksAsync(apple, "", "20991231-00:00:00", 30, "BID_ASK", False)
+        client.disconnect()
+        return details, got, past
+
+    with Adversary(tmp_path, warm_up=3, max_version=178) as gateway:
+        details, got, past = asyncio.run(read(gateway.port))
+        assert gateway.complaints == []
+    assert (details.longName, str(details.minTick), details.timeZoneId) == ("APPLE INC", "0.01", "UTC")
+    sent = list(compare.read(tmp_path / "sent.csv"))
+    trades = [(float(r["price"]), float(r["size"]), r["exchange"], r["conditions"], r["mask"] in "23")
+              for r in sent if r["kind"] == "all_last"]
+    quotes = [(float(r["bid_price"]), float(r["ask_price"]), float(r["bid_size"]), float(r["ask_size"]), int(r["mask"]))
+              for r in sent if r["kind"] == "bid_ask"]
+    # Less what was under way when it left.
+    assert [(t.price, t.size, t.exchange, t.specialConditions, t.tickAttribLast.unreported)
+            for t in got["TickByTickAllLast"]] == trades[:len(got["TickByTickAllLast"])]
+    assert [(t.bidPrice, t.askPrice, t.bidSize, t.askSize, t.tickAttribBidAsk.bidPastLow
+             + 2 * t.tickAttribBidAsk.askPastHigh) for t in got["TickByTickBidAsk"]] == quotes[:len(got["TickByTickBidAsk"])]
+    market = [(int(r["second"]), float(r["bid_price"]), int(r["mask"])) for r in compare.read(tmp_path / "market.csv")
+              if r["kind"] == "bid_ask" and r["route"] == "SMART" and r["con_id"] == str(AAPL)]
+    history = [(int(t.time.timestamp()), t.priceBid, t.tickAttribBidAsk.bidPastLow + 2 * t.tickAttribBidAsk.askPastHigh)
+               for t in past]
+    assert len(history) >= 30
+    assert any(history == market[at:at + len(history)] for at in range(len(market)))
+
+
+def test_the_same_seed_makes_the_same_market(tmp_path):
+    from adversary.catalogue import instruments
+    from adversary.market import BILLION, Market
+
+    def ticks(seed, steps):
+        market = Market(instruments()[0], seed, 10**18)
+        return [t for step in range(1, steps + 1) for t in market.advance(10**18 + step * 20 * BILLION // steps)]
+
+    # However often it is asked meanwhile.
+    assert ticks(3, 1) == ticks(3, 977)
+    assert ticks(3, 1) != ticks(4, 1)
+    assert len(ticks(3, 1)) > 500
+
+
+@pytest.mark.parametrize("change,counts", [
+    (lambda rows: rows, {}),
+    (lambda rows: rows[:10] + rows[11:], {"missing": 1}),
+    (lambda rows: rows[:30] + rows[20:], {"repeated": 10}),
+    (lambda rows: rows[:5] + [{**rows[5], "bid_price": "1"}] + rows[6:], {"altered": 1}),
+    (lambda rows: rows[:5] + [{**rows[5], "flags": "3"}] + rows[6:], {"altered": 1}),
+    (lambda rows: rows[:5] + [{**rows[5], "bid_size": "9999999"}] + rows[5:], {"invented": 1}),
+    (lambda rows: rows[1:], {"missing": 1}),
+    (lambda rows: rows[:-1], {"missing": 1}),
+    (lambda rows: [], {"missing": 60}),
+    (lambda rows: rows[:20] + rows[21:40] + [rows[20]] + rows[40:], {"misplaced": 1}),
+])
+def test_the_comparison_sees_what_differs(tmp_path, change, counts):
+    from adversary.catalogue import instruments
+    from adversary.market import BILLION, Market
+    from adversary.truth import FIELDS, Truth, columns
+
+    market = Market(instruments()[0], 8, 10**18)
+    truth = Truth(tmp_path / "truth")
+    rows = []
+    for kind, tick in market.advance(10**18 + 10 * BILLION):
+        truth.happened(market.instrument, kind, tick)
+        if kind == "bid_ask" and 100 <= tick.index < 160:
+            truth.put(tick.time, 1, 1, MNQ, "CME", kind, tick.index, tick.second, tick.mask, tick.values)
+            rows.append({"kind": kind, "ts_event": compare.moment(tick.second), "flags": str(tick.mask),
+                         **dict(zip(FIELDS, columns(kind, tick.values)))})
+    truth.close()
+    (tmp_path / "export").mkdir()
+    with open(tmp_path / "export" / f"{MNQ}.bid_ask.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, ["kind", "ts_event", "flags", *FIELDS])
+        writer.writeheader()
+        writer.writerows(change(rows))
+    [report] = compare.compare_folders(tmp_path / "truth", tmp_path / "export")
+    found = {name: getattr(report, name) for name in ("missing", "repeated", "altered", "invented", "misplaced")}
+    assert {name: count for name, count in found.items() if count} == counts, str(report)
+    assert report.is_exact == (not counts) and bool(report.first) == bool(counts)
+
+
+def test_it_runs_as_a_program_of_its_own(tmp_path):
+    import subprocess
+
+    program = subprocess.Popen(
+        [sys.executable, "-m", "adversary", "--folder", tmp_path / "truth"], cwd=REPOSITORY / "Tests" / "Adversary",
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert program.stdout.readline().startswith("listening on 127.0.0.1:")
+        answers = []
+        for line in ('set history_repeat "whole"', "set no_such_fault 1", "do status", "do nothing", "clear history_repeat"):
+            print(line, file=program.stdin, flush=True)
+            answers.append(json.loads(program.stdout.readline()))
+        assert [a["ok"] for a in answers] == [True, False, True, False, True]
+        assert answers[2]["result"]["faults"] == {"history_repeat": "whole"}
+    finally:
+        program.stdin.close()
+        assert program.wait(30) == 0
+        program.stdout.close()
+    assert (tmp_path / "truth" / "market.csv").stat().st_size > 0
