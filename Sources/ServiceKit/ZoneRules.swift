@@ -35,6 +35,10 @@ public struct ZoneRules: Sendable, Equatable {
 
     /// Reads a zone by its name in the tz database, or by a name that TWS uses (`ZoneAlias`).
     public init(named wanted: String) throws(Failure) {
+        if let offset = ZoneAlias.fixedOffset(wanted) {
+            self.init(name: wanted, fixedOffset: Int32(offset))
+            return
+        }
         let name = ZoneAlias.name(for: wanted)
         let allowed = name.utf8.allSatisfy { byte in
             switch byte {
@@ -51,6 +55,15 @@ public struct ZoneRules: Sendable, Equatable {
         }
         guard let parsed = ZoneRules(name: name, bytes: bytes) else { throw .damaged(name) }
         self = parsed
+    }
+
+    /// A zone whose clocks never change.
+    private init(name: String, fixedOffset: Int32) {
+        self.name = name
+        transitions = []
+        offsets = []
+        firstOffset = fixedOffset
+        rule = nil
     }
 
     /// Parses a TZif file of version 2 or later; nil if it is anything else.

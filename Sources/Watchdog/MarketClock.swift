@@ -25,6 +25,9 @@ struct MarketClock {
             report("hours \(text)", "trading hours not understood, the market counts as open", "\(conId)")
             return
         }
+        if let odd = parsed.odd.first {
+            report("odd \(conId) \(odd)", "a day's trading hours not understood, it counts as open", "\(conId): \(odd)")
+        }
         hours[conId] = parsed
     }
 

@@ -47,7 +47,10 @@ import Ticks
 
     @Test(arguments: [
         ("EST", "America/New_York"), ("EST (Eastern Standard Time)", "America/New_York"), ("CTT", "America/Chicago"),
-        ("US/Central", "US/Central"), ("JST", "Asia/Tokyo"), ("GB-Eire", "GB-Eire"),
+        ("US/Central", "America/Chicago"), ("JST", "Asia/Tokyo"), ("GB-Eire", "Europe/London"), ("KST", "Asia/Seoul"),
+        ("Central Standard Time", "America/Chicago"), ("China Standard Time", "Asia/Shanghai"),
+        ("EST5EDT", "America/New_York"),
+        ("Australia/NSW", "Australia/Sydney"), ("Europe/Berlin", "Europe/Berlin"), ("MET", "Europe/Paris"),
     ]) func theNamesThatTWSUsesAreKnown(given: String, name: String) throws {
         #expect(ZoneAlias.name(for: given) == name)
         #expect(try ZoneRules(named: given).name == name)
