@@ -146,8 +146,11 @@ extension GatewaySession {
     }
 
     private mutating func note(_ error: ErrorMessage, _ rule: ErrorPolicy.Rule, stream: StreamID?) {
+        // What a person asked for and mistyped is no fault of ours: the answer says it.
+        let isQuestion = lookups.contains { $0.openRequests.contains(error.requestId) }
         let level: LogLevel =
             switch rule.severity {
+            case _ where isQuestion: .info
             case .info: .info
             case .warning: .warning
             case .error: .error

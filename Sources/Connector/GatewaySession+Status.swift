@@ -94,8 +94,8 @@ extension GatewaySession {
         var request = JSONValue.null
         if case .requested(let id, _) = entry.state { request = .integer(Int64(id)) }
         return [
-            "state": .string(stateName(entry, slot, nowNanos: now)),
-            "reason": entry.lastError.map { .string($0.description) } ?? .null,
+            "state": .string(entry.shown(isDelayed: slot.commonFlags.contains(.delayed), nowNanos: now)),
+            "reason": reason(entry, nowNanos: now).map { .string($0) } ?? .null,
             "symbol": .string(entry.contract.symbol), "request": request, "seq": .integer(Int64(slot.seq)),
             "ticks": .integer(Int64(clamping: slot.ticks)),
             "ts_event": slot.lastEventNanos == Tick.noEventTime ? .null : .integer(slot.lastEventNanos),
@@ -106,21 +106,19 @@ extension GatewaySession {
         ]
     }
 
-    /// One word of the judgement's vocabulary, as far as the connector knows it.
-    private func stateName(_ entry: Subscriptions.Entry, _ slot: StreamSlot, nowNanos now: Int64) -> String {
+    /// Why the stream is not subscribed, as far as that is known.
+    private func reason(_ entry: Subscriptions.Entry, nowNanos now: Int64) -> String? {
         switch entry.state {
-        case .noLine: return "no_line"
-        case .requested where slot.commonFlags.contains(.delayed): return "delayed"
-        case .requested: return "subscribed"
-        case .wanted(let notBefore) where notBefore <= now: return "pending"
-        case .ended: return "not_subscribed"
-        case .wanted, .refused: break
+        case .noLine:
+            return
+                "more streams than tick-by-tick lines (\(lines.lines)): fewer `ticks`, or tws.tick_by_tick_lines as IB has "
+                + "granted them"
+        case .wanted(let notBefore) where notBefore <= now && entry.lastError == nil:
+            return "waits for its turn: requests are spaced (tws.tick_by_tick_spacing)"
+        case .wanted, .refused, .requested, .ended: break
         }
-        switch entry.lastError?.code ?? 0 {
-        case 354, 420, 10089, 10091, 10168, 10186, 10189: return "no_permission"
-        case 101, 10190: return "no_line"
-        case 10197: return "competing_session"
-        default: return "not_subscribed"
-        }
+        guard let error = entry.lastError else { return nil }
+        let expiry = definitions[entry.stream.conId]?["last_trade_date"]?.string ?? ""
+        return error.code == 200 && !expiry.isEmpty ? "\(error) (it expires on \(expiry))" : "\(error)"
     }
 }

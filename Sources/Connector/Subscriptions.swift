@@ -35,7 +35,9 @@ struct Subscriptions {
     struct Refusal: Equatable, CustomStringConvertible {
         let code: Int32
         let text: String
-        var description: String { "TWS says \(code): \(text)" }
+        /// The table's word on it.
+        var rule: ErrorPolicy.Rule { ErrorPolicy.rule(for: ErrorMessage(requestId: 0, code: code, text: text)) }
+        var description: String { "TWS says \(code): \(text)" + (rule.advice.map { ": \($0)" } ?? "") }
     }
 
     struct Entry {
@@ -46,6 +48,19 @@ struct Subscriptions {
         var state: State
         /// Why the last request failed.
         var lastError: Refusal?
+
+        /// One word of the judgement's vocabulary, as far as the connector knows it. What a code means stands in
+        /// `ErrorPolicy.table` alone.
+        func shown(isDelayed: Bool, nowNanos now: Int64) -> String {
+            switch state {
+            case .noLine: return ErrorPolicy.Shown.noLine.rawValue
+            case .requested where isDelayed: return ErrorPolicy.Shown.delayed.rawValue
+            case .requested: return "subscribed"
+            case .wanted(let notBefore) where notBefore <= now: return "pending"
+            case .ended: return ErrorPolicy.Shown.notSubscribed.rawValue
+            case .wanted, .refused: return (lastError?.rule.shown ?? .notSubscribed).rawValue
+            }
+        }
     }
 
     /// A request to send now.

@@ -21,7 +21,7 @@ let gapsCommand = Command(
 ) { context throws(ProgramError) in
     let selection = try GapSelection(context.flags)
     let limit = try gapWait(context.flags)
-    let paths = try context.locate().paths
+    let paths = try context.locateServices("gaps").paths
     let state = try CatSelection.recording("gaps", context).state
     var scan = GapScan(stateDirectory: state)
     let found =

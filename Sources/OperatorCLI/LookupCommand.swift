@@ -16,7 +16,7 @@ let lookupCommand = Command(
     ]
 ) { context throws(ProgramError) in
     let (symbol, type) = try question(context.flags)
-    let (_, paths) = try context.locate()
+    let (_, paths) = try context.locateServices("lookup")
     let result = try askConnector(
         paths,
         [
@@ -71,9 +71,11 @@ private func ask(
         return .success(try client.call("lookup", members, timeoutMillis: lookupTimeoutMillis))
     } catch {
         guard case .refused(let why) = error.code else { throw error }
-        // Without a session nothing is wrong with the question.
+        // Without a session nothing is wrong with the question. The status alone may be a second old.
         let status = try client.call("status", timeoutMillis: 5_000)
-        guard status["connected"]?.bool == false else { return .failure(ProgramError(.failure, "lookup: \(why)")) }
+        guard status["connected"]?.bool == false, !why.hasPrefix("TWS says") else {
+            return .failure(ProgramError(.failure, "lookup: \(why)"))
+        }
         return .failure(
             ProgramError(
                 .unavailable,

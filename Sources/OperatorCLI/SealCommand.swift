@@ -14,7 +14,7 @@ let sealCommand = Command(
         ("ib-stream seal", "hours that are over; the recorder does that by itself a moment after each hour"),
     ]
 ) { context throws(ProgramError) in
-    let paths = try context.locate().paths
+    let paths = try context.locateServices("seal").paths
     guard ServiceLock.isHeld(name: "ib-recorder", paths: paths) else {
         throw ProgramError(
             .unavailable, "seal: the recorder is not running in \(paths.runtime): start it with 'ib-stream up'")

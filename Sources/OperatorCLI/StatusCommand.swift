@@ -10,7 +10,7 @@ let statusCommand = Command(
         ("ib-stream status --json | jq .streams", "the same for programs"),
     ]
 ) { context throws(ProgramError) in
-    let paths = try context.locate().paths
+    let paths = try context.locateServices("status").paths
     guard ServiceLock.isHeld(name: "ib-watchdog", paths: paths) else {
         let others = ["ib-connector", "ib-recorder"].filter { ServiceLock.isHeld(name: $0, paths: paths) }
         let which = others.isEmpty ? "nothing runs" : "no ib-watchdog (but \(others.joined(separator: " and ")))"

@@ -28,7 +28,7 @@ let tailCommand = Command(
     var output = try TailOutput(context.flags)
     // Nothing has been received since a time to come: that is from now on.
     let since = try CatSelection.time("tail", "since", context.flags).map { min($0, realNanos()) }
-    let (configuration, paths) = try context.locate()
+    let (configuration, paths) = try context.locateServices("tail")
     let hasConnector = ServiceLock.isHeld(name: "ib-connector", paths: paths)
     let hasRecorder = ServiceLock.isHeld(name: "ib-recorder", paths: paths)
     guard hasConnector || (since != nil && hasRecorder) else {

@@ -13,6 +13,8 @@ public enum ExitStatus: Int32, Sendable {
     case unavailable = 69
     /// Reading or writing failed.
     case ioError = 74
+    /// The user may not do that.
+    case permission = 77
     /// Wrong configuration, or another instance holds the lock. Units do not restart on it.
     case configuration = 78
 }

@@ -115,10 +115,13 @@ public struct StreamJudge: Sendable {
 
     /// How long the stream may be silent before it is called mute.
     public func muteLimitNanos(nowNanos: Int64) -> Int64 {
-        guard observations >= Self.leastObservations, nowNanos - beganNanos >= Self.warmUpNanos else {
-            return staleWarnNanos
-        }
+        guard hasLearned(nowNanos: nowNanos) else { return staleWarnNanos }
         return min(staleWarnNanos, max(Self.leastMuteNanos, Int64(longestGapNanos * 4) + 2_000_000_000))
+    }
+
+    /// Enough has been seen of the stream to say what is usual for it.
+    private func hasLearned(nowNanos: Int64) -> Bool {
+        observations >= Self.leastObservations && nowNanos - beganNanos >= Self.warmUpNanos
     }
 
     /// Since the last durable tick, or since the judge began when there was none.
@@ -161,7 +164,10 @@ public struct StreamJudge: Sendable {
         let limit = muteLimitNanos(nowNanos: nowNanos)
         if silent <= min(limit, Self.liveLimitNanos) { return verdict(.live) }
         if facts.marketOpen == false { return verdict(.closed, "the market is closed") }
-        if silent <= limit { return verdict(.quiet, "no tick for \(silent / 1_000_000_000) s, which is usual here") }
+        if silent <= limit {
+            let usual = hasLearned(nowNanos: nowNanos) ? ", which is usual here" : ""
+            return verdict(.quiet, "no tick for \(silent / 1_000_000_000) s\(usual)")
+        }
         return verdict(.mute, "no tick for \(silent / 1_000_000_000) s")
     }
 

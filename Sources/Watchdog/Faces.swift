@@ -119,8 +119,10 @@ enum Faces {
             ]))
     }
 
+    /// Streaming runs: the services do, the gateway's session is ready, and not every stream is down.
     private static func isRunning(_ snapshot: Snapshot, _ fresh: Bool) -> Bool {
-        fresh && !snapshot.services.isEmpty && snapshot.services.allSatisfy(\.isUp)
+        fresh && !snapshot.services.isEmpty && snapshot.services.allSatisfy(\.isUp) && snapshot.sessionReady == true
+            && snapshot.streams.contains { $0.state.health != .down }
     }
 
     /// True for a stream of which the durable facts say that it is as it should be.
@@ -163,7 +165,7 @@ enum Faces {
             ("contracts", object(contracts)),
         ])
         let config = object([
-            ("max_tracked_contracts", .integer(Int64(snapshot.marketDataLines))), ("reconnect_delay", 1),
+            ("max_tracked_contracts", .integer(Int64(snapshot.marketDataLines))),
             ("tracked_contracts_count", .integer(Int64(snapshot.contracts.count))),
         ])
         return Page(

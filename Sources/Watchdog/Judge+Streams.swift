@@ -121,7 +121,7 @@ extension Judge {
             snapshot.streams.append(
                 Snapshot.Stream(
                     id: id, symbol: watched.contract.symbol, required: watched.contract.required,
-                    state: judgement.state, reason: judgement.reason.isEmpty ? said : judgement.reason,
+                    state: judgement.state, reason: Self.reason(judgement, facts, said),
                     silentNanos: judgement.silentNanos, durableLagNanos: judgement.durableLagNanos,
                     durable: watched.judge.durable,
                     published: watched.judge.published, tsEventNanos: watched.tsEventNanos,
@@ -140,6 +140,14 @@ extension Judge {
                 HealthModel.Stream(id: $0.id, required: $0.required, state: $0.state, reason: $0.reason)
             })
         return snapshot
+    }
+
+    /// The judge's reason, or the connector's where the judge goes by the connector's word: that has the gateway's own.
+    static func reason(
+        _ judgement: StreamJudge.Judgement, _ facts: StreamJudge.Facts, _ said: String
+    ) -> String {
+        let isConnectors = facts.sessionReady != false && judgement.state == facts.subscription
+        return isConnectors && !said.isEmpty || judgement.reason.isEmpty ? said : judgement.reason
     }
 
     private func describe(_ service: ManagedService, _ now: Int64) -> Snapshot.Service {

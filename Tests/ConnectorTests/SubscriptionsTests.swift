@@ -129,6 +129,48 @@ private struct Desk {
     }
 }
 
+@Suite struct ShownStateTests {
+    private let stream = StreamID(conId: 7, kind: .last)
+
+    private func subscriptions(hasLine: Bool = true) -> Subscriptions {
+        var subscriptions = Subscriptions()
+        let contract = TrackedContract(conId: 7, symbol: "X", ticks: [.last], required: true)
+        subscriptions.add(stream, contract: contract, slot: 0, hasLine: hasLine)
+        return subscriptions
+    }
+
+    /// The state after a refused request is the table's, for every code that ends one, whether it is tried again or not.
+    @Test func aRefusedStreamShowsWhatTheTableSaysOfTheCode() {
+        for row in ErrorPolicy.table where row.endsRequest {
+            for retryAt in [nil, 1_000 as Int64?] {
+                var subscriptions = subscriptions()
+                _ = subscriptions.next(nowNanos: 0, request: { 5 }, mayAsk: { _ in true })
+                #expect(subscriptions.entries[0].shown(isDelayed: false, nowNanos: 0) == "subscribed")
+                #expect(subscriptions.entries[0].shown(isDelayed: true, nowNanos: 0) == "delayed")
+                subscriptions.failed(request: 5, code: row.code, text: "words", retryAtNanos: retryAt)
+                #expect(
+                    subscriptions.entries[0].shown(isDelayed: false, nowNanos: 1) == row.shown.rawValue, "\(row.code)")
+                let reason = subscriptions.entries[0].lastError?.description ?? ""
+                #expect(reason.hasPrefix("TWS says \(row.code): words"))
+            }
+        }
+    }
+
+    @Test func theTextDecidesWhereTheTableSaysSo() {
+        var subscriptions = subscriptions()
+        _ = subscriptions.next(nowNanos: 0, request: { 5 }, mayAsk: { _ in true })
+        let text = "Max number of tick-by-tick requests has been reached."
+        subscriptions.failed(request: 5, code: 322, text: text, retryAtNanos: 100)
+        #expect(subscriptions.entries[0].shown(isDelayed: false, nowNanos: 0) == "no_line")
+        #expect(
+            subscriptions.entries[0].shown(isDelayed: false, nowNanos: 100) == "pending", "it is asked for again now")
+    }
+
+    @Test func aStreamWithoutALineIsNoLine() {
+        #expect(subscriptions(hasLine: false).entries[0].shown(isDelayed: false, nowNanos: 0) == "no_line")
+    }
+}
+
 @Suite struct DefinitionScheduleTests {
     private let second: Int64 = 1_000_000_000
 

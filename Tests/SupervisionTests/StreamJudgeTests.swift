@@ -125,6 +125,17 @@ import Ticks
         #expect(judge.observeDurable(TickKey(epoch: 1, seq: 10), nowNanos: 5) == false, "the same key is no news")
     }
 
+    @Test func nothingIsCalledUsualBeforeItIsLearned() {
+        var judge = StreamJudge(staleWarnNanos: Self.staleWarn, nowNanos: 0)
+        for (key, at) in [(1, 1), (2, 2)] as [(UInt32, Int64)] {
+            judge.observePublished(TickKey(epoch: 1, seq: key), nowNanos: at)
+            judge.observeDurable(TickKey(epoch: 1, seq: key), nowNanos: at)
+        }
+        let later = 15 * Self.second
+        let judgement = judge.judge(facts(later), nowNanos: later)
+        #expect(judgement.state == .quiet && judgement.reason == "no tick for 14 s")
+    }
+
     @Test func aStreamThatNeverHadATickIsUnknownThenMute() {
         let judge = StreamJudge(staleWarnNanos: Self.staleWarn, nowNanos: 0)
         #expect(judge.judge(facts(Self.second), nowNanos: Self.second).state == .unknown)

@@ -1,13 +1,15 @@
 """What a gateway says beside ticks: definitions, accounts, codes. A scripted one says what real ones have said."""
 
+import os
 import socket
 import struct
+import subprocess
 import threading
 import time
 
 import pytest
 
-from ibstream import FULL, PATIENCE, body_u64, check_numbering, wait_for
+from ibstream import BIN, PATIENCE, body_u64, check_numbering, wait_for
 from test_gateway_frames import NOW, frame
 
 MNQ, AAPL, ODD = 711280073, 265598, 7777
@@ -172,3 +174,82 @@ def test_a_definition_that_can_not_be_decoded_costs_its_request_alone(lab, talki
     said = [line for line in connector.stderr().splitlines() if "can't be decoded" in line]
     assert len(said) == 1 and f"S{ODD} ({ODD})" in said[0] and "field 18 (priceMagnifier)" in said[0]
     assert lab.control("connector", "status")["disconnects"] == 0
+
+
+REFUSALS = {
+    1001: (200, "No security definition has been found for the request", "not_subscribed"),
+    1002: (322, "Max number of tick-by-tick requests has been reached.", "no_line"),
+    1003: (309, "Max number (3) of market depth requests has been reached", "no_line"),
+    1004: (10346, "The data can not be delivered", "no_permission"),
+    1005: (354, "Requested market data is not subscribed.", "no_permission"),
+}
+
+
+def test_health_shows_what_the_table_says_of_a_code_in_the_gateways_words(lab, talking):
+    def answer(fields, send):
+        if fields[0] == "97" and int(fields[2]) in REFUSALS:
+            code, text, _ = REFUSALS[int(fields[2])]
+            send(frame(4, fields[1], code, text, "", 0))
+            return True
+        return False
+
+    gateway = talking(answer)
+    config = lab.configure(gateway.port, {c: (f"S{c}", ["last"]) for c in (MNQ, *REFUSALS)})
+    lab.start("ib-stream", "up", "--config", config)
+
+    def shown():
+        if not (lab.run / "watchdog.sock").exists():
+            return False
+        found = lab.control("watchdog", "status")["streams"]
+        return found if all(found[f"{c}.last"]["state"] == REFUSALS[c][2] for c in REFUSALS) else False
+
+    found = wait_for("the states", shown, every=0.2)
+    for con_id, (code, text, _) in REFUSALS.items():
+        assert found[f"{con_id}.last"]["reason"].startswith(f"TWS says {code}: {text}"), found[f"{con_id}.last"]
+    assert "lookup" in found["1001.last"]["reason"], "what a person can do"
+    reasons = lab.control("watchdog", "status")["reasons"]
+    assert any("1001.last is not_subscribed: TWS says 200" in reason for reason in reasons)
+
+
+def test_a_lookup_that_finds_nothing_is_no_error_in_the_log(lab, talking):
+    def answer(fields, send):
+        if fields[0] == "9" and fields[3] == "0":
+            send(frame(4, fields[2], 200, "No security definition has been found for the request", "", 0))
+            return True
+        return False
+
+    gateway = talking(answer)
+    connector = lab.connector(lab.configure(gateway.port, {MNQ: ("MNQ", ["last"])}))
+    wait_for("ticks", lambda: len(gateway.sent.get(MNQ, [])) > 2)
+    said = lab.failure("lookup", "AAPLE", "--type", "STK", "--root", lab.root, check=1)
+    assert "No security definition" in said
+    wait_for("the code in the log", lambda: "code=200" in connector.stderr())
+    line = next(line for line in connector.stderr().splitlines() if "code=200" in line)
+    assert "ERROR" not in line and "INFO" in line, line
+
+
+def test_who_may_not_use_the_sockets_is_told_so_at_once(lab, talking):
+    if os.geteuid() != 0:
+        pytest.skip("needs another user")
+    gateway = talking()
+    config = lab.configure(gateway.port, {MNQ: ("MNQ", ["last"])})
+    recorder, connector = lab.recorder(config), lab.connector(config)
+    wait_for("ticks", lambda: len(gateway.sent.get(MNQ, [])) > 2)
+    lab.settle()
+    for command in (["status"], ["tail"], ["tail", "--since", "1h"], ["lookup", "AAPL"], ["gaps"], ["seal"]):
+        result = subprocess.run(
+            [str(BIN / "ib-stream"), *command, "--root", str(lab.root)], capture_output=True, timeout=PATIENCE, text=True,
+            user=65534, group=65534, extra_groups=[])
+        assert result.returncode == 77, (command, result)
+        assert "permission denied: become a member of the group ib-stream" in result.stderr, (command, result.stderr)
+    # Whoever may look into the directory, but not use the sockets in it, is told the same.
+    for folder in (lab.folder, lab.root, lab.run, lab.state):
+        folder.chmod(0o755)
+    for part in lab.folder.parents:
+        if part.stat().st_mode & 0o001 == 0:
+            break
+    else:
+        result = subprocess.run(
+            [str(BIN / "ib-stream"), "lookup", "AAPL", "--root", str(lab.root)], capture_output=True, timeout=PATIENCE,
+            text=True, user=65534, group=65534, extra_groups=[])
+        assert result.returncode == 77 and ".sock: permission denied" in result.stderr, result.stderr

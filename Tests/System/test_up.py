@@ -60,7 +60,7 @@ def test_a_newcomer_sees_live_ticks_and_a_healthy_system(lab):
     mnq = seed["contracts"]["711280073"]
     assert mnq["symbol"] == "MNQ" and sorted(mnq["expected_tick_types"]) == ["bid_ask", "last"]
     assert sorted(mnq["active_tick_types"]) == ["bid_ask", "last"] and mnq["stream_count"] == 2
-    assert set(background["config"]) >= {"max_tracked_contracts", "reconnect_delay", "tracked_contracts_count"}
+    assert set(background["config"]) >= {"max_tracked_contracts", "tracked_contracts_count"}
     assert get(base + "/live")[0] == 200
     tail = subprocess.run(
         [BIN / "ib-stream", "tail", "711280073.", "--simulate", "--root", lab.root, "--format", "csv", "--count", "20"],

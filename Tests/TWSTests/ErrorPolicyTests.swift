@@ -61,3 +61,26 @@ func farmsAreFoundInTheirTexts(text: String, farm: String) {
     #expect(ErrorPolicy.farm(in: "broken:") == nil)
     #expect(ErrorPolicy.farm(in: "") == nil)
 }
+
+/// What health shows for a stream, for every row of the table.
+@Test func everyRowOfTheTableHasAStateThatHealthShows() {
+    let expected: [(ErrorPolicy.Shown, [Int32])] = [
+        (.noLine, [101, 309, 10190]), (.competingSession, [10197]), (.farmDown, [2103, 2108, 2119]),
+        (.delayed, [10167]),
+        (.noPermission, [354, 420, 2188, 10089, 10091, 10168, 10186, 10187, 10189, 10346]),
+    ]
+    for row in ErrorPolicy.table {
+        let shown = expected.first { $0.1.contains(row.code) }?.0 ?? .notSubscribed
+        #expect(row.shown == shown, "\(row.code)")
+    }
+    #expect(rule(322, "Max number of tick-by-tick requests has been reached.").shown == .noLine)
+    #expect(rule(322, "cause - Duplicate ticker id").shown == .notSubscribed)
+    #expect(rule(162, "No market data permissions for CME FUT").shown == .noPermission)
+}
+
+@Test func adviceIsOnlyGivenForCodesOfTheTable() {
+    for code: Int32 in [101, 200, 309, 322, 10089, 10190, 10197, 10346] {
+        #expect(ErrorPolicy.table.first { $0.code == code }?.advice != nil)
+    }
+    for row in ErrorPolicy.table { #expect(row.advice?.isEmpty != true) }
+}

@@ -56,7 +56,7 @@ import Ticks
         #expect(contract["active_tick_types"] == ["bid_ask"])
         #expect(contract["stream_count"]?.integer == 1 && contract["buffer_hours"]?.integer == 24)
         let config = try #require(page.body["config"])
-        for key in ["max_tracked_contracts", "reconnect_delay", "tracked_contracts_count"] {
+        for key in ["max_tracked_contracts", "tracked_contracts_count"] {
             #expect(config[key]?.integer != nil, "\(key)")
         }
     }
@@ -71,6 +71,45 @@ import Ticks
         #expect(mute.status == 503 && mute.body["status"]?.string == "unhealthy")
         #expect(mute.body["reasons"] == ["711280073.last is mute"])
         #expect(Faces.health(snapshot(.live, .live, up: false), nowNanos: bootNanos()).status == 503)
+    }
+
+    @Test func anOutageIsNotCalledRunning() {
+        func words(_ snapshot: Snapshot) -> (String?, Bool?) {
+            let now = bootNanos()
+            return (
+                Faces.health(snapshot, nowNanos: now).body["background_streaming"]?["status"]?.string,
+                Faces.backgroundStatus(snapshot, nowNanos: now).body["status"]?["running"]?.bool
+            )
+        }
+        #expect(words(snapshot(.live, .mute)) == ("running", true))
+        #expect(words(snapshot(.closed, .closed)) == ("running", true))
+        #expect(words(snapshot(.noPermission, .mute)) == ("stopped", false), "not one stream is recorded")
+        for ready in [false, nil] {
+            var outage = snapshot(.quiet, .quiet)
+            outage.sessionReady = ready
+            #expect(words(outage) == ("stopped", false))
+        }
+        #expect(words(snapshot(.live, .live, up: false)) == ("stopped", false))
+    }
+
+    /// Where the judge goes by the connector's word, the connector's reason is shown, which has the gateway's own words.
+    @Test func aRefusalIsShownInTheGatewaysWords() {
+        let judge = StreamJudge(staleWarnNanos: 300_000_000_000, nowNanos: 0)
+        var facts = StreamJudge.Facts()
+        facts.durableHeardNanos = 0
+        facts.sessionReady = true
+        let said = "TWS says 200: No security definition has been found for the request"
+        for state in [StreamState.notSubscribed, .noLine, .noPermission, .competingSession] {
+            facts.subscription = state
+            let judgement = judge.judge(facts, nowNanos: 1)
+            #expect(judgement.state == state && Judge.reason(judgement, facts, said) == said)
+        }
+        facts.subscription = .notSubscribed
+        let nothing = judge.judge(facts, nowNanos: 1)
+        #expect(Judge.reason(nothing, facts, "") == "not subscribed at the gateway")
+        facts.sessionReady = false
+        let outage = judge.judge(facts, nowNanos: 1)
+        #expect(Judge.reason(outage, facts, said) == outage.reason, "without a session old words are no reason")
     }
 
     @Test func aJudgeThatStandsStillMakesEveryPageRed() {
