@@ -47,6 +47,9 @@ final class ClientSession {
 
     var isReady: Bool { phase == .ready && !isClosing && endCause == nil }
 
+    /// False for a session of a version that knows whole sizes only.
+    var takesFractions: Bool { serverVersion >= ServerVersion.fractionalSizes }
+
     /// Appends a message for the client.
     func send(_ message: ServerMessage) { message.encode(to: &output.bytes, serverVersion: serverVersion) }
 

@@ -128,6 +128,7 @@ extension Gateway {
         _ client: ClientSession
     ) {
         let conId = instruments[instrument].conId
+        let ticks = client.takesFractions ? ticks : ticks.map(\.withWholeSizes)
         var rest = ticks[...]
         repeat {
             let part = rest.prefix(Gateway.historyMessageTicks)

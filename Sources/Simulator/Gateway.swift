@@ -135,7 +135,9 @@ final class Gateway {
     }
 
     /// One tick of the market: into the history and to whoever subscribed to it.
-    private func happened(_ tick: MarketTick, instrument: Int) {
+    private func happened(_ made: MarketTick, instrument: Int) {
+        // A gateway of an old version knows whole sizes only, its history and its truth too.
+        let tick = options.maxVersion < ServerVersion.fractionalSizes ? made.withWholeSizes : made
         guard let slot = StreamSlot.index(tick.kind) else { return }
         ticksMade += 1
         history.append(tick, instrument: instrument)
@@ -161,10 +163,25 @@ final class Gateway {
         for index in live[stream].indices where live[stream][index].filter.passes(tick) {
             let subscriber = live[stream][index]
             guard subscriber.client.isReady else { continue }
-            TickByTickCodec.encode(record, requestId: subscriber.requestId, to: &subscriber.client.output.bytes)
-            if truth != nil { subscriber.client.output.mark(rows: row) }
+            if !subscriber.client.takesFractions {
+                sendWhole(record, tick.kind, to: subscriber)
+            } else {
+                TickByTickCodec.encode(record, requestId: subscriber.requestId, to: &subscriber.client.output.bytes)
+                if truth != nil { subscriber.client.output.mark(rows: row) }
+            }
             ticksQueued += 1
         }
+    }
+
+    /// A live tick for a session that knows whole sizes only.
+    private func sendWhole(_ record: Tick, _ kind: TickKind, to subscriber: LiveSubscription) {
+        var whole = record
+        whole.body = record.body.withWholeSizes(kind)
+        TickByTickCodec.encode(whole, requestId: subscriber.requestId, to: &subscriber.client.output.bytes)
+        guard truth != nil else { return }
+        var row: [UInt8] = []
+        rowWriter.append(whole, to: &row)
+        subscriber.client.output.mark(rows: row)
     }
 
     /// Sends a level-1 message and its truth row.
@@ -195,7 +212,8 @@ final class Gateway {
         guard client.isReady, !faults.stops(instrument: instruments[instrument]),
             !faults.mutedLevel1.contains(instrument)
         else { return }
-        let updates = level1[index].updates(boards[instrument], conId: instruments[instrument].conId)
+        let board = client.takesFractions ? boards[instrument] : boards[instrument].withWholeSizes
+        let updates = level1[index].updates(board, conId: instruments[instrument].conId)
         for update in updates { send(update, requestId: level1[index].requestId, to: client) }
     }
 

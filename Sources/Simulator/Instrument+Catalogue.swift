@@ -26,6 +26,7 @@ extension Instrument {
     static func unnamed(conId: Int32, priceStep: Int64) -> Instrument {
         var instrument = apple
         instrument.conId = conId
+        instrument.isUnnamed = true
         instrument.symbol = "REPLAY\(conId)"
         instrument.localSymbol = instrument.symbol
         instrument.tradingClass = instrument.symbol

@@ -17,6 +17,8 @@ struct Instrument: Sendable {
     var expiryDay: Int64?
     var marketName: String
     var longName: String
+    /// True for a contract that is known by its number alone: any request that names the number means it.
+    var isUnnamed = false
     var underlyingConId: Int32 = 0
     var underlyingSymbol = ""
     var underlyingType = ""

@@ -37,6 +37,16 @@ struct Level1Board: Equatable {
         }
     }
 
+    /// The board as sessions below `ServerVersion.fractionalSizes` can say it.
+    var withWholeSizes: Level1Board {
+        var copy = self
+        copy.bidSize = bidSize.wholeSize
+        copy.askSize = askSize.wholeSize
+        copy.lastSize = lastSize.wholeSize
+        copy.volume = volume.wholeSize
+        return copy
+    }
+
     /// The RT_VOLUME text: `price;size;milliseconds;total volume;vwap;single market maker`.
     var realTimeVolume: String {
         let average = volume > 0 ? turnover / FixedPoint.double(volume) : 0

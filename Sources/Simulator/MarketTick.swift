@@ -38,6 +38,36 @@ struct MarketTick: Sendable, Equatable, BitwiseCopyable {
     }
 }
 
+extension Int64 {
+    /// A size (units of 1e-9) in whole numbers, at least one where there is something at all.
+    var wholeSize: Int64 {
+        guard self > 0, self != FixedPoint.absent else { return self }
+        return Swift.max(1, self / FixedPoint.unitsPerOne) * FixedPoint.unitsPerOne
+    }
+}
+
+extension TickBody {
+    /// The body of a tick of `kind` as sessions below `ServerVersion.fractionalSizes` can say it.
+    func withWholeSizes(_ kind: TickKind) -> TickBody {
+        func whole(_ word: UInt64) -> UInt64 { UInt64(bitPattern: Int64(bitPattern: word).wholeSize) }
+        var copy = self
+        switch kind {
+        case .last, .allLast: copy.word1 = whole(word1)
+        case .bidAsk: (copy.word2, copy.word3) = (whole(word2), whole(word3))
+        case .midPoint, .level1, .depth, .rtVolume, .more, .marker: break
+        }
+        return copy
+    }
+}
+
+extension MarketTick {
+    var withWholeSizes: MarketTick {
+        var copy = self
+        copy.body = body.withWholeSizes(kind)
+        return copy
+    }
+}
+
 extension Tick {
     /// Adds to all prices of a tick-by-tick record, as a gateway does whose price base is wrong.
     mutating func shiftPrices(_ units: Int64) {

@@ -175,6 +175,49 @@ private let euro = Contract(conId: 12_087_792, exchange: "IDEALPRO")
         #expect(zip(trades, past.ticks).allSatisfy { isSame($0, $1.tick) })
     }
 
+    @Test(arguments: [(200, 162), (160, 160)])
+    func belowVersion163SizesAreWholeAndAnyExchangeFindsTheReplay(offered: Int, spoken: Int) throws {
+        let path = NSTemporaryDirectory() + "replay-\(UUID().uuidString).csv"
+        try """
+        ts_ns,kind,price,size,bid_price,ask_price,bid_size,ask_size
+        1719878281000000000,last,9.5,0.25,,,,
+        1719878281000000000,bid_ask,,,9.25,9.5,2.75,0
+        1719878282000000000,last,9.5,7,,,,
+        1719878283000000000,last,9.5,1.5,,,,
+
+        """.write(toFile: path, atomically: true, encoding: .utf8)
+        defer { unlink(path) }
+        let gateway = try SimulatorProcess([
+            "--replay", path, "--con-id", "4242", "--speed", "0", "--truth", "$DIR/truth.csv", "--max-version",
+            "\(offered)",
+        ])
+        let client = try ScriptedClient(port: gateway.port, clientId: 1, versions: 157...spoken)
+        #expect(client.version == spoken)
+        let contract = Contract(conId: 4242, symbol: "ODD", secType: "CRYPTO", exchange: "PAXOS")
+        for (index, kind) in [TickByTickKind.last, .bidAsk].enumerated() {
+            client.request(.tickByTick(TickByTickRequest(requestId: Int32(index), contract: contract, kind: kind)))
+        }
+        var ticks: [Tick] = []
+        while ticks.count < 4 {
+            ticks.append(try client.wait { if case .tickByTick(_, let tick, _) = $0 { tick } else { nil } })
+        }
+        client.request(
+            .historicalTicks(
+                HistoricalTicksRequest(
+                    requestId: 9, contract: contract, startDateTime: "20240701-00:00:00", whatToShow: "TRADES")))
+        let past = try client.wait { message in
+            if case .historicalTicks(let answer) = message, answer.requestId == 9 { answer } else { nil }
+        }
+        #expect(gateway.stop() == 0)
+        let one = FixedPoint.unitsPerOne
+        #expect(ticks.filter { $0.kind == .last }.map { TradeBody($0.body).size } == [one, 7 * one, one])
+        #expect(past.ticks.map { TradeBody($0.tick.body).size } == [one, 7 * one, one])
+        let quote = QuoteBody(try #require(ticks.first { $0.kind == .bidAsk }).body)
+        #expect(quote.bidSize == 2 * one && quote.askSize == 0)
+        let rows = try csvRows(gateway.path("truth.csv")).filter { $0[0] == "4242.last" }
+        #expect(zip(rows, ticks.filter { $0.kind == .last }).allSatisfy { isSame($0, $1) })
+    }
+
     @Test func aFileIsReplayedExactly() throws {
         let header = "ts_ns,kind,price,size,bid_price,ask_price,bid_size,ask_size\n"
         var text = header
