@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -44,8 +46,34 @@ const char *czs_error_text(int code) { return zmq_strerror(code); }
 
 // MARK: - Contexts
 
+/// Sends a byte from one socket to another through the system, which takes libzmq's own threads on both sides. 0 once it
+/// has arrived, or an errno value. In a context of its own: a closed socket gives its place back in its own time only.
+static int threads_answer(void) {
+    static _Atomic unsigned number;
+    char endpoint[64];
+    snprintf(endpoint, sizeof endpoint, "ipc://@ib-stream-%ld-%u", (long)getpid(), atomic_fetch_add(&number, 1));
+    int linger = 0, wait_millis = 10000, code = 0;
+    char byte = 0;
+    void *context = zmq_ctx_new();
+    if (context == NULL) return failure();
+    void *there = zmq_socket(context, ZMQ_PULL), *here = zmq_socket(context, ZMQ_PUSH);
+    if (there == NULL || here == NULL || zmq_setsockopt(here, ZMQ_LINGER, &linger, sizeof linger) != 0
+        || zmq_setsockopt(there, ZMQ_RCVTIMEO, &wait_millis, sizeof wait_millis) != 0 || zmq_bind(there, endpoint) != 0
+        || zmq_connect(here, endpoint) != 0 || zmq_send(here, &byte, 1, ZMQ_DONTWAIT) < 0)
+        code = failure();
+    while (code == 0 && zmq_recv(there, &byte, 1, 0) < 0) {
+        if (errno != EINTR) code = failure();
+    }
+    if (there != NULL) zmq_close(there);
+    if (here != NULL) zmq_close(here);
+    while (zmq_ctx_term(context) != 0 && errno == EINTR) {
+    }
+    return code;
+}
+
 czs_context *czs_context_new(int io_threads, int max_sockets, int *failed) {
-    *failed = 0;
+    *failed = threads_answer();
+    if (*failed != 0) return NULL;
     void *context = zmq_ctx_new();
     if (context == NULL) {
         *failed = failure();

@@ -50,6 +50,7 @@ import Testing
                 "Type=notify", "WatchdogSec=20", "Restart=always", "RestartPreventExitStatus=78", "User=ib-stream",
                 "ExecStart=/usr/bin/\(name)", "NoNewPrivileges=yes", "ProtectSystem=strict", "StateDirectory=ib-stream",
                 "RuntimeDirectory=ib-stream", "RuntimeDirectoryPreserve=yes", "StartLimitIntervalSec=0",
+                "SystemCallFilter=sched_setscheduler",
             ] {
                 #expect(lines.contains(line), "\(name): \(line)")
             }

@@ -183,6 +183,12 @@ class Lab:
                 f"ib-stream {arguments}: exit {result.returncode}\n{result.stdout.decode()}{result.stderr.decode()}")
         return result.stdout.decode()
 
+    def try_status(self, config):
+        """The exit status of `ib-stream status`: 0 healthy, 1 degraded, 2 down."""
+        return subprocess.run(
+            [str(BIN / "ib-stream"), "status", "--config", str(config)], capture_output=True,
+            timeout=PATIENCE).returncode
+
     def failure(self, *arguments, check):
         """Runs the operator's command, which ends with this status, and returns its standard error."""
         result = subprocess.run(

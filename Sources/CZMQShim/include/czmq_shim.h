@@ -47,6 +47,9 @@ long czs_connection_limit(void);
 
 /// Makes a context with `io_threads` (1 or more) background threads and room for `max_sockets` sockets.
 /// NULL when memory or descriptors are short; then `*failure` holds the errno value.
+///
+/// libzmq's threads have proven to run in this process when this returns: where the system forbids them something (libzmq
+/// aborts then), the process ends here, and not after it has said that it is ready.
 czs_context *_Nullable czs_context_new(int io_threads, int max_sockets, int *_Nonnull failure);
 
 /// Makes every call on the context's sockets return `CZS_ETERM` from now on. Any thread, any number of times.
