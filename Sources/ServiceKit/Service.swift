@@ -42,7 +42,7 @@ public enum Service {
     ) throws(ProgramError) -> Int32 {
         let signals = try StopSignals()
         umask(0o027)
-        allowDescriptors()
+        let descriptors = Descriptors.takeAll()
         let simulate = flags.has("simulate")
         let loaded: LoadedConfiguration
         do throws(ConfigurationFailure) {
@@ -53,6 +53,7 @@ public enum Service {
             return ExitStatus.configuration.rawValue
         }
         if let problem = loaded.configuration.missingContracts { throw problem }
+        try Descriptors.check(descriptors, suffices: loaded.configuration)
         let paths = try Paths(configuration: loaded.configuration, simulate: simulate, environment: environment)
         try paths.makeDirectories(stateIsOptional: description.stateIsOptional)
         let lock = try ServiceLock(name: description.name, paths: paths, stateIsOptional: description.stateIsOptional)
@@ -87,21 +88,6 @@ public enum Service {
         // The lock is held until here: nobody starts beside a service that still writes.
         _ = consume lock
         return ExitStatus.success.rawValue
-    }
-
-    /// What the units give with LimitNOFILE: subscribers and clients take a descriptor each.
-    private static let descriptors: rlim_t = 4096
-
-    /// Takes as many descriptors as the units give, as far as the hard limit goes.
-    private static func allowDescriptors() {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < descriptors else {
-            return
-        }
-        limit.rlim_cur = min(descriptors, limit.rlim_max)
-        if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) != 0 {
-            log(.notice, "the limit of descriptors stays as it is", ["error": errorText(errno)])
-        }
     }
 }
 
