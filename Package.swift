@@ -48,7 +48,7 @@ let package = Package(
         library("Ticks", []),
         library("JSON", ["CJansson"]),
         library("TWS", ["Ticks"]),
-        library("Messaging", ["CZMQShim", "Ticks", "JSON"]),
+        library("Messaging", ["CZMQShim", "CLinux", "Ticks", "JSON"]),
         library("TickStore", ["Ticks", "JSON", "CLinux", "CZstd", "CSodium"]),
         library("Supervision", ["Ticks"]),
         library("ServiceKit", ["CSystemd", "CYAML", "CLinux", "JSON", "Ticks", "Supervision"]),

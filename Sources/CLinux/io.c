@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -124,6 +125,13 @@ int clx_fallocate(int fd, int keep_size, int64_t offset, int64_t count) {
     do failed = fallocate(fd, keep_size ? FALLOC_FL_KEEP_SIZE : 0, offset, count);
     while (failed && errno == EINTR);
     return failed ? errno : 0;
+}
+
+int clx_file_at(const char *path, clx_file_id *id) {
+    struct stat info;
+    if (lstat(path, &info) != 0) return errno;
+    *id = (clx_file_id){info.st_dev, info.st_ino};
+    return 0;
 }
 
 int clx_rename_exclusively(const char *from, const char *to) {

@@ -176,10 +176,55 @@ static bool somebody_listens(const char *path) {
     return listens;
 }
 
+/// A listening socket at `path`, in place of whatever file is there; -1 with errno set.
+static int listen_at(const char *path, int backlog) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(address.sun_path, path, length + 1);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener < 0) return -1;
+    unlink(path);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, backlog) == 0) return listener;
+    int code = errno;
+    close(listener);
+    errno = code;
+    return -1;
+}
+
+/// libzmq gets a socket that listens already: then the file is ours, and closing an old listener of the same path, which
+/// happens later and on another thread, can't remove the file of a new one.
+static int bind_file(czs_socket *socket, const char *endpoint, const char *path) {
+    if (somebody_listens(path)) return EADDRINUSE;
+    int backlog = 0;
+    size_t length = sizeof backlog;
+    if (zmq_getsockopt(raw(socket), ZMQ_BACKLOG, &backlog, &length) != 0) return failure();
+    int listener = listen_at(path, backlog);
+    if (listener < 0) return failure();
+    int code = 0, none = -1;
+    if (zmq_setsockopt(raw(socket), ZMQ_USE_FD, &listener, sizeof listener) != 0) code = failure();
+    if (code == 0 && zmq_bind(raw(socket), endpoint) != 0) code = failure();
+    // Fails for no reason that could be met: the value is the option's default.
+    zmq_setsockopt(raw(socket), ZMQ_USE_FD, &none, sizeof none);
+    if (code == 0) return 0;
+    close(listener);
+    unlink(path);
+    return code;
+}
+
 int czs_socket_bind(czs_socket *socket, const char *endpoint) {
     static const char ipc[] = "ipc://";
-    if (strncmp(endpoint, ipc, sizeof ipc - 1) == 0 && somebody_listens(endpoint + sizeof ipc - 1)) return EADDRINUSE;
+    const char *path = endpoint + sizeof ipc - 1;
+    bool is_file = strncmp(endpoint, ipc, sizeof ipc - 1) == 0 && path[0] != '@' && path[0] != '*' && path[0] != 0;
+    if (is_file) return bind_file(socket, endpoint, path);
     return zmq_bind(raw(socket), endpoint) == 0 ? 0 : failure();
+}
+
+int czs_socket_unbind(czs_socket *socket, const char *endpoint) {
+    return zmq_unbind(raw(socket), endpoint) == 0 ? 0 : failure();
 }
 
 int czs_socket_connect(czs_socket *socket, const char *endpoint) {

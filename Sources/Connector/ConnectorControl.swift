@@ -17,6 +17,7 @@ func runControl(
     while !task.stop.isStopped {
         task.progress.advance()
         _ = try poller.wait(timeoutMillis: 250)
+        logRestored(server.restoreFiles(nowNanos: bootNanos()))
         for (token, reply) in mailbox.takeReplies() { _ = try server.reply(reply, to: token) }
         _ = try server.serve(timeoutMillis: 0) { request, token in
             answer(request, token, mailbox: mailbox, status: status, facts: facts)

@@ -234,6 +234,7 @@ struct GatewaySession: ~Copyable {
             expireHistoryRequests(nowNanos: now)
             // Staged ticks go out first: the watermark must not run ahead of them.
             path.flush()
+            logRestored(path.restoreFeed(nowNanos: now))
             publishWatermark()
             publishStatus(nowNanos: now)
         }

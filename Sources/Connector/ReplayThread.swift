@@ -16,6 +16,7 @@ func runReplay(_ task: TaskContext, context: Context, paths: Paths, journalDirec
     while !task.stop.isStopped {
         task.progress.advance()
         _ = try poller.wait(timeoutMillis: 250)
+        logRestored(server.restoreFiles(nowNanos: bootNanos()))
         if !poller[serverEntry].isEmpty { _ = try server.serve(timeoutMillis: 0, source: &source) }
     }
 }

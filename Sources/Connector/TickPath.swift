@@ -445,6 +445,11 @@ struct TickPath: ~Copyable {
         for index in 0..<slotCount { slots[index].seq = 0 }
     }
 
+    /// As `Socket.restoreFiles`, for the live feed.
+    mutating func restoreFeed(nowNanos: Int64) -> [(path: String, fault: String?)] {
+        publisher.restoreFiles(nowNanos: nowNanos)
+    }
+
     /// Publishes a message that is not a tick (definitions, events, watermarks).
     mutating func publish(_ topic: Topic, _ payload: [UInt8]) {
         do throws(MessagingError) {

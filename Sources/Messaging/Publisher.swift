@@ -42,6 +42,11 @@ public struct Publisher: ~Copyable {
 
     public var lastEndpoint: String? { socket.lastEndpoint }
 
+    /// As `Socket.restoreFiles`.
+    public mutating func restoreFiles(nowNanos: Int64) -> [(path: String, fault: String?)] {
+        socket.restoreFiles(nowNanos: nowNanos)
+    }
+
     /// Publishes one message of two frames in one call.
     public func publish(topic: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer) throws(MessagingError) {
         var run = czs_run(

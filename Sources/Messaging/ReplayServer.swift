@@ -49,6 +49,11 @@ public struct ReplayServer: ~Copyable {
 
     public var lastEndpoint: String? { socket.lastEndpoint }
 
+    /// As `Socket.restoreFiles`.
+    public mutating func restoreFiles(nowNanos: Int64) -> [(path: String, fault: String?)] {
+        socket.restoreFiles(nowNanos: nowNanos)
+    }
+
     /// Waits for one request (0: looks once, -1: for ever) and answers it from `source`. Throws for the server's own
     /// faults and for the context's shutdown, never for what a client sent.
     public mutating func serve<Source: ReplaySource & ~Copyable>(

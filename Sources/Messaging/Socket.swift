@@ -25,6 +25,8 @@ public struct Socket: ~Copyable {
     let context: Context
     /// What errors call this socket until it has an endpoint.
     private var subject: String
+    private var files: [SocketFile] = []
+    private var nextLookNanos: Int64 = 0
 
     /// Opens a socket with the settings that every socket of the system has: ZMTP heartbeats each 5 s (a peer silent for
     /// 15 s is dropped), reconnecting after 100 ms to 2 s, and `lingerMillis` for what is unsent at the end.
@@ -82,7 +84,10 @@ public struct Socket: ~Copyable {
         }
     }
 
-    deinit { _ = czs_socket_close(handle) }
+    deinit {
+        _ = czs_socket_close(handle)
+        for file in files { file.remove() }
+    }
 
     /// Binds to `ipc://PATH`, `tcp://ADDRESS:PORT` (`*` as the port: picked by the system) or `inproc://NAME`.
     ///
@@ -92,10 +97,22 @@ public struct Socket: ~Copyable {
         try Socket.checkPort(endpoint, "bind")
         try check(czs_socket_bind(handle, endpoint), "bind", endpoint)
         subject = endpoint
-        guard endpoint.hasPrefix("ipc://"), let bound = lastEndpoint else { return }
-        let path = String(bound.dropFirst("ipc://".count))
-        guard !path.hasPrefix("@") else { return }
-        if chmod(path, 0o660) != 0 { throw MessagingError(errno: errno, operation: "bind", subject: endpoint) }
+        guard var file = SocketFile(endpoint) else { return }
+        let code = file.own()
+        files.append(file)
+        try check(code, "bind", endpoint)
+    }
+
+    /// Looks, once a second however often it is called, whether the files of all bound `ipc://` endpoints are still this
+    /// socket's own, and binds anew those that are not. Returns what is to be said about it, seldom anything.
+    public mutating func restoreFiles(nowNanos: Int64) -> [(path: String, fault: String?)] {
+        guard nowNanos >= nextLookNanos else { return [] }
+        nextLookNanos = nowNanos + 1_000_000_000
+        var news: [(path: String, fault: String?)] = []
+        for index in files.indices {
+            if let restored = files[index].restore(handle) { news.append(restored) }
+        }
+        return news
     }
 
     /// Connects in the background and reconnects for ever; returning says nothing about the peer.

@@ -92,6 +92,9 @@ final class UpSystem {
                 display.say("stopping: the time is over")
                 break
             }
+            for (path, fault) in receiver.restoreFile(nowNanos: now) {
+                display.say("the socket \(path) was gone: \(fault ?? "bound anew")")
+            }
             receiveHeartbeats()
             refused = reap(&display)
             step(.tick, &display)

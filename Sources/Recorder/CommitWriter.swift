@@ -216,6 +216,7 @@ struct CommitWriter: ~Copyable {
         let now = bootNanos()
         guard now >= nextReportNanos else { return }
         nextReportNanos = now + CommitWriter.reportAllNanos
+        logRestored(publisher.restoreFiles(nowNanos: now))
         publish(openLog.durablePositions)
     }
 

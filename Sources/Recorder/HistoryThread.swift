@@ -14,6 +14,7 @@ func runHistory(_ task: TaskContext, context: Context, paths: Paths) throws {
     while !task.stop.isStopped {
         task.progress.advance()
         _ = try poller.wait(timeoutMillis: 250)
+        logRestored(server.restoreFiles(nowNanos: bootNanos()))
         // Counts as progress: a disk that does not answer is no hang of this thread.
         try task.progress.duringDiskCall {
             if !poller[serverEntry].isEmpty { _ = try server.serve(timeoutMillis: 0, source: &source) }

@@ -13,6 +13,7 @@ func runControl(
     try server.bind(Paths.endpoint(paths.recorderSocket))
     while !task.stop.isStopped {
         task.progress.advance()
+        logRestored(server.restoreFiles(nowNanos: bootNanos()))
         _ = try server.serve(timeoutMillis: 250) { request, _ in
             answer(request, queue: queue, status: status, board: board, facts: facts)
         }

@@ -10,6 +10,7 @@ func runControl(
     try server.bind(Paths.endpoint(paths.watchdogSocket))
     while !task.stop.isStopped {
         task.progress.advance()
+        logRestored(server.restoreFiles(nowNanos: bootNanos()))
         _ = try server.serve(timeoutMillis: 500) { request, _ in answer(request, board, facts) }
     }
 }

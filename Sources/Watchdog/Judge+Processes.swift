@@ -32,11 +32,26 @@ extension Judge {
         let now = bootNanos()
         let late = lateness(now)
         let stretch = stretchNow(now)
+        logRestored(parts.receiver.restoreFile(nowNanos: now))
+        doubtOwnSocket(&parts, now)
         for index in parts.services.indices {
             if let exit = parts.services[index].process?.exit() { processEnded(&parts, index, exit, now) }
             if late > 0 { parts.services[index].keeper.forgive(nanos: late) }
             step(&parts, index, .tick, now, stretch)
         }
+    }
+
+    /// Before everybody is called dead at once.
+    private mutating func doubtOwnSocket(_ parts: inout JudgeParts, _ now: Int64) {
+        let running = parts.services.filter { $0.keeper.state == .running }
+        guard let limits = running.first?.keeper.limits,
+            selfDoubt.isDue(
+                silences: running.map { $0.keeper.silenceNanos(nowNanos: now) }, softNanos: limits.softNanos,
+                reportAgeNanos: durableHeardNanos.map { now - $0 })
+        else { return }
+        log(.warning, "no heartbeat of anybody, though ticks become durable: binding the own socket anew")
+        logRestored(parts.receiver.bindAnew())
+        for index in parts.services.indices { parts.services[index].keeper.forgive(nanos: limits.hardNanos) }
     }
 
     private mutating func processEnded(

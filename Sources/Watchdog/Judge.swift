@@ -55,6 +55,7 @@ struct Judge {
     var monitor: StreamMonitor
     var clock: MarketClock
     var refusedMessages = 0
+    var selfDoubt = SelfDoubt()
     var stretch: Double = 1
     private var pressureAtNanos: Int64 = 0
     /// 0: the next round makes one.

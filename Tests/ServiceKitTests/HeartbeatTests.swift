@@ -52,6 +52,33 @@ import Testing
         #expect(receiver.next() == nil)
     }
 
+    @Test func aReceiverWhoseFileVanishesIsFoundAgain() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/notify.sock"
+        var receiver = try NotifyReceiver(path: path)
+        let descriptor = receiver.fileDescriptor
+        var sender = try HeartbeatSender(notifySocket: path, environment: [:])
+        let untouched = receiver.restoreFile(nowNanos: 1)
+        #expect(untouched.isEmpty)
+        unlink(path)
+        let tooSoon = receiver.restoreFile(nowNanos: 2)
+        #expect(tooSoon.isEmpty, "once a second")
+        let news = receiver.restoreFile(nowNanos: 2_000_000_000)
+        #expect(news.count == 1 && news[0].path == path && news[0].fault == nil)
+        // Somebody else's socket at the path is not the own one, nor is one that may look like it.
+        unlink(path)
+        let other = try NotifyReceiver(path: path)
+        let replaced = receiver.restoreFile(nowNanos: 4_000_000_000)
+        #expect(replaced.count == 1)
+        let forced = receiver.bindAnew()
+        #expect(forced.count == 1)
+        #expect(receiver.fileDescriptor == descriptor, "whoever waits for it goes on waiting")
+        sender.send(Notification(["WATCHDOG": "1"]))
+        #expect(receiver.next()?.notification["WATCHDOG"] == "1")
+        _ = consume other
+        #expect(access(path, F_OK) == 0, "the other removes its own file only")
+    }
+
     @Test func aReceiverThatDoesNotReadOrIsAwayNeverHoldsTheSenderUp() throws {
         let directory = try TemporaryDirectory()
         let path = directory.path + "/notify.sock"

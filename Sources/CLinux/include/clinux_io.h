@@ -20,6 +20,15 @@ int64_t clx_pread_all(int fd, void *_Nonnull into, size_t count, int64_t offset)
 /// Reserves disk space; with `keep_size` the file's length stays. Returns 0, or the errno value.
 int clx_fallocate(int fd, int keep_size, int64_t offset, int64_t count);
 
+/// A file, whatever its name: the same two numbers are the same file.
+typedef struct {
+    uint64_t device;
+    uint64_t inode;
+} clx_file_id;
+
+/// Which file stands at `path` (a link itself, not its target). Returns 0, or the errno value.
+int clx_file_at(const char *_Nonnull path, clx_file_id *_Nonnull id);
+
 /// Renames within a directory; fails with EEXIST instead of replacing. Returns 0, or the errno value.
 int clx_rename_exclusively(const char *_Nonnull from, const char *_Nonnull to);
 

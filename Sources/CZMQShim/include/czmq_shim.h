@@ -120,7 +120,13 @@ int czs_socket_set_bytes(
 
 /// Binds. EADDRINUSE: somebody listens there; for `ipc://` paths too, where libzmq itself would take the file away from
 /// a living server. EACCES, ENOENT, ENAMETOOLONG: the path; ENODEV: no such interface; EINVAL: not an endpoint.
+///
+/// The file of an `ipc://` path is the caller's: it stays when the socket is closed, and the same endpoint may be bound
+/// again when it has vanished. Connections that came through an earlier binding go on.
 int czs_socket_bind(czs_socket *_Nonnull socket, const char *_Nonnull endpoint);
+
+/// Ends all bindings to the endpoint and the connections that came through them. ENOENT: it is not bound.
+int czs_socket_unbind(czs_socket *_Nonnull socket, const char *_Nonnull endpoint);
 
 /// Connects in the background; success says nothing about the peer. EINVAL: not an endpoint.
 int czs_socket_connect(czs_socket *_Nonnull socket, const char *_Nonnull endpoint);
