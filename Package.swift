@@ -51,7 +51,7 @@ let package = Package(
         library("Messaging", ["CZMQShim", "CLinux", "Ticks", "JSON"]),
         library("TickStore", ["Ticks", "JSON", "CLinux", "CZstd", "CSodium"]),
         library("Supervision", ["Ticks"]),
-        library("ServiceKit", ["CSystemd", "CYAML", "CLinux", "JSON", "Ticks", "Supervision"]),
+        library("ServiceKit", ["CSystemd", "CYAML", "CLinux", "CSodium", "JSON", "Ticks", "Supervision"]),
 
         // Programs.
         program(

@@ -35,9 +35,11 @@ let upCommand = Command(
     try paths.makeDirectories()
     let lock = try ServiceLock(name: "ib-stream", paths: paths)
     try waitForEarlierRun(paths)
+    // Later a taken port is red and waited for; at the start the operator is here and can choose another.
+    try loaded.configuration.watchdog.http.tryListening(for: "health pages", key: "watchdog.http")
 
     let system = try UpSystem(
-        paths: paths, flags: context.flags, environment: context.environment,
+        configuration: loaded.configuration, paths: paths, flags: context.flags, environment: context.environment,
         simulator: simulate ? context.flags.value("simulator") ?? "" : nil)
     var display = UpDisplay(paths: paths)
     let status = try system.run(signals, &display, forNanos: forNanos)

@@ -11,12 +11,19 @@ final class UpSystem {
     private let paths: Paths
     private let flags: [String]
     private let environment: [String: String]
+    /// What the system runs with to its end; every watchdog gets it.
+    private let running: RunningConfiguration
     private var receiver: NotifyReceiver
     private var lifeline: Pipe
     private var simulator: UpSimulator?
     private var keeper: ProcessKeeper
     private var watchdog: HeldProcess?
+    /// The present watchdog sent a heartbeat.
     private var wasReady = false
+    /// Some watchdog did: from then on nothing that happens to watchdogs ends what runs.
+    private var isUp = false
+    /// Why the system can't be started at all.
+    private var refusal: ExitStatus?
     private let logDescriptor: Int32
 
     /// Silence of the watchdog itself that counts as a hang.
@@ -29,7 +36,8 @@ final class UpSystem {
 
     /// - simulator: more flags for the simulator; nil: no simulator.
     init(
-        paths: Paths, flags: ParsedFlags, environment: [String: String], simulator: String?
+        configuration: Configuration, paths: Paths, flags: ParsedFlags, environment: [String: String],
+        simulator: String?
     ) throws(ProgramError) {
         // What can fail comes first, on locals.
         guard clx_become_subreaper() == 0 else {
@@ -38,14 +46,18 @@ final class UpSystem {
         let log = UpDisplay.openLog(paths)
         var variables = environment
         for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] { variables[name] = nil }
+        var configuration = configuration
         var started: UpSimulator?
         if let simulator {
             let gateway = try UpSimulator(
                 flags: simulator.split(separator: " ").map(String.init), environment: variables, log: log)
             variables["IB_STREAM_TWS_HOST"] = "127.0.0.1"
             variables["IB_STREAM_TWS_PORTS"] = "\(gateway.port)"
+            (configuration.tws.host, configuration.tws.ports) = ("127.0.0.1", [gateway.port])
             started = gateway
         }
+        running = RunningConfiguration(configuration, paths: paths)
+        variables[RunningConfiguration.variable] = running.path
         let lifeline = try Pipe()
         variables["IB_STREAM_LIFELINE"] = "\(lifeline.reading)"
         receiver = try NotifyReceiver(path: paths.parentSocket)
@@ -55,8 +67,11 @@ final class UpSystem {
         self.flags = UpSystem.passedOn(flags, simulate: simulator != nil)
         self.environment = variables
         logDescriptor = log
+        var limits = ProcessKeeper.Limits(hangNanos: Self.watchdogHangNanos)
+        // What it refuses now (a file, a lock) may be mended any moment, and nobody judges meanwhile.
+        limits.configurationNanos = nil
         keeper = ProcessKeeper(
-            limits: ProcessKeeper.Limits(hangNanos: Self.watchdogHangNanos), budget: RestartBudget(limit: 100),
+            limits: limits, budget: RestartBudget(limit: 100),
             backoff: Backoff(
                 firstNanos: 500_000_000, limitNanos: 10_000_000_000, seed: UInt64(bitPattern: realNanos())),
             nowNanos: bootNanos())
@@ -77,9 +92,8 @@ final class UpSystem {
         _ signals: borrowing StopSignals, _ display: inout UpDisplay, forNanos: Int64?
     ) throws(ProgramError) -> ExitStatus {
         let end = forNanos.map { bootNanos() + $0 }
-        var refused: ExitStatus?
         var lastRound = bootNanos()
-        while refused == nil {
+        while refusal == nil {
             if let number = signals.wait(millis: Self.roundMillis, also: receiver.fileDescriptor), number != SIGCHLD {
                 display.say("stopping: \(StopSignals.name(number))")
                 break
@@ -96,13 +110,13 @@ final class UpSystem {
                 display.say("the socket \(path) was gone: \(fault ?? "bound anew")")
             }
             receiveHeartbeats()
-            refused = reap(&display)
+            reap(&display)
             step(.tick, &display)
             simulator?.keepRunning(&display)
             display.show(nowNanos: now)
         }
         let clean = stop(&display)
-        if let refused { return refused }
+        if let refusal { return refusal }
         return clean ? .success : .failure
     }
 
@@ -113,24 +127,29 @@ final class UpSystem {
             if event == .beat {
                 if !wasReady { _ = keeper.handle(.productive, nowNanos: bootNanos(), wallNanos: realNanos()) }
                 wasReady = true
+                isUp = true
             }
             _ = keeper.handle(event, nowNanos: bootNanos(), wallNanos: realNanos())
         }
     }
 
-    /// Reaps everything that ended: the watchdog, the simulator, and services whose watchdog died before them. Returns the
-    /// status to end with when the watchdog never came up because of something that a new try does not change.
-    private func reap(_ display: inout UpDisplay) -> ExitStatus? {
+    /// Reaps everything that ended: the watchdog, the simulator, and services whose watchdog died before them. The first
+    /// watchdog that ends because of something that a new try does not change ends the start.
+    private func reap(_ display: inout UpDisplay) {
         var ended = clx_exit()
         while clx_reap(-1, &ended) == 1 {
             let exit: HeldProcess.Exit = ended.signalled != 0 ? .signal(ended.value) : .status(ended.value)
             if ended.pid == simulator?.process?.pid { simulator?.ended(exit, &display) }
             guard ended.pid == watchdog?.pid else { continue }
             watchdog = nil
-            if !wasReady, case .status(let value) = exit, let status = ExitStatus(rawValue: value), status != .failure {
-                return status == .success ? .failure : status
+            if !isUp, case .status(let value) = exit, let status = ExitStatus(rawValue: value), status != .failure {
+                refusal = status == .success ? .failure : status
+                return
             }
-            display.say("ib-watchdog ended (\(exit)), starting another")
+            display.say(
+                wasReady || !isUp
+                    ? "ib-watchdog ended (\(exit)), starting another"
+                    : "ib-watchdog can't start (\(exit)): what runs goes on unjudged; trying again")
             wasReady = false
             let event: ProcessKeeper.Exit =
                 switch exit {
@@ -140,7 +159,6 @@ final class UpSystem {
                 }
             step(.exited(event), &display)
         }
-        return nil
     }
 
     private func step(_ event: ProcessKeeper.Event, _ display: inout UpDisplay) {
@@ -164,11 +182,17 @@ final class UpSystem {
             guard let path = ProcessEnvironment.sibling("ib-watchdog") else {
                 throw ProgramError(.ioError, "the directory of the executables is not known")
             }
+            try running.keep()
             watchdog = try HeldProcess.start(
                 path, arguments: flags, environment: environment, inherit: [lifeline.reading], error: logDescriptor)
             _ = keeper.handle(.spawned, nowNanos: bootNanos(), wallNanos: realNanos())
         } catch {
-            display.say(error.description)
+            guard isUp else {
+                printError("ib-stream", "up: \(error.description)")
+                refusal = error.status
+                return
+            }
+            display.say("\(error.description): what runs goes on unjudged; trying again")
             _ = keeper.handle(.spawnFailed, nowNanos: bootNanos(), wallNanos: realNanos())
         }
     }

@@ -37,6 +37,8 @@ public struct LoadedConfiguration: Sendable {
     public var file: String?
     /// One line each, for the log.
     public var warnings: [String]
+    /// When it was read, wall clock.
+    public let readAtNanos = realNanos()
     /// By path, for keys that are not built-in defaults.
     var origins: [String: ConfigurationOrigin]
 

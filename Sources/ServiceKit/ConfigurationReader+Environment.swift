@@ -2,7 +2,9 @@ internal import Ticks
 
 extension ConfigurationReader {
     /// Variables that are no configuration: read by the programs themselves.
-    static let internalNames: Set<String> = ["IB_STREAM_LIFELINE", "IB_STREAM_LOG_LEVEL", "IB_STREAM_FAULT"]
+    static let internalNames: Set<String> = [
+        "IB_STREAM_LIFELINE", "IB_STREAM_LOG_LEVEL", "IB_STREAM_FAULT", RunningConfiguration.variable,
+    ]
 
     /// The original system's names and the keys that took their place.
     static let legacyNames: [String: String] = [

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Ticks
 
 /// The life of a service, from its command line to its exit status: what the three lines of its `main` call.
 ///
@@ -46,8 +47,7 @@ public enum Service {
         let simulate = flags.has("simulate")
         let loaded: LoadedConfiguration
         do throws(ConfigurationFailure) {
-            loaded = try Configuration.load(
-                file: flags.value("config"), root: flags.value("root"), simulate: simulate, environment: environment)
+            loaded = try .ofService(flags: flags, environment: environment)
         } catch {
             for problem in error.problems { Log.fatal(description.name, problem.description) }
             return ExitStatus.configuration.rawValue
@@ -59,8 +59,10 @@ public enum Service {
         let lock = try ServiceLock(name: description.name, paths: paths, stateIsOptional: description.stateIsOptional)
         for warning in loaded.warnings { log(.warning, warning) }
         let context = ServiceContext(
-            name: description.name, configuration: loaded.configuration, paths: paths, flags: flags,
+            name: description.name, loaded: loaded, paths: paths, flags: flags,
             environment: environment, stateLockNote: lock.stateNote, facts: try HeartbeatFacts())
+        context.facts.set("CONFIG", loaded.configuration.hash)
+        context.facts.set("CONFIG_READ", Timestamp.text(loaded.readAtNanos, digits: 3))
         var sender = try HeartbeatSender(
             notifySocket: description.watcher == .watchdog ? paths.notifySocket : paths.parentSocket,
             environment: environment)

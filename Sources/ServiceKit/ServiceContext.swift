@@ -6,6 +6,8 @@ public final class ServiceContext {
     /// Such as `ib-recorder`.
     public let name: String
     public let configuration: Configuration
+    /// When the configuration was read, wall clock.
+    public let configurationReadNanos: Int64
     public let paths: Paths
     public let flags: ParsedFlags
     public let environment: [String: String]
@@ -24,13 +26,14 @@ public final class ServiceContext {
     private var stopSteps: [(label: String, action: () -> Void)] = []
 
     init(
-        name: String, configuration: Configuration, paths: Paths, flags: ParsedFlags, environment: [String: String],
+        name: String, loaded: LoadedConfiguration, paths: Paths, flags: ParsedFlags, environment: [String: String],
         stateLockNote: LockNote, facts: HeartbeatFacts
     ) {
         self.stateLockNote = stateLockNote
         self.facts = facts
         self.name = name
-        self.configuration = configuration
+        configuration = loaded.configuration
+        configurationReadNanos = loaded.readAtNanos
         self.paths = paths
         self.flags = flags
         self.environment = environment

@@ -83,8 +83,9 @@ public struct ProcessKeeper: Sendable {
         public var abortNanos: Int64 = 1_000_000_000
         /// From SIGTERM to SIGKILL.
         public var stopNanos: Int64 = 10_000_000_000
-        /// Wait after an exit with 78 (configuration, lock): trying again at once would change nothing.
-        public var configurationNanos: Int64 = 60_000_000_000
+        /// Wait after an exit with 78 (configuration, lock): trying again at once would change nothing. Nil: as after any other
+        /// exit.
+        public var configurationNanos: Int64? = 60_000_000_000
         /// How often a process that somebody else starts is looked for.
         public var absentNanos: Int64 = 500_000_000
 
@@ -184,8 +185,8 @@ public struct ProcessKeeper: Sendable {
             return .none
         }
         // A run that has worked ended for something new; it may well start again.
-        if exit == .status(78), !isProductive {
-            state = .down(startAtNanos: nowNanos + limits.configurationNanos)
+        if exit == .status(78), !isProductive, let wait = limits.configurationNanos {
+            state = .down(startAtNanos: nowNanos + wait)
             return .none
         }
         if isProductive {

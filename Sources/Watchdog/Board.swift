@@ -21,7 +21,10 @@ final class Board: Sendable {
 
     private let current = Mutex(Snapshot())
     private let answers = Mutex(Answers())
-    private let http = Mutex<HTTPAddress?>(nil)
+    /// Where the health pages are served, or why they are not; both nil before the first try.
+    private let http = Mutex<(address: HTTPAddress?, fault: String?)>((nil, nil))
+    /// What `ConfigurationWatch` found.
+    private let configuration = Mutex<String?>(nil)
     /// Streams that the connector is to restart.
     private let resubscriptions = Mutex<Set<StreamID>>([])
     private let stopOrder = StopToken()
@@ -33,8 +36,13 @@ final class Board: Sendable {
     var latestAnswers: Answers { answers.withLock { $0 } }
     func update(_ change: (inout Answers) -> Void) { answers.withLock { change(&$0) } }
 
-    var httpAddress: HTTPAddress? { http.withLock { $0 } }
-    func set(http address: HTTPAddress) { http.withLock { $0 = address } }
+    var httpAddress: HTTPAddress? { http.withLock { $0.address } }
+    func set(http address: HTTPAddress) { http.withLock { $0 = (address, nil) } }
+    var httpFault: String? { http.withLock { $0.fault } }
+    func set(httpFault text: String) { http.withLock { $0 = (nil, text) } }
+
+    var configurationFinding: String? { configuration.withLock { $0 } }
+    func set(configurationFinding finding: String?) { configuration.withLock { $0 = finding } }
 
     func requestResubscription(_ streams: [StreamID]) { resubscriptions.withLock { $0.formUnion(streams) } }
     func takeResubscriptions() -> Set<StreamID> {

@@ -23,6 +23,7 @@ enum Faces {
             ("reasons", .array(snapshot.health.reasons.map { .string($0) })), ("time", time(snapshot.wallNanos)),
             ("simulated", .bool(snapshot.simulated)),
             ("http", http.map { .string($0.description) } ?? .null),
+            ("config", .string(snapshot.configuration)),
             ("session", .string(snapshot.session)), ("services", services(snapshot)), ("streams", streams(snapshot)),
         ])
     }
@@ -37,6 +38,8 @@ enum Faces {
                     ("silent_millis", .integer(service.silentNanos / 1_000_000)),
                     ("disk_wait_millis", .integer(service.diskWaitNanos / 1_000_000)),
                     ("answers_ping", .bool(service.answersPing)),
+                    ("config", service.configuration.map { .string($0) } ?? .null),
+                    ("config_read", service.configurationRead.map { .string($0) } ?? .null),
                     ("ticks", optional(service.ticks.map { Int64(clamping: $0) })),
                     ("sealing", service.sealing.map { .string($0) } ?? .null),
                     ("sealed_to", service.sealedTo.map { .string($0) } ?? .null),
@@ -114,7 +117,8 @@ enum Faces {
                         ("status", isRunning(snapshot, fresh) ? "running" : "stopped"),
                         ("data_flowing", .bool(fresh && snapshot.streams.contains { $0.state == .live })),
                     ])
-                ), ("simulated", .bool(snapshot.simulated)), ("services", services(snapshot)),
+                ), ("simulated", .bool(snapshot.simulated)), ("config", .string(snapshot.configuration)),
+                ("services", services(snapshot)),
                 ("streams", streams(snapshot)),
             ]))
     }

@@ -21,7 +21,7 @@ final class HTTPServer: Sendable {
 
     /// Throws 78 with one line when the port is taken or the address is not this host's.
     init(address: HTTPAddress, board: Board) throws(ProgramError) {
-        let listener = try HTTPServer.listen(address)
+        let listener = try address.listen(for: "health pages", key: "watchdog.http")
         self.board = board
         self.address = HTTPAddress(host: address.host, port: HTTPServer.port(of: listener))
         let flags = MHD_USE_AUTO_INTERNAL_THREAD.rawValue
@@ -52,51 +52,6 @@ final class HTTPServer: Sendable {
             return daemon
         }
         if let running { MHD_stop_daemon(running.handle) }
-    }
-
-    private static func listen(_ address: HTTPAddress) throws(ProgramError) -> Int32 {
-        let family = address.host.contains(":") ? AF_INET6 : AF_INET
-        let made = socket(family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
-        guard made >= 0 else { throw ProgramError(.ioError, "health pages: \(errorText(errno))") }
-        var on: Int32 = 1
-        setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
-        guard bind(made, family, address), Glibc.listen(made, 64) == 0 else {
-            let code = errno
-            close(made)
-            let advice = "set watchdog.http to another address"
-            throw ProgramError(
-                .configuration, "health pages can't listen at \(address): \(errorText(code)): \(advice)")
-        }
-        return made
-    }
-
-    private static func bind(_ socket: Int32, _ family: Int32, _ address: HTTPAddress) -> Bool {
-        if family == AF_INET6 {
-            var name = sockaddr_in6()
-            name.sin6_family = sa_family_t(AF_INET6)
-            name.sin6_port = address.port.bigEndian
-            guard inet_pton(AF_INET6, address.host, &name.sin6_addr) == 1 else {
-                errno = EADDRNOTAVAIL
-                return false
-            }
-            return withUnsafePointer(to: &name) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    Glibc.bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in6>.size)) == 0
-                }
-            }
-        }
-        var name = sockaddr_in()
-        name.sin_family = sa_family_t(AF_INET)
-        name.sin_port = address.port.bigEndian
-        guard inet_pton(AF_INET, address.host, &name.sin_addr) == 1 else {
-            errno = EADDRNOTAVAIL
-            return false
-        }
-        return withUnsafePointer(to: &name) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
     }
 
     private static func port(of socket: Int32) -> UInt16 {

@@ -101,6 +101,7 @@ extension Judge {
         // The simulated broker never closes.
         snapshot.inMaintenance = !setting.paths.simulated && clock.inMaintenance(at: snapshot.wallNanos / 1_000_000_000)
         snapshot.simulated = setting.paths.simulated
+        snapshot.configuration = setting.identity.hash
         snapshot.contracts = setting.configuration.contracts
         snapshot.marketDataLines = setting.configuration.tws.marketDataLines
         snapshot.staleWarnNanos = setting.configuration.watchdog.staleWarnNanos
@@ -132,10 +133,10 @@ extension Judge {
             services: snapshot.services.map {
                 HealthModel.Service(name: $0.name, isUp: $0.isUp, state: $0.state == "running" ? "silent" : $0.state)
             }, sessionReady: snapshot.sessionReady, inMaintenance: snapshot.inMaintenance,
-            faults: storage.faults,
-            warnings: recorder?.fact("SEALING", nowNanos: now).flatMap {
+            faults: (board.httpFault.map { [$0] } ?? []) + storage.faults,
+            warnings: (recorder?.fact("SEALING", nowNanos: now).flatMap {
                 $0.hasPrefix("failing") ? ["sealing is \($0)"] : nil
-            } ?? [],
+            } ?? []) + configurationWarnings(services, now),
             streams: snapshot.streams.map {
                 HealthModel.Stream(id: $0.id, required: $0.required, state: $0.state, reason: $0.reason)
             })
@@ -163,6 +164,8 @@ extension Judge {
         result.tasks = service.notification["X_IB_TASKS"] ?? ""
         result.silentNanos = service.keeper.silenceNanos(nowNanos: now)
         result.diskWaitNanos = service.diskWaitNanos(nowNanos: now)
+        result.configuration = service.notification["X_IB_CONFIG"]
+        result.configurationRead = service.notification["X_IB_CONFIG_READ"]
         result.ticks = service.notification["X_IB_TICKS"].flatMap { UInt64($0) }
         result.sealing = service.notification["X_IB_SEALING"]
         result.sealedTo = service.notification["X_IB_SEALED"].flatMap { $0.isEmpty ? nil : $0 }

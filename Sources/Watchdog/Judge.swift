@@ -9,6 +9,10 @@ struct JudgeSetting: Sendable {
     let paths: Paths
     /// The judge itself never waits for a disk.
     let budgets: BudgetKeeper
+    /// Names the configuration, and when it was read (wall clock).
+    let identity: (hash: String, readAtNanos: Int64)
+    /// How the operator restarts all, such as `systemctl restart …`.
+    let restartAdvice: String
 }
 
 /// What outlives a restart of the judge's thread: the heartbeat socket and the processes.

@@ -11,6 +11,8 @@ enum ManagedName: String, CaseIterable, Sendable {
 protocol ProcessOwner: Sendable {
     /// For the log.
     var name: String { get }
+    /// How the operator restarts the whole system, behind "to … ,".
+    var restartAdvice: String { get }
     /// The live process of that name that somebody started before; nil if there is none.
     func adopt(_ name: ManagedName) -> HeldProcess?
     /// Starts it; nil when this owner starts nothing itself.
@@ -28,7 +30,15 @@ struct StandaloneOwner: ProcessOwner {
     let paths: Paths
     let flags: [String]
     let environment: [String: String]
+    /// What every process gets that is started here, whatever the operator's file says meanwhile.
+    let running: RunningConfiguration
     let name = "ib-watchdog"
+
+    var restartAdvice: String {
+        Lifeline(environment: environment).descriptor >= 0
+            ? "end 'ib-stream up' and start it again"
+            : "end ib-watchdog, ib-connector and ib-recorder, then start ib-watchdog again"
+    }
 
     /// What is passed on: the flags that the watchdog got itself.
     static func flags(of context: ServiceContext) -> [String] {
@@ -51,6 +61,8 @@ struct StandaloneOwner: ProcessOwner {
         for variable in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"] {
             variables[variable] = nil
         }
+        try running.keep()
+        variables[RunningConfiguration.variable] = running.path
         let lifeline = Lifeline(environment: environment).descriptor
         return try HeldProcess.start(
             path, arguments: flags, environment: variables, inherit: lifeline >= 0 ? [lifeline] : [])
@@ -62,6 +74,7 @@ struct StandaloneOwner: ProcessOwner {
 struct WatchingOwner: ProcessOwner {
     let paths: Paths
     let name = "systemd"
+    let restartAdvice = "systemctl restart ib-recorder ib-connector ib-watchdog"
 
     func adopt(_ name: ManagedName) -> HeldProcess? { adoptByLock(name, paths) }
     func start(_ name: ManagedName) throws(ProgramError) -> HeldProcess? { nil }

@@ -20,6 +20,9 @@ struct Snapshot: Sendable {
         var diskWaitNanos: Int64 = 0
         /// The nonce of a recent ping came back in its heartbeat.
         var answersPing = false
+        /// Names the configuration that it runs with, and when it was read.
+        var configuration: String?
+        var configurationRead: String?
         var ticks: UInt64?
         /// The recorder's alone: `ok` or why sealing fails; the newest sealed hour; bytes of all sealed files.
         var sealing: String?
@@ -63,6 +66,8 @@ struct Snapshot: Sendable {
     var health = HealthModel(services: [], sessionReady: nil, inMaintenance: false, streams: [])
     var contracts: [TrackedContract] = []
     var simulated = false
+    /// Names the watchdog's own configuration.
+    var configuration = ""
     var marketDataLines = 0
     var staleWarnNanos: Int64 = 0
     var staleRestartNanos: Int64 = 0

@@ -6,7 +6,7 @@ internal import Synchronization
 let watchdogService = ServiceDescription(
     name: "ib-watchdog",
     summary: "Watches over connector and recorder, restarts what hangs or ends, and tells what is durable.",
-    lifelineGraceSeconds: 0, watcher: .parent,
+    lifelineGraceSeconds: 0, watcher: .parent, stateIsOptional: true,
     examples: [
         ("ib-watchdog --config /etc/ib-stream/ib-stream.yaml", "watch over the services of that configuration"),
         ("ib-watchdog --simulate", "watch over the simulated system"),
@@ -19,17 +19,25 @@ func startWatchdog(_ context: ServiceContext) throws {
     let owner = chooseOwner(context)
     log(.info, "processes are owned", ["by": owner.name])
     let receiver = try NotifyReceiver(path: context.paths.notifySocket)
-    let http = try HTTPServer(address: context.configuration.watchdog.http, board: board)
-    board.set(http: http.address)
-    log(.notice, "health pages", ["url": "http://\(http.address)/health"])
-
+    let pages = HealthPages(context.configuration.watchdog.http, board: board)
+    // Tried before `READY=1`: whoever asks for the address then gets it.
+    _ = pages.open()
+    let http = try context.supervise("http") { task in pages.run(task) }
     let budgets = try BudgetKeeper()
     let lockNote = context.stateLockNote
     let keeper = try context.supervise("budgets", reportsDiskWait: false) { task in
         task.progress.duringDiskCall { lockNote.write() }
         budgets.run(task)
     }
-    let setting = JudgeSetting(configuration: context.configuration, paths: context.paths, budgets: budgets)
+    let setting = JudgeSetting(
+        configuration: context.configuration, paths: context.paths, budgets: budgets,
+        identity: (context.configuration.hash, context.configurationReadNanos), restartAdvice: owner.restartAdvice)
+    let watch = ConfigurationWatch(
+        flags: context.flags, environment: context.environment, running: setting.identity.hash,
+        advice: setting.restartAdvice)
+    let configuration = try context.supervise("configuration", reportsDiskWait: false) { task in
+        watchConfiguration(task, watch, board: board)
+    }
     let box = HandOver(JudgeParts(receiver: receiver, owner: owner))
     let judge = try context.supervise("judge") { task in
         try runJudge(task, setting: setting, box: box, board: board, messaging: messaging)
@@ -46,7 +54,9 @@ func startWatchdog(_ context: ServiceContext) throws {
         if context.parentIsGone { board.orderStop(waitMillis: 30_000) }
     }
     context.onStop("threads") {
+        configuration.stop()
         http.stop()
+        pages.stop()
         control.stop()
         questions.stop()
         judge.stop()
@@ -64,7 +74,8 @@ private func chooseOwner(_ context: ServiceContext) -> any ProcessOwner {
         return WatchingOwner(paths: context.paths)
     }
     return StandaloneOwner(
-        paths: context.paths, flags: StandaloneOwner.flags(of: context), environment: environment)
+        paths: context.paths, flags: StandaloneOwner.flags(of: context), environment: environment,
+        running: RunningConfiguration(context.configuration, paths: context.paths))
 }
 
 /// Hands a noncopyable thing to the thread that keeps it, across restarts of that thread.

@@ -103,6 +103,26 @@ import Testing
         #expect(keeper.budget.spentAtNanos.isEmpty)
     }
 
+    @Test func withoutAWaitOfItsOwnARefusalIsTriedAgainLikeAnyOtherExit() {
+        var limits = ProcessKeeper.Limits(hangNanos: 5 * Self.second)
+        limits.configurationNanos = nil
+        var keeper = ProcessKeeper(
+            limits: limits, budget: RestartBudget(limit: 100),
+            backoff: Backoff(firstNanos: Self.second, limitNanos: 10 * Self.second, seed: 1), nowNanos: 0)
+        var now: Int64 = 0
+        for round in 0..<200 {
+            #expect(keeper.handle(.tick, nowNanos: now, wallNanos: now) == .start, "round \(round)")
+            _ = keeper.handle(.spawned, nowNanos: now, wallNanos: now)
+            _ = keeper.handle(.exited(.status(78)), nowNanos: now, wallNanos: now)
+            guard case .down(let next) = keeper.state else {
+                Issue.record("not down")
+                return
+            }
+            #expect(next > now && next - now <= 13 * Self.second, "round \(round)")
+            now = next
+        }
+    }
+
     @Test func anOrderedStopTerminatesThenKillsAndNeverRestarts() {
         var keeper = running()
         #expect(keeper.handle(.orderStop, nowNanos: 0, wallNanos: 0) == .terminate)

@@ -60,15 +60,23 @@ def test_a_second_instance_is_78_and_the_first_goes_on(lab):
     assert first.stop() == 0
 
 
-def test_a_port_in_use_is_said_once(lab):
+def test_a_port_in_use_ends_up_and_not_the_watchdog(lab):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         config = lab.configure(1, STREAMS)
         config.write_text(config.read_text().replace("127.0.0.1:0", f"127.0.0.1:{port}"))
-        process = lab.start("ib-watchdog", "--config", config)
-        # The address is the configuration's, and another one is what helps.
-        assert process.wait() == 78, process.stderr()
-        assert str(port) in process.stderr() and "in use" in process.stderr()
+        # Whoever starts the system can choose another address.
+        process = refused(lab, "ib-stream", "up", "--config", config, status=78, says=[str(port), "in use", "watchdog.http"])
+        assert len(process.stderr().splitlines()) == 1 and not (lab.run / "ib-watchdog.lock").exists()
+        # Nobody may be there when a watchdog starts: it does its work without the pages, and says so.
+        watchdog = lab.start("ib-watchdog", "--config", config)
+        wait_for("a word on the port", lambda: str(port) in watchdog.stderr() and "in use" in watchdog.stderr())
+        wait_for("the services", lambda: (lab.run / "recorder.sock").exists() and (lab.run / "connector.sock").exists())
+        assert watchdog.running()
+        watchdog.end()
+        # Its own end leaves the services alone.
+        for name in ("ib-connector", "ib-recorder"):
+            os.kill(int((lab.run / f"{name}.lock").read_text().split()[0]), signal.SIGKILL)
         process = lab.start("ib-simulator", "--port", port)
         assert process.wait() == 74, process.stderr()
         assert str(port) in process.stderr()
