@@ -29,7 +29,8 @@ enum ControlCommand: Equatable {
     static let help =
         "drop [reset], stall, resume, error CODE [text], mute STREAM|all, unmute STREAM|all, "
         + "silence STREAM|all, offset STREAM AMOUNT [always], refuse, accept, raw HEX, fragment BYTES, "
-        + "history ok|empty|repeat|silent|delay SECONDS|error CODE [text], status"
+        + "history ok|empty|repeat|silent|delay SECONDS|error CODE [text]|notice CODE [text]|"
+        + "trades reported|all|unmarked|pages once|again|seam TICKS, status"
 
     /// What `history` does to the answers of history requests.
     enum HistoryFault: Equatable {
@@ -44,6 +45,22 @@ enum ControlCommand: Equatable {
         /// The last seconds are not in history yet.
         case delayed(seconds: UInt32)
         case error(code: Int32, text: String?)
+        /// The code comes with the request's id, and then the answer all the same.
+        case notice(code: Int32, text: String?)
+        /// Which trades the history of trades has.
+        case trades(HistoryTrades)
+        /// Answers have whole pages, or parts of them, again.
+        case pages(repeated: Bool)
+        /// The past ticks in front of a subscription lack their last ones.
+        case seam(ticks: Int)
+    }
+
+    enum HistoryTrades: String {
+        case reported
+        /// Unreported ones too, marked as such.
+        case all
+        /// The same, and nothing says which they are.
+        case unmarked
     }
 
     /// Which streams `mute`, `unmute` and `silence` mean.
@@ -104,10 +121,29 @@ enum ControlCommand: Equatable {
                 throw ControlError("history delay takes seconds, 0 to 86400")
             }
             return .delayed(seconds: seconds)
-        case ("error", 2...):
-            guard let code = Int32(words[1]), code >= 0 else { throw ControlError("history error takes a code") }
-            return .error(code: code, text: words.count > 2 ? String(words[2]).trimmed : nil)
-        default: throw ControlError("history takes ok, empty, repeat, silent, delay SECONDS or error CODE [text]")
+        case ("error", 2...), ("notice", 2...):
+            guard let code = Int32(words[1]), code >= 0 else { throw ControlError("history \(words[0]) takes a code") }
+            let text = words.count > 2 ? String(words[2]).trimmed : nil
+            return words[0] == "error" ? .error(code: code, text: text) : .notice(code: code, text: text)
+        case ("trades", 2):
+            guard let trades = HistoryTrades(rawValue: String(words[1])) else {
+                throw ControlError("history trades takes reported, all or unmarked")
+            }
+            return .trades(trades)
+        case ("pages", 2):
+            guard words[1] == "once" || words[1] == "again" else {
+                throw ControlError("history pages takes once or again")
+            }
+            return .pages(repeated: words[1] == "again")
+        case ("seam", 2):
+            guard let ticks = Int(words[1]), (0...1_000).contains(ticks) else {
+                throw ControlError("history seam takes a number of ticks, 0 to 1000")
+            }
+            return .seam(ticks: ticks)
+        default:
+            throw ControlError(
+                "history takes ok, empty, repeat, silent, delay SECONDS, error CODE [text], notice CODE [text], "
+                    + "trades reported|all|unmarked, pages once|again or seam TICKS")
         }
     }
 

@@ -25,9 +25,7 @@ extension Gateway {
             for client in ready { client.output.bytes += bytes }
             return "ok sent \(bytes.count) bytes to \(ready.count)"
         case .fragment(let bytes): faults.pieceBytes = bytes
-        case .history(let fault):
-            faults.history = fault
-            faults.repeatedSecond = nil
+        case .history(let fault): faults.setHistory(fault)
         case .status: return status
         case .refuse, .accept: break
         }

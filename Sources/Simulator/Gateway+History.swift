@@ -14,8 +14,8 @@ extension Gateway {
             openSecond: historyDelay == 0 ? .max : openSecond(of: instrument),
             limit: Int(request.numberOfTicks), ignoreSize: request.ignoreSize)
         send(
-            ticks, instrument: instrument, kind: request.kind.tickKind, as: request.kind.history, request.requestId,
-            client)
+            [ticks.dropLast(faults.answers.seamTicks)], instrument: instrument, kind: request.kind.tickKind,
+            as: request.kind.history, request.requestId, client)
     }
 
     /// The last seconds that history does not have yet.
@@ -34,7 +34,7 @@ extension Gateway {
             return true
         }
         switch faults.history {
-        case .none, .repeating, .delayed: return false
+        case .none, .repeating, .delayed, .notice, .trades, .pages, .seam: return false
         case .empty: refuse(162, service + "HMDS query returned no data")
         case .silent: break
         case .error(let code, let text): refuse(code, text ?? Notice.text(ofCode: code))
@@ -70,16 +70,36 @@ extension Gateway {
             }
         }
         guard !isFaulty(requestId, client) else { return }
+        if let notice = faults.answers.notice { refuse((notice.code, notice.text)) }
         let second = repeated(UInt32(clamping: time.utcSeconds), instrument: index, kind: kind.tickKind)
-        let ticks =
+        let hasAll = kind == .trades && faults.answers.trades != .reported
+        let isReported = kind == .trades && !hasAll
+        let source = hasAll ? TickKind.allLast : kind.tickKind
+        var ticks =
             fromStart
             ? history.ticks(
-                instrument: index, kind: kind.tickKind, from: second, openSecond: openSecond(of: index),
-                limit: Int(request.numberOfTicks), ignoreSize: request.ignoreSize)
+                instrument: index, kind: source, from: second, openSecond: openSecond(of: index),
+                limit: Int(request.numberOfTicks), ignoreSize: request.ignoreSize, reportedOnly: isReported)
             : history.ticks(
-                instrument: index, kind: kind.tickKind, through: second, openSecond: openSecond(of: index),
-                limit: Int(request.numberOfTicks), ignoreSize: request.ignoreSize)
-        send(ticks, instrument: index, kind: kind.tickKind, as: kind, requestId, client)
+                instrument: index, kind: source, through: second, openSecond: openSecond(of: index),
+                limit: Int(request.numberOfTicks), ignoreSize: request.ignoreSize, reportedOnly: isReported)
+        if hasAll, faults.answers.trades == .unmarked { ticks = ticks.map { $0.without(.unreported) } }
+        send(
+            messages(ticks, instrument: index, kind: kind.tickKind), instrument: index, kind: kind.tickKind, as: kind,
+            requestId, client)
+    }
+
+    /// The messages of an answer: one, or by the fault `pages again` more, which have some of it, or of the last one, again.
+    private func messages(_ ticks: [MarketTick], instrument: Int, kind: TickKind) -> [ArraySlice<MarketTick>] {
+        let stream = instrument * StreamSlot.kinds.count + (StreamSlot.index(kind) ?? 0)
+        let before = lastAnswers.updateValue(ticks, forKey: stream) ?? []
+        let drawn = RandomSource.hash(options.seed, UInt64(historyRequests), UInt64(stream))
+        let source = drawn & 1 == 0 ? ticks : before
+        guard faults.answers.repeatsPages, let first = source.indices.element(drawn >> 8) else { return [ticks[...]] }
+        let isWhole = drawn & 2 == 0
+        let end = isWhole ? source.count : first + 1 + Int((drawn >> 32) % UInt64(source.count - first))
+        let again = source[(isWhole ? 0 : first)..<end]
+        return drawn & 1 == 0 ? [ticks[...], again] : [again, ticks[...]]
     }
 
     func headTimestamp(_ request: HeadTimestampRequest, _ client: ClientSession) {
@@ -124,23 +144,25 @@ extension Gateway {
     }
 
     private func send(
-        _ ticks: [MarketTick], instrument: Int, kind: TickKind, as form: HistoricalTicks.Kind, _ requestId: Int32,
-        _ client: ClientSession
+        _ messages: [ArraySlice<MarketTick>], instrument: Int, kind: TickKind, as form: HistoricalTicks.Kind,
+        _ requestId: Int32, _ client: ClientSession
     ) {
         let conId = instruments[instrument].conId
-        let ticks = client.takesFractions ? ticks : ticks.map(\.withWholeSizes)
-        var rest = ticks[...]
-        repeat {
-            let part = rest.prefix(Gateway.historyMessageTicks)
-            rest = rest.dropFirst(part.count)
-            client.send(
-                .historicalTicks(
-                    HistoricalTicks(
-                        requestId: requestId, kind: form,
-                        ticks: part.map { HistoricalTick(tick: $0.tick(conId: conId)) },
-                        done: rest.isEmpty)))
-        } while !rest.isEmpty
-        markHistory(ticks, instrument: instrument, kind: kind, client: client)
+        for (index, message) in messages.enumerated() {
+            let ticks = client.takesFractions ? Array(message) : message.map(\.withWholeSizes)
+            var rest = ticks[...]
+            repeat {
+                let part = rest.prefix(Gateway.historyMessageTicks)
+                rest = rest.dropFirst(part.count)
+                client.send(
+                    .historicalTicks(
+                        HistoricalTicks(
+                            requestId: requestId, kind: form,
+                            ticks: part.map { HistoricalTick(tick: $0.tick(conId: conId)) },
+                            done: rest.isEmpty && index == messages.count - 1)))
+            } while !rest.isEmpty
+            markHistory(ticks, instrument: instrument, kind: kind, client: client)
+        }
     }
 }
 
@@ -170,5 +192,12 @@ struct RequestTime: Equatable {
             guard let zone = rest.isEmpty ? .eastern : MarketZone(name: rest.trimmed) else { return nil }
             utcSeconds = zone.utc(ofLocal: civil)
         }
+    }
+}
+
+extension Range<Int> {
+    /// The element that a drawn number picks; nil when there is none.
+    fileprivate func element(_ drawn: UInt64) -> Int? {
+        isEmpty ? nil : lowerBound + Int(drawn % UInt64(count))
     }
 }

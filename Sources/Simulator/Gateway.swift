@@ -36,6 +36,8 @@ final class Gateway {
     var limits: Limits
     /// Requests for history that were answered, or refused for their pace.
     var historyRequests = 0
+    /// What was last answered, by stream position: what `pages again` may tell again.
+    var lastAnswers: [Int: [MarketTick]] = [:]
     /// Limits that clients broke (`--enforce`).
     var violations = 0
     let truth: RowFile?
@@ -67,7 +69,9 @@ final class Gateway {
         self.nowBootNanos = nowBootNanos
         versions = ServerVersion.supported.lowerBound...options.maxVersion
         generated = instruments.indices.filter { $0 != replay?.instrument }
-        market = Market(generated.map { instruments[$0] }, seed: options.seed, ratePerSecond: options.rate)
+        market = Market(
+            generated.map { instruments[$0] }, seed: options.seed, ratePerSecond: options.rate,
+            lastHasAll: options.lastHasAll)
         limits = Limits(historyPer10Minutes: options.historyPer10Minutes)
         history = HistoryStore(instruments: instruments.count, limitTicks: options.keepTicks)
         boards = Array(repeating: Level1Board(), count: instruments.count)

@@ -43,9 +43,10 @@ struct HistoryStore {
     }
 
     /// The first `limit` ticks at or after `second`, and after those the rest of the last one's second; ticks at or
-    /// after `openSecond`, which is not over yet, are left out.
+    /// after `openSecond`, which is not over yet, are left out; `reportedOnly`: so are unreported trades.
     func ticks(
-        instrument: Int, kind: TickKind, from second: UInt32, openSecond: UInt32, limit: Int, ignoreSize: Bool = false
+        instrument: Int, kind: TickKind, from second: UInt32, openSecond: UInt32, limit: Int, ignoreSize: Bool = false,
+        reportedOnly: Bool = false
     ) -> [MarketTick] {
         let chunks = chunks(instrument, kind)
         var result: [MarketTick] = []
@@ -55,6 +56,7 @@ struct HistoryStore {
         for chunk in chunks[min(start, chunks.count)...] {
             for tick in chunk where tick.seconds >= second {
                 guard tick.seconds < openSecond else { return result }
+                if reportedOnly, tick.mask.contains(.unreported) { continue }
                 if result.count >= limit, let last = result.last, tick.seconds != last.seconds { return result }
                 if filter.passes(tick) { result.append(tick) }
             }
@@ -66,11 +68,12 @@ struct HistoryStore {
     /// earliest one's second in front.
     func ticks(
         instrument: Int, kind: TickKind, through second: UInt32, openSecond: UInt32, limit: Int,
-        ignoreSize: Bool = false
+        ignoreSize: Bool = false, reportedOnly: Bool = false
     ) -> [MarketTick] {
         var reversed: [MarketTick] = []
         for chunk in chunks(instrument, kind).reversed() {
             for tick in chunk.reversed() where tick.seconds <= second && tick.seconds < openSecond {
+                if reportedOnly, tick.mask.contains(.unreported) { continue }
                 if reversed.count >= limit, let last = reversed.last, tick.seconds != last.seconds {
                     return reversed.reversed()
                 }

@@ -16,6 +16,8 @@ struct Market: Sendable {
     private(set) var instruments: [InstrumentMarket]
     private let seed: UInt64
     private let ratePerSecond: Double?
+    /// Unreported trades come on `Last` too.
+    private let lastHasAll: Bool
     private var pace: [Pace]
     private var pacer: RandomSource
     /// Tick times never fall, also when the host's clock is set back.
@@ -30,7 +32,8 @@ struct Market: Sendable {
         var nextClumpNanos: Int64 = 0
     }
 
-    init(_ instruments: [Instrument], seed: UInt64, ratePerSecond: Int?) {
+    init(_ instruments: [Instrument], seed: UInt64, ratePerSecond: Int?, lastHasAll: Bool = false) {
+        self.lastHasAll = lastHasAll
         self.seed = seed
         self.ratePerSecond = ratePerSecond.map(Double.init)
         self.instruments = instruments.map { InstrumentMarket($0, seed: seed) }
@@ -78,7 +81,7 @@ struct Market: Sendable {
             switch event.kind {
             case .trade(let reported):
                 let tick = MarketTick(kind: .allLast, seconds: second, mask: event.mask, body: event.body)
-                if reported {
+                if reported || lastHasAll {
                     emit(index, tick.with(kind: .last))
                     made |= 1
                 }

@@ -30,6 +30,12 @@ struct MarketTick: Sendable, Equatable, BitwiseCopyable {
         return copy
     }
 
+    func without(_ flag: TickFlags) -> MarketTick {
+        var copy = self
+        copy.maskByte &= ~UInt8(truncatingIfNeeded: flag.rawValue)
+        return copy
+    }
+
     /// The record that a recorder of the simulated gateway makes of this tick, its key and receive time left empty.
     func tick(conId: Int32) -> Tick {
         Tick(

@@ -12,6 +12,7 @@ struct Options: Sendable, Equatable {
     var enforce = false
     var historyPer10Minutes = 60
     var realHours = false
+    var lastHasAll = false
     var replayPath: String?
     var replayConId: Int32 = 620_731_015
     var replaySpeed = 1.0
@@ -45,6 +46,7 @@ struct Options: Sendable, Equatable {
             historyPer10Minutes = try Options.number("history-pace", value, 1...1_000_000)
         }
         realHours = flags.has("real-hours")
+        lastHasAll = flags.has("last-unreported")
         replayPath = flags.value("replay")
         if let value = flags.value("con-id") {
             replayConId = Int32(try Options.number("con-id", value, 1...Int(Int32.max)))
@@ -101,6 +103,7 @@ struct Options: Sendable, Equatable {
             .init(
                 "history-pace", value: "N",
                 "with --enforce: requests for history in 10 minutes, BID_ASK counting twice (default 60)"),
+            .init("last-unreported", "send unreported trades on Last streams too (default: on AllLast alone)"),
             .init("real-hours", "keep each instrument's weekly trading hours (default: open around the clock)"),
             .init(
                 "replay", value: "FILE",

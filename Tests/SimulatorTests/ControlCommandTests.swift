@@ -15,6 +15,11 @@ import Ticks
             ("mute 711280073.bid_ask", .mute(.one(StreamID(conId: 711_280_073, kind: .bidAsk)))),
             ("unmute all", .unmute(.all)), ("raw 00 0a ff", .raw([0, 10, 255])), ("fragment 1", .fragment(1)),
             ("silence all", .silence(.all)),
+            ("history ok", .history(.none)), ("history delay 4", .history(.delayed(seconds: 4))),
+            ("history notice 2188 Up to", .history(.notice(code: 2_188, text: "Up to"))),
+            ("history trades all", .history(.trades(.all))), ("history trades unmarked", .history(.trades(.unmarked))),
+            ("history pages again", .history(.pages(repeated: true))),
+            ("history pages once", .history(.pages(repeated: false))), ("history seam 40", .history(.seam(ticks: 40))),
             (
                 "offset 620731015.all_last 445860400",
                 .offset(StreamID(conId: 620_731_015, kind: .allLast), units: 445_860_400_000_000_000, always: false)
@@ -34,7 +39,8 @@ import Ticks
         "fragment", "fragment -1", "silence", "silence ES", "offset",
         "offset 620731015.bid_ask", "offset 620731015.bid_ask x",
         "offset 620731015.level1 1", "offset 620731015.bid_ask 1 sometimes", "offset ES 1", "offset all 1",
-        "offset 620731015.bid_ask 9223372036",
+        "offset 620731015.bid_ask 9223372036", "history", "history trades", "history trades some", "history pages",
+        "history pages twice", "history seam", "history seam -1", "history seam 1001", "history notice",
     ]) func otherLinesAreErrors(line: String) {
         #expect(throws: ControlError.self) { try ControlCommand(parsing: line) }
     }
