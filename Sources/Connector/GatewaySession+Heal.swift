@@ -72,7 +72,7 @@ extension GatewaySession {
             }
             lastRequest += 1
             healing.open[lastRequest] = .init(
-                serial: order.serial, kind: kind, deadlineNanos: now + HealDesk.answerNanos)
+                serial: order.serial, stream: order.stream, kind: kind, deadlineNanos: now + HealDesk.answerNanos)
             send(
                 .historicalTicks(
                     HistoricalTicksRequest(
@@ -92,7 +92,7 @@ extension GatewaySession {
     }
 
     mutating func expireHistoryRequests(nowNanos now: Int64) {
-        for serial in healing.takeExpired(nowNanos: now) { healMail.reply(.unanswered(serial: serial)) }
+        for reply in healing.takeExpired(nowNanos: now) { healMail.reply(reply) }
     }
 
     /// The session is over: nothing that was asked for will be answered.
@@ -106,6 +106,7 @@ extension GatewaySession {
         if let open = healing.open[message.requestId] {
             let isAnswer = message.kind == open.kind
             if message.done || !isAnswer { healing.open[message.requestId] = nil }
+            if let error = open.refusal { noteAnswered(open.stream, in: message, after: error) }
             healMail.reply(
                 isAnswer
                     ? .ticks(serial: open.serial, message.ticks, done: message.done)
@@ -117,8 +118,7 @@ extension GatewaySession {
             guard let gap = state.openGap, state.takesFront,
                 TickByTickKind(state.stream.kind)?.history == message.kind
             else { return }
-            healing.takeFront(
-                message, slot: slot, gap: gap, interruptions: state.interruptions, nowNanos: path.lastReceivedNanos)
+            healing.takeFront(message, slot: slot, gap: gap, interruptions: state.interruptions)
         } else {
             healing.lateTicks &+= UInt64(message.ticks.count)
         }
@@ -128,23 +128,35 @@ extension GatewaySession {
     mutating func historyRefused(_ error: ErrorMessage, _ rule: ErrorPolicy.Rule) -> Bool {
         guard let open = healing.open[error.requestId] else { return false }
         // A notice (2174, 2152 …) leaves the request alive.
-        guard rule.action != .note else { return true }
+        let isBehind = HistoryRefusal(error) == .behind
+        guard rule.action != .note || isBehind else { return true }
+        if isBehind { healMail.reply(.behind(serial: open.serial)) }
+        if healing.waitsAfter(error, nowNanos: bootNanos()) { return true }
         healing.open[error.requestId] = nil
         healMail.reply(.refused(serial: open.serial, error))
         return true
     }
 
+    /// The gateway said no to a request and answers it all the same: said once a contract.
+    private mutating func noteAnswered(_ stream: StreamID, in message: HistoricalTicks, after error: ErrorMessage) {
+        // What was heard is not at its end: the rest of the answer has its full time.
+        healing.open[message.requestId]?.refusal = nil
+        healing.open[message.requestId]?.deadlineNanos = bootNanos() + HealDesk.answerNanos
+        guard healing.noted.insert(stream.conId).inserted else { return }
+        log(
+            .notice, "history came although the gateway had said no: it is taken",
+            ["contract": "\(stream.conId)", "code": "\(error.code)", "text": error.text])
+    }
+
     // MARK: - Gaps that were closed
 
-    /// Tells the healer which streams' gaps were closed, and hands it the history in front of the subscription where that
-    /// goes on in the live ticks.
+    /// Tells the healer which streams' gaps were closed, and hands it the history in front of the subscription.
     mutating func reportClosedGaps() {
         for slot in path.takeClosedGaps() {
             let state = path.slot(slot)
             var whole: SubscriptionHistory?
             if let front = healing.fronts.removeValue(forKey: slot), front.isDone, front.gap == state.closedGap?.gap,
-                front.interruptions == state.interruptions, let closed = state.closedGap,
-                closed.receivedNanos - front.receivedNanos <= HealDesk.seamlessNanos
+                front.interruptions == state.interruptions, let closed = state.closedGap
             {
                 whole = SubscriptionHistory(stream: state.stream, after: closed.after, ticks: front.ticks)
             }

@@ -10,9 +10,10 @@ public enum GapState: String, Sendable, CaseIterable {
     case healed
     /// History had some of it only.
     case partly
-    /// Healed from a history that has fewer kinds of trades than the stream (`all_last` from TRADES).
+    /// Healed from a history that leaves out trades which the stream has: unreported ones.
     case subset
-    /// History does not contain the stored ticks of the first or the last second: those seconds stay as they are.
+    /// History does not contain the stored ticks of the first or the last second: those seconds stay as they are. Or it cut a
+    /// second in its middle.
     case edgeUnreconciled = "edge_unreconciled"
     /// The gateway keeps no history of this kind, or has none of this time.
     case noHistory = "no_history"

@@ -26,6 +26,28 @@ struct HealPlanTests {
         #expect(plan.next(nowNanos: 5) { _ in 10 }?.gap == late)
     }
 
+    @Test func shortGapsThatKeepComingNeverStarveALongOne() {
+        var plan = HealPlan()
+        let night = gap(from: 0, through: 29_999, key: 10)
+        var gaps = [night]
+        var nightsTurns = 0
+        // Before each request another short gap has been added.
+        for turn in 0..<60 {
+            gaps.append(gap(from: Int64(40_000 + turn), through: Int64(40_001 + turn), key: UInt32(20 + turn)))
+            plan.update(quotes, gaps) { _ in .min }
+            guard let next = plan.next(nowNanos: 0, ticksPerSecond: { _ in 10 }) else { break }
+            plan.noteAsked()
+            if next.gap == night { nightsTurns += 1 } else { gaps.removeAll { $0 == next.gap } }
+        }
+        #expect(nightsTurns == 30)
+    }
+
+    @Test func whatWasTriedInVainHasNoTurnOfItsOwn() {
+        var plan = plan([gap(from: 0, through: 2, key: 10, state: .partly), gap(from: 10, through: 12, key: 20)])
+        plan.noteAsked()
+        #expect(plan.next(nowNanos: 0) { _ in 1 }?.gap.key.seq == 20)
+    }
+
     @Test func onlyGapsThatWantHealingAreKept() {
         var open = gap(key: 40)
         open.through = nil

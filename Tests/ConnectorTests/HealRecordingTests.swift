@@ -105,7 +105,7 @@ import Ticks
         #expect(bench.session.healing.fronts.isEmpty)
         bench.session.takeHistory(HistoricalTicks(requestId: request, kind: .bidAsk, ticks: [], done: true))
         #expect(bench.session.healing.fronts.count == 1)
-        bench.session.healing.open[99] = .init(serial: 4, kind: .trades, deadlineNanos: .max)
+        bench.session.healing.open[99] = .init(serial: 4, stream: quotes, kind: .trades, deadlineNanos: .max)
         bench.session.takeHistory(HistoricalTicks(requestId: 99, kind: .bidAsk, ticks: [], done: false))
         #expect(bench.session.healing.open.isEmpty)
         guard case .unanswered(serial: 4) = bench.session.healMail.takeReplies().first else {
@@ -132,10 +132,9 @@ import Ticks
     @Test func aDeskForgetsWhatASessionsEndMakesVoid() {
         var desk = HealDesk()
         desk.waiting = [.init(serial: 3, stream: quotes, start: 0, aggTrades: false)]
-        desk.open = [9: .init(serial: 2, kind: .bidAsk, deadlineNanos: 10)]
+        desk.open = [9: .init(serial: 2, stream: quotes, kind: .bidAsk, deadlineNanos: 10)]
         desk.takeFront(
-            HistoricalTicks(requestId: 5, kind: .bidAsk, ticks: [], done: true), slot: 0, gap: .zero, interruptions: 1,
-            nowNanos: 0)
+            HistoricalTicks(requestId: 5, kind: .bidAsk, ticks: [], done: true), slot: 0, gap: .zero, interruptions: 1)
         #expect(desk.takeExpired(nowNanos: 9).isEmpty)
         let serials = desk.takeAll()
         #expect(serials == [2, 3])

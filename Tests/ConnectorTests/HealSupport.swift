@@ -16,6 +16,23 @@ func quotes(_ letters: String, _ second: Int64 = 100) -> [HealTick] {
     letters.unicodeScalars.map { quote(second, Int64($0.value)) }
 }
 
+/// The trades of one second, a letter each; capital ones are unreported, and else like the small ones.
+func tradeTicks(_ letters: String, _ second: Int64 = 100, kind: TickKind = .allLast) -> [HealTick] {
+    letters.map { letter in
+        HealTick(
+            stored: Tick(
+                tsEventNanos: second * 1_000_000_000, kind: kind, flags: letter.isUppercase ? .unreported : [],
+                body: TickBody(Int64(letter.lowercased().unicodeScalars.first?.value ?? 0), 1, 0, 0)))
+    }
+}
+
+/// The letters of trades.
+func tradeLetters(_ ticks: [HealTick]?) -> String? {
+    letters(ticks).map { text in
+        String(zip(text, ticks ?? []).map { $1.isUnreported ? Character($0.uppercased()) : $0 })
+    }
+}
+
 /// The letters of quotes, for messages that can be read.
 func letters(_ ticks: [HealTick]?) -> String? {
     ticks.map { ticks in

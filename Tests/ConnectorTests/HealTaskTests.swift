@@ -212,24 +212,68 @@ struct HealTaskTests {
         #expect(step.next == .retry(waitNanos: HealTask.retryNanos[0]))
     }
 
-    @Test func allLastIsHeldAgainstItsReportedTradesAlone() {
-        let stream = StreamID(conId: 7, kind: .allLast)
-        var odd = quotes("o", 100)
-        odd[0].tick.flags = .unreported
-        var task = HealTask(gap(stream: stream), stored: .init(front: [quotes("a", 100) + odd], back: [odd]))
-        let step = task.take(page([(100, "ab"), (103, "c")], through: 103, .finished))
-        #expect(letters(step.runs[0].ticks) == "bc" && step.runs[0].verdict == .subset)
+    // MARK: - Unreported trades: capital letters
+
+    private func tradePage(_ seconds: [(Int64, String)], kind: TickKind) -> HistoryPager.Page {
+        .init(ticks: seconds.flatMap { tradeTicks($0.1, $0.0, kind: kind) }, through: 103, next: .finished)
     }
 
-    @Test func aTornRunOfASubscriptionsHistoryIsHeldAgainstItsReportedTradesAlone() {
-        var odd = quotes("o", 101)
-        odd[0].tick.flags = .unreported
-        var stored = StoredTicks()
-        stored.healed = [101: quotes("c", 101) + odd]
-        let torn = HealGap.Run(first: .zero, last: .zero, ticks: 5, from: 100, to: 104, isWhole: false)
-        var task = HealTask(gap(stream: StreamID(conId: 7, kind: .allLast), runs: [torn]), stored: stored)
-        let step = task.take(page([(101, "cd"), (103, "z")], through: 103, .finished))
-        #expect(letters(step.runs.first?.ticks) == "dz" && step.runs.first?.verdict == .subset)
+    private func heal(
+        _ kind: TickKind, front: String, back: String, healed: [Int64: String] = [:], _ history: [(Int64, String)]
+    ) -> (ticks: String?, verdict: GapState?) {
+        var stored = StoredTicks(
+            front: [tradeTicks(front, 100, kind: kind)], back: [tradeTicks(back, 103, kind: kind)])
+        stored.healed = healed.reduce(into: [:]) { $0[$1.key] = tradeTicks($1.value, $1.key, kind: kind) }
+        let isTorn = HealGap.Run(first: .zero, last: .zero, ticks: 5, from: 100, to: 104, isWhole: false)
+        let gap = gap(stream: StreamID(conId: 7, kind: kind), runs: healed.isEmpty ? [] : [isTorn])
+        var task = HealTask(gap, stored: stored)
+        let step = task.take(tradePage(history, kind: kind))
+        return (tradeLetters(step.runs.flatMap(\.ticks)), step.runs.last?.verdict)
+    }
+
+    @Test(arguments: [TickKind.last, .allLast])
+    func storedUnreportedTradesNeedNotBeInHistory(kind: TickKind) {
+        let healed = heal(kind, front: "aO", back: "Oz", [(100, "ab"), (101, "c"), (103, "yz")])
+        #expect(healed.ticks == "bcy" && healed.verdict == .subset, "the history leaves out what the stream has")
+    }
+
+    @Test(arguments: [TickKind.last, .allLast])
+    func storedUnreportedTradesThatHistoryHasAreNotRepeated(kind: TickKind) {
+        let healed = heal(kind, front: "aOb", back: "Pz", [(100, "aObQ"), (101, "cR"), (103, "yPz")])
+        #expect(healed.ticks == "QcRy" && healed.verdict == .healed)
+        let unmarked = heal(kind, front: "aOb", back: "Pz", [(100, "aobq"), (101, "c"), (103, "ypz")])
+        #expect(unmarked.ticks == "qcy" && unmarked.verdict == .healed)
+    }
+
+    @Test func allLastOfAHistoryWithoutUnreportedTradesIsASubset() {
+        #expect(heal(.allLast, front: "a", back: "z", [(100, "ab"), (103, "z")]).verdict == .subset)
+        #expect(heal(.last, front: "a", back: "z", [(100, "ab"), (103, "z")]).verdict == .healed)
+    }
+
+    @Test func whatOneSecondTeachesCountsForTheOthers() {
+        // The mark was shown: o behind the gap is another trade than the stored O.
+        #expect(heal(.allLast, front: "aO", back: "Oz", [(100, "aO"), (103, "yoz")]).ticks == "yo")
+        // Unreported trades are left out: the same.
+        #expect(heal(.allLast, front: "aOb", back: "Oz", [(100, "ab"), (103, "yoz")]).ticks == "yo")
+        // The mark is never shown, but what has it is there.
+        #expect(heal(.allLast, front: "aOb", back: "Oz", [(100, "aob"), (103, "yoz")]).ticks == "y")
+    }
+
+    @Test func tradesThatAStreamIsWithoutAreNotGivenToIt() {
+        // Between its live ticks history has O, which did not come: this gateway keeps such trades from `last`.
+        let without = heal(.last, front: "ab", back: "z", [(100, "aObcP"), (101, "Qd"), (103, "yRz")])
+        #expect(without.ticks == "cdy" && without.verdict == .healed)
+        // Nothing says so here: what history has is missing.
+        #expect(heal(.last, front: "ab", back: "z", [(100, "abP"), (103, "z")]).ticks == "P")
+        // To `all_last` they belong.
+        #expect(heal(.allLast, front: "ab", back: "z", [(100, "aOb"), (103, "z")]).ticks == "O")
+    }
+
+    @Test func aTornRunsUnreportedTradesNeedNotBeInHistory() {
+        let torn = heal(.allLast, front: "", back: "", healed: [101: "cO"], [(101, "cd"), (103, "z")])
+        #expect(torn.ticks == "dz" && torn.verdict == .subset)
+        let again = heal(.allLast, front: "", back: "", healed: [101: "cO"], [(101, "cOd"), (103, "z")])
+        #expect(again.ticks == "dz" && again.verdict == .healed)
     }
 
     // MARK: - Time that runs backwards
@@ -255,7 +299,7 @@ struct HealTaskTests {
         #expect(early.ticks.isEmpty && early.keys.isEmpty, "the last tick has no time but that of its receipt")
     }
 
-    @Test func recordedSecondsInFrontOfALateTickAreNotHealed() throws {
+    @Test func recordedSecondsInFrontOfALateTickAreNotHealed() {
         // The last tick is of second 0.
         let stored = StoredTicks(front: [quotes("ab", 100)], back: [quotes("yz", 103)], from: 100)
         var task = HealTask(gap(from: 0), stored: stored)
@@ -263,8 +307,9 @@ struct HealTaskTests {
         let step = task.take(page([(100, "abc"), (101, "d"), (103, "xyz")], through: 103, .finished))
         #expect(step.runs.count == 1 && letters(step.runs[0].ticks) == "cdx")
         #expect(step.runs[0].from == 0 && step.runs[0].to == 104, "all of the gap is covered")
-        let runs = try #require(HealTask.heal(gap(from: 0), stored: stored, front: front, live: quotes("yz", 103)))
-        #expect(letters(runs[0].ticks) == "cdx")
+        var other = HealTask(gap(from: 0), stored: stored)
+        let none = other.take(front: front)
+        #expect(none.isEmpty && other.reached == 102)
     }
 
     @Test func aLateTickBehindAGapIsNotRepeated() {
@@ -273,7 +318,12 @@ struct HealTaskTests {
         var task = HealTask(gap(), stored: stored)
         let step = task.take(page([(100, "abc"), (101, "dl"), (103, "xyz")], through: 103, .finished))
         #expect(letters(step.runs[0].ticks) == "cdx" && step.runs[0].verdict == .healed)
-        #expect(HealTask.heal(gap(), stored: stored, front: front, live: quotes("yz", 103)) == nil)
+        // The same from a subscription's history.
+        var other = HealTask(gap(), stored: stored)
+        _ = other.take(
+            front: quotes("m", 99) + quotes("abc", 100) + quotes("dl", 101) + quotes("w", 102) + quotes("x", 103))
+        let runs = other.closeRun()
+        #expect(letters(runs.flatMap(\.ticks)) == "cd")
     }
 
     @Test func whatWasTriedInVainIsNotWrittenAgain() {
@@ -307,28 +357,70 @@ struct HealTaskTests {
         #expect(!task.isTouched(by: run(103, 105, stream: trades)) && !task.isTouched(by: run(103, 105, [])))
     }
 
-    // MARK: - The history in front of a subscription
-
-    private let front = quotes("m", 99) + quotes("abc", 100) + quotes("d", 101) + quotes("x", 103)
-
-    @Test func theSubscriptionsHistoryHealsAShortGap() throws {
-        let runs = try #require(HealTask.heal(gap(), stored: edges, front: front, live: quotes("yz", 103)))
-        #expect(letters(runs[0].ticks) == "cdx" && runs[0].verdict == .healed)
-        #expect(runs[0].from == 100 && runs[0].to == 104)
+    @Test func aSecondThatTheGatewayCutIsNeverHealedWhole() {
+        var task = HealTask(gap(), stored: edges)
+        var cut = page([(100, "abc"), (101, "d")], through: 101, .more)
+        cut.cutSecond = 101
+        _ = task.take(cut)
+        let step = task.take(page([(103, "xyz")], through: 103, .finished))
+        #expect(step.runs[0].verdict == .edgeUnreconciled && letters(step.runs[0].ticks) == "cdx")
+        #expect(task.cutSeconds == [101])
     }
 
-    @Test func aSubscriptionsHistoryThatProvesNothingIsNotUsed() {
-        func heal(_ front: [HealTick], live: String = "yz", stored: StoredTicks? = nil) -> [HealedRun]? {
-            HealTask.heal(gap(), stored: stored ?? edges, front: front, live: quotes(live, 103))
+    @Test func whatHistoryLacksForNowIsAskedForAgainLater() {
+        var task = HealTask(gap(), stored: .init(front: [quotes("ab", 100)]))
+        task.isBehind = true
+        _ = task.take(page([(100, "abc")], through: 101, .more))
+        for wait in HealTask.retryNanos {
+            let step = task.take(page([], through: 101, .exhausted))
+            #expect(step.next == .retry(waitNanos: wait))
         }
-        #expect(heal(Array(front.dropFirst())) == nil, "its first second may be cut")
-        #expect(heal(Array(front.dropLast())) == nil, "it ends before the live ticks begin: it may be late")
-        #expect(heal(front, live: "xy") == nil, "the same tick may have come twice")
-        #expect(heal(front + quotes("yz", 103), live: "yz") == nil)
-        #expect(heal(front, stored: .init(front: [quotes("qq", 100)])) == nil, "it does not fit")
-        let between = StoredTicks(front: [quotes("ac", 100)])
-        #expect(heal(front, stored: between) == nil, "it has ticks whose place is in another gap")
-        #expect(heal(front.reversed()) == nil)
-        #expect(heal([]) == nil)
+        let step = task.take(page([], through: 101, .exhausted))
+        #expect(step.next == .finished && step.runs.last?.verdict == .partly, "not what there is, for good")
+        #expect(step.runs.last?.to == 102)
+    }
+
+    // MARK: - The history in front of a subscription
+
+    private let front = quotes("m", 99) + quotes("abc", 100) + quotes("d", 101) + quotes("w", 102) + quotes("x", 103)
+
+    @Test func theSubscriptionsHistoryHealsAllButItsSeam() {
+        var task = HealTask(gap(), stored: edges)
+        let runs = task.take(front: front)
+        #expect(runs.isEmpty && task.reached == 102 && task.pager.start == 102, "its last two seconds are asked for")
+        // The gateway has one tick between them that was not in front of the subscription.
+        let step = task.take(page([(102, "w"), (103, "xvyz")], through: 103, .finished))
+        #expect(letters(step.runs[0].ticks) == "cdwxv" && step.runs[0].verdict == .healed)
+        #expect(step.runs[0].from == 100 && step.runs[0].to == 104)
+    }
+
+    @Test func whatASubscriptionBroughtIsKeptWhereHistoryIsRefused() {
+        var task = HealTask(gap(), stored: edges)
+        _ = task.take(front: front)
+        let step = task.giveUp(.partly)
+        #expect(letters(step.runs[0].ticks) == "cd" && step.runs[0].to == 102 && step.runs[0].verdict == .partly)
+    }
+
+    @Test func aSubscriptionsHistoryThatEndsBeforeTheLiveTicksProvesNothingOfTheSeam() {
+        // It ends in the second before the first live tick's, or long before.
+        for count in [front.count - 1, front.count - 2] {
+            var task = HealTask(gap(), stored: edges)
+            _ = task.take(front: Array(front.prefix(count)))
+            #expect(task.reached <= 102 && task.pager.start == task.reached)
+        }
+    }
+
+    @Test func aSubscriptionsHistoryThatDoesNotFitIsNotUsed() {
+        func reached(_ front: [HealTick], stored: StoredTicks? = nil) -> Int64 {
+            var task = HealTask(gap(), stored: stored ?? edges)
+            let runs = task.take(front: front) + task.closeRun()
+            #expect(runs.isEmpty)
+            return task.reached
+        }
+        #expect(reached(Array(front.dropFirst())) == 100, "its first second may be cut")
+        #expect(reached(front, stored: .init(front: [quotes("qq", 100)])) == 100, "it does not fit")
+        #expect(reached(front, stored: .init(front: [quotes("ac", 100)])) == 100, "it has ticks of another gap's place")
+        #expect(reached(front.reversed()) == 100)
+        #expect(reached([]) == 100)
     }
 }

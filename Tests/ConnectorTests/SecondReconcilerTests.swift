@@ -8,10 +8,10 @@ struct SecondReconcilerTests {
         _ history: String, front: [String] = [], healed: String = "", back: [String] = []
     ) -> String? {
         letters(
-            SecondReconciler.missing(
-                in: quotes(history),
+            SecondReconciler.reconcile(
+                quotes(history),
                 stored: .init(
-                    front: front.map { quotes($0) }, healed: quotes(healed), back: back.map { quotes($0) })))
+                    front: front.map { quotes($0) }, healed: quotes(healed), back: back.map { quotes($0) }))?.missing)
     }
 
     @Test func aSecondOfWhichNothingIsStoredIsTakenAsGiven() {
@@ -64,8 +64,8 @@ struct SecondReconcilerTests {
     @Test func aSegmentInOnePieceIsTheEarliestOrNone() {
         func missing(_ history: String) -> String? {
             letters(
-                SecondReconciler.missing(
-                    in: quotes(history), stored: .init(front: [quotes("ab")]), inOnePiece: true))
+                SecondReconciler.reconcile(
+                    quotes(history), stored: .init(front: [quotes("ab")]), inOnePiece: true)?.missing)
         }
         #expect(missing("abcab") == "cab")
         #expect(missing("aqbcab") == nil, "its place is the first, with one between that is another gap's")
@@ -94,12 +94,89 @@ struct SecondReconcilerTests {
     @Test func maskAndTextsTellTicksApart() {
         var flagged = quotes("a")
         flagged[0].tick.flags = .bidPastLow
-        #expect(SecondReconciler.missing(in: quotes("a"), stored: .init(front: [flagged])) == nil)
+        #expect(SecondReconciler.reconcile(quotes("a"), stored: .init(front: [flagged])) == nil)
+        // The bit that says unreported of a trade says something else of a quote.
+        flagged[0].tick.flags = .askPastHigh
+        #expect(SecondReconciler.reconcile(quotes("a"), stored: .init(front: [flagged])) == nil)
         var healed = quotes("a")
         healed[0].tick.flags = [.healed, .simulated]
-        #expect(SecondReconciler.missing(in: quotes("a"), stored: .init(front: [healed])) == [])
+        #expect(SecondReconciler.reconcile(quotes("a"), stored: .init(front: [healed]))?.missing == [])
         var long = quotes("a")
         long[0].more = [TickBody(Int64(1), 2)]
-        #expect(SecondReconciler.missing(in: quotes("a"), stored: .init(front: [long])) == nil)
+        #expect(SecondReconciler.reconcile(quotes("a"), stored: .init(front: [long])) == nil)
+    }
+
+    // MARK: - Unreported trades: capital letters
+
+    private func trades(
+        _ history: String, front: [String] = [], healed: String = "", back: [String] = [],
+        _ manner: SecondReconciler.Manner = .unknown
+    ) -> SecondReconciler.Result? {
+        SecondReconciler.reconcile(
+            tradeTicks(history),
+            stored: .init(
+                front: front.map { tradeTicks($0) }, healed: tradeTicks(healed),
+                back: back.map { tradeTicks($0) }), manner: manner)
+    }
+
+    private func missingTrades(
+        _ history: String, front: [String] = [], healed: String = "", back: [String] = [],
+        _ manner: SecondReconciler.Manner = .unknown
+    ) -> String? {
+        tradeLetters(trades(history, front: front, healed: healed, back: back, manner)?.missing)
+    }
+
+    @Test func unreportedTradesThatHistoryHasAreNotStoredAgain() {
+        #expect(missingTrades("aXbYc", front: ["aX"], back: ["c"]) == "bY")
+        #expect(missingTrades("aXbYc", front: ["aXb"], back: ["Yc"]) == "")
+        #expect(missingTrades("XXXa", front: ["XX"]) == "Xa", "equal ones are counted")
+        #expect(missingTrades("aXbXc", front: ["a"], healed: "X", back: ["Xc"]) == "b")
+        #expect(trades("aXb", front: ["aX"])?.manner == .shown)
+    }
+
+    @Test func unreportedTradesThatHistoryLeavesOutArePassedOver() throws {
+        #expect(missingTrades("abc", front: ["aX"], back: ["c"]) == "b")
+        #expect(missingTrades("abc", front: ["Xa"], back: ["Yc"]) == "b")
+        #expect(missingTrades("abc", front: ["X"], back: ["Y"]) == "abc")
+        #expect(missingTrades("abc", front: ["aX"], healed: "XbY", back: ["c"]) == "")
+        let result = try #require(trades("abc", front: ["aXY"], back: ["c"]))
+        #expect(result.leftOut == 2 && result.manner == .leftOut)
+    }
+
+    @Test func someOfThemInHistoryAreMatchedAndTheOthersPassedOver() {
+        #expect(missingTrades("aXbc", front: ["aXYb"]) == "c")
+        #expect(missingTrades("aYbc", front: ["aXYb"]) == "c")
+        #expect(
+            missingTrades("abXcZ", front: ["Xa", "Xc"]) == "Z",
+            "b and X lie between the segments: another gap's, or its own")
+        #expect(missingTrades("rXr", healed: "Xr") == "r", "the torn run's own place is not the first that fits")
+    }
+
+    @Test func historyMayHaveThemWithoutTheirMark() throws {
+        #expect(missingTrades("axbyc", front: ["aX"], back: ["c"]) == "by")
+        #expect(missingTrades("xxa", front: ["X"]) == "xa")
+        let result = try #require(trades("axb", front: ["aXb"]))
+        #expect(result.missing.isEmpty && result.manner == .unmarked)
+        // The other way round.
+        #expect(missingTrades("aXb", front: ["axb"]) == "")
+    }
+
+    @Test func equalNumbersWithAndWithoutTheMarkAreTwoTradesWhereTheMarkIsShown() {
+        // The mark is shown in this second, or was before.
+        #expect(missingTrades("aXxb", front: ["aX"], back: ["b"]) == "x")
+        #expect(missingTrades("axbY", front: ["aX"], back: ["bY"]) == "x")
+        #expect(missingTrades("axb", front: ["aX"], back: ["b"], .shown) == "x")
+        // It is known that unreported trades are left out.
+        #expect(missingTrades("axb", front: ["aX"], back: ["b"], .leftOut) == "x")
+        // Nothing is known: all that is stored is there in one piece, so that x is taken for X.
+        #expect(missingTrades("axb", front: ["aX"], back: ["b"]) == "")
+        // Another one that is not there proves that they are left out.
+        #expect(missingTrades("axb", front: ["YaX"], back: ["b"]) == "x")
+    }
+
+    @Test func tradesThatLiveNeverBroughtAreToldFromOthers() {
+        #expect(trades("aXb", front: ["ab"])?.passedUnreported == 1)
+        #expect(trades("abX", front: ["ab"])?.passedUnreported == 0, "it may have come in the gap")
+        #expect(trades("axb", front: ["ab"])?.passedUnreported == 0)
     }
 }

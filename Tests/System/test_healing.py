@@ -10,7 +10,7 @@ import pytest
 import zmq
 
 from ibstream import FULL, PATIENCE, body_u64, check_numbering, keys, lost_ranges, wait_for
-from test_pipeline import rows
+from test_pipeline import COMMON, rows
 
 STREAMS = {
     711280073: ("MNQ", ["bid_ask", "last"]),
@@ -20,6 +20,7 @@ STREAMS = {
 MORE, MARKER = 254, 255
 HEAL, HEAL_END = 4, 5
 HEALED = 1 << 6
+CONDITIONS = COMMON.index("conditions")
 # What the gateway of these tests allows; the spacing of requests is tested by itself.
 FAST = "heal:\n  requests_per_10min: 6000\n  identical: 0s\n  per_contract_2s: 100\n"
 
@@ -374,20 +375,102 @@ def test_a_contract_without_permission_is_said_once_and_left_partly(lab):
     assert all(len(gap["runs"]) == 1 for name in system.names for gap in system.gaps(name))
 
 
-def test_a_subscriptions_history_heals_without_a_request(lab):
+def test_the_seam_behind_a_subscriptions_history_is_asked_for(lab):
     system = System(lab, streams={265598: ("AAPL", ["bid_ask"])}, rate=200)
-    lab.simulator_says("history silent")
-    healed = 0
-    for _ in range(8):
+    # The past ticks in front of a subscription end a moment before the live ones begin, in the same second or the one before.
+    lab.simulator_says("history seam 60")
+    for _ in range(4):
         lab.simulator_says("drop")
-        system.wait_ticks(100)
-        time.sleep(1)
-        healed = sum(gap["state"] == "healed" for gap in system.gaps(system.names[0]))
-        if healed:
-            break
-    assert healed
-    lab.simulator_says("history ok")
-    system.wait_healed()
+        system.wait_ticks(20)
+    system.wait_healed(4)
+    system.check()
+
+
+def test_what_a_subscription_brought_is_kept_where_history_is_refused(lab):
+    # So few that 1,000 past ticks reach back beyond the gap, also when the reconnect takes long.
+    system = System(lab, streams={265598: ("AAPL", ["bid_ask"])}, rate=40)
+    lab.simulator_says("history error 10187 Failed to request historical ticks:No market data permissions")
+    lab.simulator_says("refuse")
+    lab.simulator_says("drop")
+    time.sleep(3)
+    lab.simulator_says("accept")
+    system.wait_ticks(20)
+    gaps = system.wait_healed(states=("partly",))
+    assert sum(run[2] for run in gaps[system.names[0]][0]["runs"]) > 20, gaps
+
+
+TRADES = {265598: ("AAPL", ["last", "all_last"]), 711280073: ("MNQ", ["last"])}
+
+
+def test_unreported_trades_that_history_has_are_stored_once(lab):
+    system = System(lab, "--last-unreported", streams=TRADES, rate=400)
+    lab.simulator_says("history trades all")
+    for command in ("drop", "error 1100", "drop reset"):
+        lab.simulator_says(command)
+        if command == "error 1100":
+            time.sleep(0.5)
+            lab.simulator_says("error 1102")
+        system.wait_ticks(20)
+    assert system.connector.stop() == 0
+    time.sleep(1)
+    system.start("connector")
+    system.wait_ticks(20)
+    system.wait_healed(4, states=("healed", "subset"))
+    system.check()
+
+
+def test_unreported_trades_that_history_leaves_out_are_kept_where_they_came_live(lab):
+    system = System(lab, "--last-unreported", streams=TRADES, rate=400)
+    for command in ("error 1100", "error 1100"):
+        lab.simulator_says(command)
+        time.sleep(0.5)
+        lab.simulator_says("error 1102")
+        system.wait_ticks(20)
+    gaps = system.wait_healed(2, states=("healed", "subset"))
+    # What a history lacks that had to have it is not called healed.
+    assert all(gap["state"] == "subset" for gap in gaps["265598.all_last"])
+
+    def compare(name, got, market):
+        start = next(i for i in range(len(market)) if market[i:i + 5] == got[:5])
+        at, left = start, []
+        for row in market[start:]:
+            if at - start < len(got) and got[at - start] == row:
+                at += 1
+            elif at - start < len(got):
+                left.append(row)
+        assert at - start == len(got), f"{name}: {got[at - start:at - start + 3]} is repeated or altered"
+        unreported = {"I", "TI", "F I", "W", "B"}
+        assert all(row[CONDITIONS].strip() in unreported for row in left), f"{name}: reported trades are missing: {left[:3]}"
+
+    system.compare = compare
+    system.check()
+
+
+def test_pages_that_are_told_again_are_stored_once(lab):
+    system = System(lab, rate=2000)
+    lab.simulator_says("history pages again")
+    for _ in range(2):
+        lab.simulator_says("refuse")
+        lab.simulator_says("drop")
+        time.sleep(3)
+        lab.simulator_says("accept")
+        system.wait_ticks(20)
+    system.wait_healed(2)
+    system.check()
+
+
+def test_history_that_comes_after_a_refusal_is_taken(lab):
+    system = System(lab, streams={265598: ("AAPL", ["bid_ask", "last"])}, rate=300)
+    lab.simulator_says(
+        "history notice 2188 Up-to-the-second historical data requires additional subscription for the API.")
+    for _ in range(2):
+        lab.simulator_says("error 1100")
+        time.sleep(0.3)
+        lab.simulator_says("error 1102")
+        system.wait_ticks(20)
+    system.wait_healed(2)
+    assert system.connector.stderr().count("history came although the gateway had said no") == 1
+    assert "no history for a contract" not in system.connector.stderr()
     system.check()
 
 

@@ -7,8 +7,6 @@ internal import Ticks
 struct HealDesk {
     /// How long a history request may stay unanswered.
     static let answerNanos: Int64 = 60_000_000_000
-    /// A first live tick within this time behind the history in front of a subscription goes on where that ends.
-    static let seamlessNanos: Int64 = 250_000_000
     /// Past ticks asked for in front of a subscription, the most there are.
     static let frontTicks: Int32 = 1_000
 
@@ -21,9 +19,12 @@ struct HealDesk {
 
     struct Open {
         let serial: UInt64
+        let stream: StreamID
         /// What the answer has to be of.
         let kind: HistoricalTicks.Kind
-        let deadlineNanos: Int64
+        var deadlineNanos: Int64
+        /// The gateway said no, after which data were seen to come all the same: what counts at the deadline.
+        var refusal: ErrorMessage?
     }
 
     /// What a subscription brought in front of its live ticks.
@@ -33,7 +34,6 @@ struct HealDesk {
         let gap: TickKey
         /// The stream's interruptions so far: one more, and what is between history and live ticks is not known.
         let interruptions: UInt32
-        var receivedNanos: Int64
         var ticks: [HistoricalTick] = []
         var isDone = false
     }
@@ -47,6 +47,8 @@ struct HealDesk {
     /// Slots whose next subscription is the first of a session: its history goes on in its live ticks.
     var fresh: Set<Int> = []
     var isHeld = false
+    /// Contracts of which it was said that data came although the gateway had said no.
+    var noted: Set<Int32> = []
     /// Ticks of history that came for requests that are over.
     var lateTicks: UInt64 = 0
 
@@ -61,11 +63,9 @@ struct HealDesk {
     }
 
     /// Takes what one message brings in front of a subscription.
-    mutating func takeFront(_ message: HistoricalTicks, slot: Int, gap: TickKey, interruptions: UInt32, nowNanos: Int64)
-    {
+    mutating func takeFront(_ message: HistoricalTicks, slot: Int, gap: TickKey, interruptions: UInt32) {
         if fronts[slot]?.request != message.requestId {
-            fronts[slot] = Front(
-                request: message.requestId, gap: gap, interruptions: interruptions, receivedNanos: nowNanos)
+            fronts[slot] = Front(request: message.requestId, gap: gap, interruptions: interruptions)
         }
         guard var front = fronts[slot], front.ticks.count + message.ticks.count <= HistoryPager.greatestAnswer else {
             fronts[slot] = nil
@@ -73,14 +73,25 @@ struct HealDesk {
         }
         front.ticks += message.ticks
         front.isDone = message.done
-        front.receivedNanos = nowNanos
         fronts[slot] = front
     }
 
-    /// The serials of requests that have had no answer for too long.
-    mutating func takeExpired(nowNanos now: Int64) -> [UInt64] {
+    /// The gateway says no to a request: true when data may follow all the same, so that only silence is a refusal.
+    mutating func waitsAfter(_ error: ErrorMessage, nowNanos now: Int64) -> Bool {
+        let wait = HistoryRefusal(error).dataMayFollowNanos
+        guard wait > 0, var request = open[error.requestId] else { return false }
+        request.refusal = error
+        request.deadlineNanos = min(request.deadlineNanos, now + wait)
+        open[error.requestId] = request
+        return true
+    }
+
+    /// What is said of requests that have had no answer for too long.
+    mutating func takeExpired(nowNanos now: Int64) -> [HealReply] {
         let late = open.filter { $0.value.deadlineNanos <= now }
         for id in late.keys { open[id] = nil }
-        return late.values.map(\.serial)
+        return late.values.map { request in
+            request.refusal.map { .refused(serial: request.serial, $0) } ?? .unanswered(serial: request.serial)
+        }
     }
 }

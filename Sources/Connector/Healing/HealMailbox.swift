@@ -23,6 +23,8 @@ enum HealReply: Sendable {
     /// One message of an answer.
     case ticks(serial: UInt64, [HistoricalTick], done: Bool)
     case refused(serial: UInt64, ErrorMessage)
+    /// The answer will not reach the present: the contract's last seconds are not in history for this account (2188).
+    case behind(serial: UInt64)
     /// No answer will come: no session, or none came in time.
     case unanswered(serial: UInt64)
     /// The key of the run's last record; nil: the stream is not this connector's any more.
@@ -50,7 +52,7 @@ struct HealPositions: Sendable {
     var isHeld = false
 }
 
-/// The history in front of a subscription that closed a gap without an interruption between it and the first live tick.
+/// The history in front of a subscription whose first live tick closed a gap.
 struct SubscriptionHistory: Sendable {
     var stream: StreamID
     /// The key of that first live tick: the gap's `after`.

@@ -3,8 +3,9 @@ internal import Ticks
 
 /// Which gap is healed next, and when each will be, as far as that can be told. Pure.
 ///
-/// Short gaps come first: most are of seconds and want one request, and an interruption of a night must not keep them
-/// waiting. Of equal ones the oldest is first.
+/// Requests go in turns to the shortest gap and to the oldest one. Most gaps are of seconds and want one request: an
+/// interruption of a night must not keep them waiting; nor may short ones that keep coming starve a long one, which has every
+/// second request once it is the oldest. Of equally short ones the oldest is first.
 struct HealPlan {
     struct Item: Equatable {
         var gap: HealGap
@@ -20,6 +21,10 @@ struct HealPlan {
         var isRefused = false
         /// The last request failed, or history did not have it yet: how often it takes, nobody can tell.
         var isRetried = false
+
+        /// The older, the less.
+        var age: (Int64, TickGap) { (gap.through ?? .max, name) }
+        var name: TickGap { TickGap(stream: gap.stream, key: gap.key) }
 
         /// Tried in vain, by this connector or one before it.
         var isVain: Bool { isRefused || gap.state == .partly }
@@ -39,6 +44,8 @@ struct HealPlan {
     static let limit = 4_096
 
     private(set) var items: [TickGap: Item] = [:]
+    /// The next request is the oldest gap's.
+    private var isOldestsTurn = false
 
     /// A gap's name: keys are only unique within a stream.
     struct TickGap: Hashable, Comparable {
@@ -88,12 +95,15 @@ struct HealPlan {
 
     mutating func remove(_ name: TickGap) { items[name] = nil }
 
+    /// A request goes out: the next one is of the other kind.
+    mutating func noteAsked() { isOldestsTurn.toggle() }
+
     /// The gap to work on now.
     func next(nowNanos now: Int64, ticksPerSecond: (StreamID) -> Double) -> Item? {
-        items.values.filter { $0.notBeforeNanos <= now }.min { a, b in
-            let (left, right) = (requestsLeft(a, ticksPerSecond), requestsLeft(b, ticksPerSecond))
-            return (left, a.gap.key, a.gap.stream) < (right, b.gap.key, b.gap.stream)
-        }
+        let due = items.values.filter { $0.notBeforeNanos <= now }
+        // What was tried in vain has no age: it would be the oldest for ever.
+        if isOldestsTurn, let oldest = due.filter({ !$0.isVain }).min(by: { $0.age < $1.age }) { return oldest }
+        return due.map { ($0, requestsLeft($0, ticksPerSecond)) }.min { ($0.1, $0.0.name) < ($1.1, $1.0.name) }?.0
     }
 
     /// When something is to be done, at the earliest.
@@ -114,19 +124,49 @@ struct HealPlan {
     func estimates(
         pacer: HistoryPacer, nowNanos now: Int64, busyUntilNanos: Int64 = .min, ticksPerSecond: (StreamID) -> Double
     ) -> [Estimate] {
-        let counts = items.values.map { ($0, requestsLeft($0, ticksPerSecond)) }
+        let counts = items.values.map { (item: $0, requests: requestsLeft($0, ticksPerSecond)) }
         let order = counts.sorted { a, b in
-            let (left, right) = (a.0.isVain ? 1 : 0, b.0.isVain ? 1 : 0)
-            return (left, a.1, a.0.gap.key, a.0.gap.stream) < (right, b.1, b.0.gap.key, b.0.gap.stream)
+            (a.item.isVain ? 1 : 0, a.requests, a.item.name) < (b.item.isVain ? 1 : 0, b.requests, b.item.name)
         }
-        var units = 0
-        return order.map { item, requests in
-            units += requests * (item.gap.stream.kind == .bidAsk ? 2 : 1)
+        let units = HealPlan.units(of: order)
+        return zip(order, units).map { entry, units in
+            let item = entry.item
             let paced = pacer.availableNanos(units: units, nowNanos: now)
             let isFailing = item.isVain || item.isRetried
             return Estimate(
                 stream: item.gap.stream, key: item.gap.key, ticks: item.ticks,
                 etaNanos: isFailing ? nil : max(paced, item.notBeforeNanos, busyUntilNanos) - now)
         }
+    }
+
+    /// The units of the gateway's budget that are used up when each gap is healed, requests going in turns to the first of
+    /// them and to the oldest.
+    private static func units(of order: [(item: Item, requests: Int)]) -> [Int] {
+        let costs = order.map { $0.item.gap.stream.kind == .bidAsk ? 2 : 1 }
+        var left = order.map(\.requests)
+        var done = left.map { _ in 0 }
+        var used = 0
+        let ages = order.indices.sorted { a, b in
+            let (left, right) = (order[a].item, order[b].item)
+            return left.isVain == right.isVain ? left.age < right.age : right.isVain
+        }
+        var oldest = 0
+        for short in order.indices {
+            while left[short] > 0 {
+                while left[ages[oldest]] == 0 { oldest += 1 }
+                let old = ages[oldest]
+                // What was tried in vain holds up nobody.
+                let isTurn = old != short && !order[old].item.isVain
+                let turns = isTurn ? min(left[short], left[old]) : left[short]
+                used += turns * costs[short]
+                left[short] -= turns
+                if left[short] == 0 { done[short] = used }
+                guard isTurn else { continue }
+                used += turns * costs[old]
+                left[old] -= turns
+                if left[old] == 0 { done[old] = used }
+            }
+        }
+        return done
     }
 }

@@ -1,58 +1,6 @@
 internal import TickStore
 internal import Ticks
 
-/// What is recorded around a gap: the ticks of its two edge seconds, and what earlier runs brought.
-struct StoredTicks: Equatable {
-    /// Live ticks (and other gaps' healed ones) of the gap's first second that lie in front of it, in segments.
-    var front: [[HealTick]] = []
-    /// The same of its last second, behind it; also those of seconds between, where time ran backwards.
-    var back: [[HealTick]] = []
-    /// The gap's first second, which is later than the last tick's in front of it where time ran backwards.
-    private(set) var from: Int64
-    /// Ticks of earlier runs of this gap, by their second, up to `through`.
-    var healed: [Int64: [HealTick]] = [:]
-    /// The last second whose healed ticks are all here; what lies behind it is another task's.
-    private(set) var through = Int64.max
-    private var count = 0
-
-    init(front: [[HealTick]] = [], back: [[HealTick]] = [], from: Int64 = .min) {
-        self.front = front
-        self.back = back
-        self.from = from
-    }
-
-    /// Adds a tick of an earlier run. When there are more than `limit`, the latest seconds are left to another task, but
-    /// never the two that it begins with: so every task gets on.
-    ///
-    /// - Parameter start: the second at which healing goes on; ticks before it are not needed.
-    mutating func add(healed tick: HealTick, from start: Int64, limit: Int) {
-        guard tick.second >= start, tick.second <= through else { return }
-        healed[tick.second, default: []].append(tick)
-        count += 1
-        guard count > limit else { return }
-        // Half of them, so that this is seldom done.
-        for second in healed.keys.sorted(by: >) where second > start + 1 && count > limit / 2 {
-            count -= healed.removeValue(forKey: second)?.count ?? 0
-            through = second - 1
-        }
-    }
-}
-
-/// Ticks to be recorded as one run: between a `heal` and a `heal_end` marker, contiguous in the stream's numbers.
-struct HealedRun: Equatable {
-    /// Ticks of one run at most, so that live ticks never wait long behind it.
-    static let capacity = 8_192
-
-    var stream: StreamID
-    var gap: TickKey
-    /// Unix seconds, the end exclusive.
-    var from: Int64
-    var to: Int64
-    var ticks: [HealTick]
-    /// What the gap is after this run; nil: further runs follow.
-    var verdict: GapState?
-}
-
 /// The healing of one gap: pages of history go in, runs of the ticks that it misses come out. Pure.
 ///
 /// Whole seconds inside the gap are taken as history gives them; seconds of which something is stored have to agree with
@@ -93,11 +41,23 @@ struct HealTask {
     private var buffer: [HealTick] = []
     private var retries = 0
     private var edgeFailed = false
+    /// Seconds that the gateway cut, so that the rest of them can't be had.
+    private(set) var cutSeconds: [Int64] = []
+    /// What is known of the history's unreported trades.
+    private(set) var manner: SecondReconciler.Manner
+    /// Pages showed that this history has unreported trades, or that it lacks stored ones.
+    private var showsUnreported = false
+    private var lacksUnreported = false
+    /// History has trades that this stream's live ticks are without.
+    private var isWithoutUnreported = false
+    /// The gateway said that history has not got the last seconds (2188): what it lacks is asked for again later.
+    var isBehind = false
 
     /// - Precondition: the gap is closed.
-    init(_ gap: HealGap, stored: StoredTicks) {
+    init(_ gap: HealGap, stored: StoredTicks, manner: SecondReconciler.Manner = .unknown) {
         self.gap = gap
         self.stored = stored
+        self.manner = manner
         secondsBehind = Set(stored.back.joined().map(\.second))
         from = max(gap.from, stored.from)
         runFrom = gap.resumeSecond
@@ -107,18 +67,22 @@ struct HealTask {
         pager = HistoryPager(from: start, through: through)
     }
 
-    /// All trades that history has are stored ones; `all_last` has others too.
-    private var isSubset: Bool { gap.stream.kind == .allLast }
-
     /// Works through one page.
     mutating func take(_ page: HistoryPager.Page) -> Step {
+        showsUnreported = showsUnreported || page.ticks.contains(where: \.isUnreported)
+        if let second = page.cutSecond { cutSeconds.append(second) }
+        return work(through: page)
+    }
+
+    private mutating func work(through page: HistoryPager.Page) -> Step {
+        // One that shows the mark of unreported trades anywhere shows it everywhere.
+        if page.ticks.contains(where: \.isUnreported) { manner = .shown }
         var step = Step(next: .ask)
         var index = 0
         for second in seconds(of: page) {
             let start = index
             while index < page.ticks.count, page.ticks[index].second == second { index += 1 }
-            let history = Array(page.ticks[start..<index])
-            if let missing = SecondReconciler.missing(in: history, stored: stored(second)) {
+            if let missing = reconcile(second, Array(page.ticks[start..<index])) {
                 take(missing, into: &step)
             } else if let wait = nextRetry() {
                 pager.goBack(to: second)
@@ -143,43 +107,29 @@ struct HealTask {
         return step
     }
 
-    /// The history in front of a subscription, whose next tick was the gap's `after`: heals the gap without a request, if it
-    /// reaches back beyond the gap and fits to what is stored. Nil when it does not.
+    /// Takes the history in front of a subscription like a page of the gap's first seconds, if it reaches back beyond the gap
+    /// and fits to what is stored.
     ///
-    /// It has to reach the second of the first live tick: a history that is late ends before.
-    ///
-    /// - Parameter live: the first stored ticks behind the gap. When the history ends as they begin, nobody can say whether
-    ///   those ticks came twice: the gateway is asked then.
-    static func heal(_ gap: HealGap, stored: StoredTicks, front: [HealTick], live: [HealTick]) -> [HealedRun]? {
-        let from = max(gap.from, stored.from)
-        guard gap.runs.isEmpty, let through = gap.through, let first = front.first, first.second < from,
-            let last = front.last, last.second == through, !overlap(front, live),
-            stored.back.joined().allSatisfy({ $0.second == through })
-        else { return nil }
-        guard zip(front, front.dropFirst()).allSatisfy({ $0.second <= $1.second }) else { return nil }
+    /// Its last two seconds are left to the gateway's answer: the history may end before the live ticks begin, be it in the
+    /// same second, and no tick says so. So a gap is never healed from it alone.
+    mutating func take(front: [HealTick]) -> [HealedRun] {
+        guard gap.runs.isEmpty, let first = front.first, first.second < from, let last = front.map(\.second).max(),
+            zip(front, front.dropFirst()).allSatisfy({ $0.second <= $1.second })
+        else { return [] }
+        let end = min(last - 1, through)
+        guard end > from else { return [] }
         let edge = front.filter { $0.second == from }
         // What another gap of this second was healed with may lack trades that this history has: their place is in that gap.
-        guard
-            let missing = SecondReconciler.missing(
-                in: edge, stored: .init(front: stored.front), inOnePiece: true)
-        else { return nil }
-        let ticks = missing + front.filter { $0.second > from }
-        let isSubset = gap.stream.kind == .allLast && !front.contains(where: \.isUnreported)
-        guard ticks.count <= HealedRun.capacity else { return nil }
-        return [
-            HealedRun(
-                stream: gap.stream, gap: gap.key, from: gap.from, to: through + 1, ticks: ticks,
-                verdict: isSubset ? .subset : .healed)
-        ]
-    }
-
-    /// True when some end of `front` is how `live` begins.
-    private static func overlap(_ front: [HealTick], _ live: [HealTick]) -> Bool {
-        let longest = min(front.count, live.count)
-        guard longest > 0 else { return false }
-        return (1...longest).contains { count in
-            front[(front.count - count)...].elementsEqual(live[..<count])
-        }
+        let fits = SecondReconciler.reconcile(
+            edge, stored: .init(front: stored.front), manner: manner, inOnePiece: true)
+        guard fits != nil else { return [] }
+        pager.goOn(at: end)
+        let step = work(
+            through: .init(
+                ticks: front.filter { from <= $0.second && $0.second < end }, through: end - 1, next: .more))
+        // A second that does not fit is the gateway's answer's, which has not been asked for yet.
+        if case .retry = step.next { retries = 0 }
+        return step.runs
     }
 
     /// True when a run that was recorded for another gap brought ticks that may be of this gap's edge seconds: `stored` lacks
@@ -203,16 +153,31 @@ struct HealTask {
     }
 
     private func stored(_ second: Int64) -> SecondReconciler.Stored {
-        var stored = SecondReconciler.Stored(healed: inHistory(self.stored.healed[second] ?? []))
-        if second == from { stored.front = self.stored.front.map(inHistory).filter { !$0.isEmpty } }
+        var stored = SecondReconciler.Stored(healed: self.stored.healed[second] ?? [])
+        if second == from { stored.front = self.stored.front.filter { !$0.isEmpty } }
         if secondsBehind.contains(second) {
-            stored.back = self.stored.back.map { inHistory($0.filter { $0.second == second }) }.filter { !$0.isEmpty }
+            stored.back = self.stored.back.map { $0.filter { $0.second == second } }.filter { !$0.isEmpty }
         }
         return stored
     }
 
-    private func inHistory(_ ticks: [HealTick]) -> [HealTick] {
-        isSubset ? ticks.filter { !$0.isUnreported } : ticks
+    /// What the gap misses in a second; nil: history does not contain what is stored of it.
+    private mutating func reconcile(_ second: Int64, _ history: [HealTick]) -> [HealTick]? {
+        let stored = stored(second)
+        func reconciled() -> SecondReconciler.Result? {
+            let ticks = isWithoutUnreported ? history.filter { !$0.isUnreported } : history
+            return SecondReconciler.reconcile(ticks, stored: stored, manner: manner)
+        }
+        guard var result = reconciled() else { return nil }
+        // A `last` stream whose live ticks came without trades that history has between them is not given them elsewhere.
+        if gap.stream.kind == .last, result.passedUnreported > 0, !stored.hasUnreported {
+            isWithoutUnreported = true
+            result = reconciled() ?? result
+        }
+        if manner == .unknown { manner = result.manner }
+        if result.manner == .unmarked { showsUnreported = true }
+        if result.leftOut > 0 { lacksUnreported = true }
+        return result.missing
     }
 
     private mutating func take(_ missing: [HealTick], into step: inout Step) {
@@ -235,10 +200,12 @@ struct HealTask {
         case .finished: finish(success, into: &step)
         case .exhausted:
             // What is stored of the last second proves that history should reach it.
-            let isExpected = !stored(through).isEmpty
+            let isExpected = isBehind || !stored(through).isEmpty
             if let wait = isExpected ? nextRetry() : retries == 0 ? nextRetry() : nil {
                 closeRun(into: &step)
                 step.next = .retry(waitNanos: wait)
+            } else if isBehind {
+                finish(.partly, into: &step)
             } else {
                 edgeFailed = edgeFailed || isExpected
                 takeRest(page, into: &step)
@@ -258,7 +225,7 @@ struct HealTask {
     /// History has been asked for often enough: what it has of its last second is all.
     private mutating func takeRest(_ page: HistoryPager.Page, into step: inout Step) {
         guard let second = page.rest.first?.second else { return }
-        if let missing = SecondReconciler.missing(in: page.rest, stored: stored(second)) {
+        if let missing = reconcile(second, page.rest) {
             take(missing, into: &step)
         } else {
             edgeFailed = true
@@ -275,7 +242,8 @@ struct HealTask {
     /// Nil: what lies behind this task's last second has to be looked at too.
     private var success: GapState? {
         if through < gap.through ?? through { return nil }
-        return edgeFailed ? .edgeUnreconciled : isSubset ? .subset : .healed
+        if edgeFailed || !cutSeconds.isEmpty { return .edgeUnreconciled }
+        return lacksUnreported || (gap.stream.kind == .allLast && !showsUnreported) ? .subset : .healed
     }
 
     /// What has been collected becomes a run now, since it may be a while until more comes.

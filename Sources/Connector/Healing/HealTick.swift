@@ -28,11 +28,22 @@ struct HealTick: Equatable {
     /// Unix seconds; the protocol's ticks have no finer time.
     var second: Int64 { tick.tsEventNanos.floorDivided(by: 1_000_000_000) }
 
-    /// True for trades that the gateway's history does not have: those that `all_last` alone reports.
-    var isUnreported: Bool { tick.flags.contains(.unreported) }
+    /// True for trades that `all_last` reports beyond `last`: the gateway's history may have them or not. (The same bit of a
+    /// quote says something else.)
+    var isUnreported: Bool { isTrade && tick.flags.contains(.unreported) }
 
-    static func == (a: HealTick, b: HealTick) -> Bool {
-        a.tick.tsEventNanos == b.tick.tsEventNanos && a.tick.body == b.tick.body
-            && a.tick.flags.intersection(comparedFlags) == b.tick.flags.intersection(comparedFlags) && a.more == b.more
+    private var isTrade: Bool { tick.kindByte == TickKind.last.rawValue || tick.kindByte == TickKind.allLast.rawValue }
+
+    static func == (a: HealTick, b: HealTick) -> Bool { a.isEqual(to: b, flags: comparedFlags) }
+
+    /// Equal, or told apart by the mark of unreported trades alone.
+    func isEqualButForMark(_ other: HealTick) -> Bool {
+        let flags = HealTick.comparedFlags
+        return isEqual(to: other, flags: isTrade ? flags.subtracting(.unreported) : flags)
+    }
+
+    private func isEqual(to other: HealTick, flags: TickFlags) -> Bool {
+        tick.tsEventNanos == other.tick.tsEventNanos && tick.body == other.tick.body
+            && tick.flags.intersection(flags) == other.tick.flags.intersection(flags) && more == other.more
     }
 }

@@ -55,6 +55,10 @@ struct Healer: ~Copyable {
     /// All gaps of a stream, as last told.
     private var known: [StreamID: [HealGap]] = [:]
     private var aggTrades: Set<Int32> = []
+    /// What was learned of streams' histories.
+    private var manners: [StreamID: SecondReconciler.Manner] = [:]
+    /// Contracts whose history lacks the last seconds, as the gateway said.
+    private var behind: Set<Int32> = []
     /// Contracts whose history was refused, until when.
     private var refusedUntil: [Int32: Int64] = [:]
     /// The gap that history is being asked for, and when it was.
@@ -189,18 +193,18 @@ struct Healer: ~Copyable {
         let positions = self.positions
         guard let item = plan.next(nowNanos: bootNanos(), ticksPerSecond: { positions.rate($0) }) else { return }
         let name = HealPlan.TickGap(stream: item.gap.stream, key: item.gap.key)
-        if let until = refusedUntil[item.gap.stream.conId], until > bootNanos() {
-            return try giveUp(name, item.gap, .partly, until: until)
-        }
         if tasks[name] == nil {
             // Nor does a gap around which nothing can be read.
             plan.set(name) { $0.notBeforeNanos = bootNanos() + Healer.second }
             guard try begin(name, item.gap) else { return }
         }
+        if let until = refusedUntil[item.gap.stream.conId], until > bootNanos() {
+            return try giveUp(name, item.gap, .partly, until: until)
+        }
         try askPage(name, item)
     }
 
-    /// Heals the gap from its subscription's history, or gets ready to ask for it. False: not now.
+    /// Gets ready to heal a gap, with what its subscription brought of it. False: not now.
     private mutating func begin(_ name: HealPlan.TickGap, _ gap: HealGap) throws -> Bool {
         guard let through = gap.through else {
             plan.remove(name)
@@ -213,15 +217,6 @@ struct Healer: ~Copyable {
             return false
         }
         let all = known[gap.stream] ?? [gap]
-        if let after = gap.after, let front = mailbox.takeFront(gap.stream, after: after.key) {
-            let around = try stored.stored(around: gap, among: all)
-            let live = try stored.live(behind: gap, limit: front.ticks.count)
-            let ticks = front.ticks.map { HealTick($0, kind: gap.stream.kind) }
-            if let runs = HealTask.heal(gap, stored: around, front: ticks, live: live) {
-                if try stage(runs, name) { settled(name) }
-                return false
-            }
-        }
         // The last second is over, and everything received of it is durable, before history is held against it.
         let newestSecond = positions.streams[gap.stream]?.newestSecond
         let wait = Healer.waitNanos(through: through, newest: newestSecond, realNanos: realNanos())
@@ -237,7 +232,13 @@ struct Healer: ~Copyable {
             return false
         }
         needed[name] = nil
-        tasks[name] = HealTask(gap, stored: try stored.stored(around: gap, among: all))
+        var healing = HealTask(
+            gap, stored: try stored.stored(around: gap, among: all), manner: manners[gap.stream] ?? .unknown)
+        if let after = gap.after, let front = mailbox.takeFront(gap.stream, after: after.key) {
+            let runs = healing.take(front: front.ticks.map { HealTick($0, kind: gap.stream.kind) })
+            guard try stage(runs, name) else { return false }
+        }
+        tasks[name] = healing
         return true
     }
 
@@ -275,6 +276,7 @@ struct Healer: ~Copyable {
         }
         mailbox.pacer.withLock { $0.noteSent(request, nowNanos: now) }
         asked = (name, now)
+        plan.noteAsked()
         tell()
         let outcome = try fetch(stream, isTrades && isAgg, &healing.pager)
         asked = nil
@@ -286,8 +288,11 @@ struct Healer: ~Copyable {
             failures[name] = nil
             mailbox.pacer.withLock { $0.noteAnswered() }
             let page = healing.pager.finish()
+            healing.isBehind = behind.contains(stream.conId)
             let step = healing.take(page)
             tasks[name] = healing
+            manners[stream] = healing.manner
+            if let second = page.cutSecond { sayCut(stream, second) }
             try follow(step, name, healing)
         case .tooLong: try giveUp(name, item.gap, .partly, until: bootNanos() + Healer.refusedNanos)
         case .unanswered: try failed(name, item.gap, "no answer")
@@ -329,8 +334,9 @@ struct Healer: ~Copyable {
                     if HistoryRefusal(error) == .empty { return .page }
                     return .refused(error)
                 case .unanswered(serial): return .unanswered
+                case .behind(serial): behind.insert(stream.conId)
                 case .positions(lookSerial, let positions): take(positions)
-                case .ticks, .refused, .unanswered, .staged, .positions: break
+                case .ticks, .refused, .unanswered, .behind, .staged, .positions: break
                 }
             }
             _ = try poller.wait(timeoutMillis: 100)
@@ -352,6 +358,12 @@ struct Healer: ~Copyable {
         }
         tell()
         return serial
+    }
+
+    private func sayCut(_ stream: StreamID, _ second: Int64) {
+        log(
+            .warning, "history ends in the middle of a second, whose rest can't be asked for",
+            ["stream": stream.description, "second": Timestamp.text(second * Healer.second)])
     }
 
     private mutating func follow(_ step: HealTask.Step, _ name: HealPlan.TickGap, _ healing: HealTask) throws {
@@ -428,7 +440,7 @@ struct Healer: ~Copyable {
         case .noHistory:
             log(.notice, "the gateway has no history for a gap", facts)
             try giveUp(name, gap, .noHistory, until: .max)
-        case .noPermission:
+        case .noPermission, .behind:
             let until = bootNanos() + Healer.refusedNanos
             if refusedUntil[gap.stream.conId] == nil { mailbox.post(.sayRefused(gap.stream, error)) }
             refusedUntil[gap.stream.conId] = until

@@ -2,7 +2,12 @@
 ///
 /// A request asks for up to 1,000 ticks from the start of a second; the answer completes the last tick's second, so that it
 /// may be longer, and may come in several messages. The next request begins with the second behind it: asking from the last
-/// tick's second again, as its time suggests, never ends where an answer is one second alone. Pure.
+/// tick's second again, as its time suggests, never ends where an answer is one second alone.
+///
+/// What was given is never given again: ticks of seconds before `start` are cut. An answer that tells a second more than
+/// once (`HistoryAnswer`) does not say by itself which telling is whole. Where they disagree, that second is asked for again,
+/// alone at the beginning of a request; what that answer says counts, whatever it is. Equal ticks that follow each other in
+/// one telling are as many trades, and all are kept. Pure.
 /// Source: TWS protocol, historical ticks and same-second semantics.
 struct HistoryPager {
     /// What a request asks for.
@@ -30,15 +35,21 @@ struct HistoryPager {
         var next: Next
         /// Ticks of the answer's last second, where that may not be whole yet.
         var rest: [HealTick] = []
+        /// A second that filled an answer exactly: the gateway cut it, and the rest of it can't be asked for.
+        var cutSecond: Int64?
     }
 
     /// The first second that has not been given: where the next request begins.
     private(set) var start: Int64
     /// The last second wanted.
     let through: Int64
-    /// Ticks that came for other seconds than those that were asked for.
+    /// Ticks that came for other seconds than those that were asked for, or came again.
     private(set) var cutTicks = 0
-    private var answer: [HealTick] = []
+    private var answer = HistoryAnswer()
+    /// What an answer said of the second that is asked for again because of it.
+    private var doubt: HistoryAnswer.Telling?
+    /// The beginning of the second `start`, where an answer was cut in it.
+    private var cut: [HealTick] = []
 
     init(from start: Int64, through: Int64) {
         self.start = start
@@ -47,56 +58,93 @@ struct HistoryPager {
 
     /// Takes one message of the answer; false when the answer is longer than any can be.
     mutating func take(_ ticks: [HealTick]) -> Bool {
-        guard answer.count + ticks.count <= HistoryPager.greatestAnswer else {
-            answer = []
+        guard answer.ticks.count + ticks.count <= HistoryPager.greatestAnswer else {
+            answer = HistoryAnswer()
             return false
         }
-        answer += ticks
+        answer.take(ticks)
         return true
     }
 
     /// Forgets what came of an answer that will not be completed.
-    mutating func giveUpAnswer() { answer = [] }
+    mutating func giveUpAnswer() { answer = HistoryAnswer() }
 
     /// Begins again at a second that was given, or could not be used.
-    mutating func goBack(to second: Int64) { start = min(start, second) }
+    mutating func goBack(to second: Int64) {
+        if second < start { begin(at: second) }
+    }
+
+    /// What lies before a second has been had elsewhere.
+    mutating func goOn(at second: Int64) {
+        if second > start { begin(at: min(second, through)) }
+    }
+
+    private mutating func begin(at second: Int64) {
+        guard second != start else { return }
+        start = second
+        doubt = nil
+        cut = []
+    }
 
     /// The answer is complete.
     mutating func finish() -> Page {
-        let count = answer.count
-        let wanted = HistoryPager.inOrder(answer).filter { $0.second >= start }
-        answer = []
-        cutTicks += count - wanted.count
+        let answer = self.answer
+        self.answer = HistoryAnswer()
+        var wanted: [HealTick] = []
+        defer { cutTicks += answer.ticks.count - wanted.count }
+        for telling in answer.tellings(from: start, begun: cut) {
+            if telling.second > through { return finish(wanted) }
+            guard telling.isDoubtful else {
+                wanted += telling.ticks
+                continue
+            }
+            // Asked for again at the beginning of a request, once; what lies before it is whole.
+            if doubt?.second != telling.second || start != telling.second { return ask(telling, again: wanted) }
+            wanted += telling.resolved(after: doubt)
+        }
         guard let last = wanted.last?.second, let first = wanted.first?.second else {
-            return Page(ticks: [], through: start - 1, next: count == 0 ? .exhausted : .stuck)
+            return Page(ticks: [], through: start - 1, next: answer.ticks.isEmpty ? .exhausted : .stuck)
         }
-        if last > through {
-            let given = wanted.filter { $0.second <= through }
-            cutTicks += wanted.count - given.count
-            start = through + 1
-            return Page(ticks: given, through: through, next: .finished)
-        }
-        if count < HistoryPager.pageTicks {
+        let length = answer.greatestPass(from: start)
+        let isFull = length.all == HistoryPager.pageTicks || length.wanted == HistoryPager.pageTicks
+        if length.wanted < HistoryPager.pageTicks, !isFull {
             // The end of what history has: more of its last second may come yet, unless that is the last one wanted.
             let complete = last == through ? last : last - 1
             return page(wanted, through: complete, next: last == through ? .finished : .exhausted)
         }
         // Exactly as many as asked for: the last second may have been cut after all; it is asked for again.
-        if count == HistoryPager.pageTicks, first < last { return page(wanted, through: last - 1, next: .more) }
-        return page(wanted, through: last, next: last == through ? .finished : .more)
+        if isFull, first < last {
+            var page = page(wanted, through: last - 1, next: .more)
+            swap(&cut, &page.rest)
+            return page
+        }
+        if isFull, length.wanted < HistoryPager.pageTicks, doubt?.second != last, let telling = answer.last(from: start)
+        {
+            return ask(telling, again: [])
+        }
+        var page = page(wanted, through: last, next: last == through ? .finished : .more)
+        if isFull { page.cutSecond = last }
+        return page
+    }
+
+    /// What lies before a second is given; that one is asked for again.
+    private mutating func ask(_ telling: HistoryAnswer.Telling, again ticks: [HealTick]) -> Page {
+        doubt = telling
+        if start != telling.second { cut = [] }
+        start = telling.second
+        return Page(ticks: ticks, through: telling.second - 1, next: .more)
+    }
+
+    /// Everything wanted has come: what lies behind is cut.
+    private mutating func finish(_ ticks: [HealTick]) -> Page {
+        begin(at: through + 1)
+        return Page(ticks: ticks, through: through, next: .finished)
     }
 
     private mutating func page(_ ticks: [HealTick], through: Int64, next: Next) -> Page {
-        start = through + 1
+        begin(at: through + 1)
         return Page(
             ticks: ticks.filter { $0.second <= through }, through: through, next: next,
             rest: ticks.filter { $0.second > through })
-    }
-
-    /// Answers are in order of time; one that is not is sorted, ticks of one second keeping theirs.
-    private static func inOrder(_ ticks: [HealTick]) -> [HealTick] {
-        guard zip(ticks, ticks.dropFirst()).contains(where: { $0.second > $1.second }) else { return ticks }
-        return ticks.enumerated().sorted { ($0.element.second, $0.offset) < ($1.element.second, $1.offset) }
-            .map(\.element)
     }
 }

@@ -6,6 +6,22 @@
 ///
 /// Segments are looked for in one piece first, those in front as early as possible, those behind as late as possible. Where
 /// equal ticks leave more than one way, every way gives the same sequence of ticks.
+///
+/// **Trades marked unreported** may or may not be in history, and with or without their mark: gateways were seen to have them
+/// and to leave them out. So a stored one is matched where history has it, and passed over where it has not. Which of both
+/// is the question wherever a trade of history could be the stored one or another that the gap misses: taken for another, it
+/// is stored twice; taken for the stored one, it is lost. What decides:
+///
+/// 1. A segment has no hole, and history keeps the order. So the way in which the segments lie in one piece is right before
+///    any in which history has ticks between theirs, and of several the one that finds most of them: in history which has
+///    unreported trades at all, the stored ones are, and one that is not matched would be stored a second time.
+/// 2. Once history shows the mark, a trade with it is never taken for one without it: equal numbers at the gap's edge are two
+///    trades then. While it has not, it may be a history that has all trades without the mark: that is believed where all
+///    that is stored lies in it in one piece, but not once stored ones were proven to be left out (`Manner`).
+/// 3. Of several equal ones it does not matter which is the stored one: any choice leaves the same sequence.
+///
+/// What is left: one unreported trade alone at a gap's edge, the missing trade beside it equal in time, price, size, exchange
+/// and conditions, and nothing known of this history. No answer of history tells these two apart; it is taken for the stored one.
 /// Source: the design's section 5, heal; TWS protocol, same-second semantics of historical ticks.
 enum SecondReconciler {
     /// What is stored of one second.
@@ -18,103 +34,62 @@ enum SecondReconciler {
         var back: [[HealTick]] = []
 
         var isEmpty: Bool { front.isEmpty && healed.isEmpty && back.isEmpty }
+
+        /// True when one of them is an unreported trade.
+        var hasUnreported: Bool {
+            healed.contains(where: \.isUnreported) || (front + back).contains { $0.contains(where: \.isUnreported) }
+        }
     }
 
-    /// The ticks that the gap misses in this second, in order; nil when history does not contain what is stored: then
-    /// nothing can be said about the second.
+    /// What is known of a history's unreported trades.
+    enum Manner: Equatable, Sendable {
+        case unknown
+        /// It has them, with their mark.
+        case shown
+        /// It has them, without it.
+        case unmarked
+        /// It leaves them out.
+        case leftOut
+    }
+
+    struct Result: Equatable {
+        /// The ticks that the gap misses in this second, in order.
+        var missing: [HealTick]
+        /// Stored unreported trades that history does not have.
+        var leftOut = 0
+        /// Unreported trades of history between live ticks that came without them.
+        var passedUnreported = 0
+        /// What this second teaches.
+        var manner = Manner.unknown
+    }
+
+    /// What the gap misses in this second; nil when history does not contain what is stored: then nothing can be said about
+    /// the second.
     ///
+    /// - Parameter manner: what is known of the history so far.
     /// - Parameter inOnePiece: nil also when history has ticks between those of a segment in front.
-    static func missing(in history: [HealTick], stored: Stored, inOnePiece: Bool = false) -> [HealTick]? {
-        guard !stored.isEmpty else { return history }
-        var extra: [HealTick] = []
-        var low = 0
-        for segment in stored.front where !segment.isEmpty {
-            let range = low..<history.count
-            // A later place where it lies in one piece does not count: the earliest may be its own, with ticks between.
-            let found =
-                inOnePiece
-                ? subsequence(segment, in: history, range, fromEnd: false)
-                : match(segment, in: history, range, fromEnd: false)
-            guard let match = found, match.passedOver.isEmpty || !inOnePiece else { return nil }
-            extra += match.passedOver
-            low = match.range.upperBound
+    static func reconcile(
+        _ history: [HealTick], stored: Stored, manner: Manner = .unknown, inOnePiece: Bool = false
+    ) -> Result? {
+        let shows = manner == .shown || history.contains(where: \.isUnreported)
+        guard !stored.isEmpty else { return Result(missing: history, manner: shows ? .shown : .unknown) }
+        func align(_ rule: TickAlignment.Rule, _ pieces: TickAlignment.Pieces) -> Result? {
+            TickAlignment(history: history, rule: rule, pieces: pieces).reconcile(stored)
         }
-        var high = history.count
-        var extraBehind: [HealTick] = []
-        for segment in stored.back.reversed() where !segment.isEmpty {
-            guard low <= high, let match = match(segment, in: history, low..<high, fromEnd: true) else { return nil }
-            extraBehind = match.passedOver + extraBehind
-            high = match.range.lowerBound
+        let (whole, any): (TickAlignment.Pieces, TickAlignment.Pieces) =
+            inOnePiece ? (.frontAtOnce, .frontAtOnce) : (.all, .any)
+        guard stored.hasUnreported, !shows else {
+            // Last of all: the mark may be missing of the live ones alone.
+            var result = align(.marked, any) ?? align(.unmarked, any) ?? align(.either, any)
+            result?.manner = shows ? .shown : .unknown
+            return result
         }
-        guard low <= high else { return nil }
-        guard let missing = difference(history[low..<high], stored.healed) else { return nil }
-        return extra + missing + extraBehind
-    }
-
-    /// Where a segment lies in history, and which ticks of history it passes over.
-    private struct Match {
-        var range: Range<Int>
-        var passedOver: [HealTick] = []
-    }
-
-    private static func match(
-        _ segment: [HealTick], in history: [HealTick], _ range: Range<Int>, fromEnd: Bool
-    ) -> Match? {
-        guard segment.count <= range.count else { return nil }
-        if let block = block(segment, in: history, range, fromEnd: fromEnd) { return block }
-        return subsequence(segment, in: history, range, fromEnd: fromEnd)
-    }
-
-    /// The first (or last) place where the segment lies in one piece.
-    private static func block(
-        _ segment: [HealTick], in history: [HealTick], _ range: Range<Int>, fromEnd: Bool
-    ) -> Match? {
-        let starts = range.lowerBound...(range.upperBound - segment.count)
-        func lies(at start: Int) -> Bool {
-            var index = 0
-            while index < segment.count, history[start + index] == segment[index] { index += 1 }
-            return index == segment.count
-        }
-        let start = fromEnd ? starts.last { lies(at: $0) } : starts.first { lies(at: $0) }
-        return start.map { Match(range: $0..<($0 + segment.count)) }
-    }
-
-    /// The first (or last) way to find the segment's ticks in order, with others between them.
-    private static func subsequence(
-        _ segment: [HealTick], in history: [HealTick], _ range: Range<Int>, fromEnd: Bool
-    ) -> Match? {
-        var places: [Int] = []
-        places.reserveCapacity(segment.count)
-        if fromEnd {
-            var wanted = segment.count - 1
-            for index in range.reversed() where wanted >= 0 && history[index] == segment[wanted] {
-                places.append(index)
-                wanted -= 1
-            }
-            places.reverse()
-        } else {
-            var wanted = 0
-            for index in range where wanted < segment.count && history[index] == segment[wanted] {
-                places.append(index)
-                wanted += 1
-            }
-        }
-        guard places.count == segment.count, let first = places.first, let last = places.last else { return nil }
-        var match = Match(range: first..<(last + 1))
-        var next = 0
-        for index in match.range {
-            if places[next] == index { next += 1 } else { match.passedOver.append(history[index]) }
-        }
-        return match
-    }
-
-    /// What is left of `ticks` without `healed`, which must be an ordered subsequence of it.
-    private static func difference(_ ticks: ArraySlice<HealTick>, _ healed: [HealTick]) -> [HealTick]? {
-        var left: [HealTick] = []
-        var next = 0
-        for tick in ticks {
-            if next < healed.count, tick == healed[next] { next += 1 } else { left.append(tick) }
-        }
-        return next == healed.count ? left : nil
+        let marked = align(.marked, whole)
+        let unmarked = manner == .leftOut ? nil : align(.unmarked, whole)
+        guard var result = unmarked ?? marked ?? align(.marked, any) ?? align(.unmarked, any) ?? align(.either, any)
+        else { return nil }
+        if unmarked != nil, marked == nil { result.manner = .unmarked }
+        if unmarked == nil, result.leftOut > 0 { result.manner = .leftOut }
+        return result
     }
 }

@@ -1,0 +1,17 @@
+internal import TickStore
+internal import Ticks
+
+/// Ticks to be recorded as one run: between a `heal` and a `heal_end` marker, contiguous in the stream's numbers.
+struct HealedRun: Equatable {
+    /// Ticks of one run at most, so that live ticks never wait long behind it.
+    static let capacity = 8_192
+
+    var stream: StreamID
+    var gap: TickKey
+    /// Unix seconds, the end exclusive.
+    var from: Int64
+    var to: Int64
+    var ticks: [HealTick]
+    /// What the gap is after this run; nil: further runs follow.
+    var verdict: GapState?
+}
