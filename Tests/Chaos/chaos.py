@@ -153,7 +153,7 @@ class Run:
                 subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", directory], check=True)
         self.sim = lab.simulator(
             "--rate", RATE, "--seed", self.seed, "--history", lab.folder / "history.csv", "--warm-up", 5, "--keep",
-            20_000_000)
+            20_000_000, "--last-unreported")
         config = lab.configure(self.sim.port, STREAMS, tws=["requests_per_second: 1000"], more=PACING)
         self.system = System(lab, config)
         self.up = lab.start("ib-stream", "up", "--config", config)

@@ -19,6 +19,7 @@ DECK = {
     "kill connector": 2, "kill recorder": 2, "kill watchdog": 1, "stop connector": 1, "stop recorder": 2,
     "restart connector": 1, "drop": 2, "refuse": 1, "stall": 1, "link lost, data lost": 1, "link lost, data kept": 1,
     "farm down": 1, "farm down, streams dead": 1, "disk full": 1, "seal now": 1,
+    "history with unreported trades": 2, "history pages told again": 2,
 }
 # Seconds from a fault's begin to its end, for those that have one. A stalled gateway swallows ticks without a word, so it
 # must be silent for as long as the connector needs to notice: 2 s until it asks, and 1.5 s without an answer.
@@ -26,6 +27,8 @@ LASTING = {
     "stop connector": (0.2, 9), "stop recorder": (0.2, 9), "refuse": (0.5, 6), "stall": (5, 14),
     "link lost, data lost": (0.2, 6), "link lost, data kept": (0.2, 6), "farm down": (0.2, 6),
     "farm down, streams dead": (0.2, 3), "disk full": (1, 8),
+    # What opens gaps comes all the time: their healing falls into these, or begins in one and ends behind it.
+    "history with unreported trades": (4, 20), "history pages told again": (4, 20),
 }
 # Faults of one resource do not overlap: the second would undo the first. And a gateway does not stall while the connector is
 # stopped: this simulated one swallows ticks then, and nobody would be awake to notice the silence.
@@ -33,6 +36,7 @@ RESOURCES = {
     "stop connector": ["connector"], "stop recorder": ["recorder"], "refuse": ["gateway"],
     "stall": ["gateway", "connector"], "link lost, data lost": ["gateway"], "link lost, data kept": ["gateway"],
     "farm down": ["gateway"], "farm down, streams dead": ["gateway"], "disk full": ["disk"],
+    "history with unreported trades": ["trades"], "history pages told again": ["pages"],
 }
 # What a gap's marker may say, by the faults that can be behind it.
 CAUSES = {
@@ -179,6 +183,10 @@ class Injector:
             self.system.says(f"error 2103 {farm}")
             # A stream that nobody is subscribed to at the moment can't die.
             fault.note = " ".join(f"{s}: {a}" for s in dead if (a := self.system.says(f"silence {s}")) != "ok")
+        elif fault.kind == "history with unreported trades":
+            self.system.says("history trades all")
+        elif fault.kind == "history pages told again":
+            self.system.says("history pages again")
         elif fault.kind == "disk full":
             fault.note = f"{self.disk.fill() >> 20} MiB taken"
         elif fault.kind == "seal now":
@@ -205,6 +213,10 @@ class Injector:
             self.system.says("error 1102")
         elif fault.kind.startswith("farm down"):
             self.system.says(f"error 2104 {fault.target.split()[0]}")
+        elif fault.kind == "history with unreported trades":
+            self.system.says("history trades reported")
+        elif fault.kind == "history pages told again":
+            self.system.says("history pages once")
         elif fault.kind == "disk full":
             self.disk.empty()
         fault.ended = time.time()

@@ -28,7 +28,7 @@ This page is what `Tests/Chaos/report.py` wrote on {date}, at commit {commit}, o
 - `ticks`: recorded ticks, of which `healed` came from the gateway's history; `gaps`: interruptions of single streams.
 - `missing`: ticks of the market that history could give and that are not in the files; `repeated`, `altered` and
   `misplaced`: recorded ticks that the market did not make, or not there. All four must be 0.
-- `unavailable`: ticks that history can't give: trades that the exchange did not report, in the gaps of `all_last` streams.
+- `unavailable`: ticks that history can't give: trades that the exchange did not report, in the gaps of `last` and `all_last` streams.
 
 In every run each gap had a cause that one of the injected faults explains, `ib-stream verify` passed, the system was healthy at
 the end, and no process was left over, unless the run says something else.

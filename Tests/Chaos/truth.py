@@ -168,7 +168,7 @@ def compare(stream, recorded, market, gaps):
         is_gap = any(gap.covers(second) for gap in gaps)
         for at in missing:
             text, flags = want[at]
-            if is_gap and flags & UNREPORTED and stream.endswith(".all_last"):
+            if is_gap and flags & UNREPORTED and stream.endswith("last"):
                 result.not_in_history += 1
             else:
                 result.missing.append((second, text))
