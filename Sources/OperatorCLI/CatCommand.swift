@@ -43,9 +43,11 @@ private func runCat(_ context: OperatorContext) throws(ProgramError) -> Int32 {
     }
     var text = TickText(format, withMarkers: !context.flags.has("no-markers"))
     let found = try copyTicks(&reader, &text)
-    if !found, reader.findings.isEmpty, let stream, context.flags.value("from") == nil, context.flags.value("to") == nil
-    {
-        throw ProgramError(.noInput, "cat: nothing is recorded of \(stream): see 'ib-stream ls'")
+    if !found, reader.findings.isEmpty {
+        let isPart = context.flags.value("from") != nil || context.flags.value("to") != nil
+        let what = stream.map { "nothing is recorded of \($0)" } ?? "\(word): no record in it"
+        let hint = stream == nil ? "ib-stream verify" : isPart ? "ib-stream gaps" : "ib-stream ls"
+        throw ProgramError(.noInput, "cat: \(what)\(isPart ? " in that time" : ""): see '\(hint)'")
     }
     return CatSelection.report("cat", reader.findings)
 }

@@ -59,19 +59,49 @@ enum CatSelection {
     /// The recording that is meant: its state directory, and the configuration. Throws 66 when there is none.
     static func recording(
         _ command: String, _ context: OperatorContext
-    ) throws(ProgramError) -> (state: String, configuration: Configuration) {
+    ) throws(ProgramError) -> (state: String, configuration: Configuration, paths: Paths) {
         let (configuration, paths) = try context.locate()
-        var status = stat()
-        guard stat(paths.log, &status) == 0 || (errno == ENOENT && stat(paths.ticks, &status) == 0) else {
-            guard errno == ENOENT else {
-                throw ProgramError(
-                    .ioError, "\(command): \(paths.log): \(errorText(errno)): run it as the recorder's user")
+        try refuseNoRecording(command, paths)
+        return (paths.state, configuration, paths)
+    }
+
+    /// Throws 66 when there is neither a log nor a directory of segments, or one of them is a link to nothing.
+    static func refuseNoRecording(_ command: String, _ paths: Paths) throws(ProgramError) {
+        var there = 0
+        for place in [paths.log, paths.ticks] {
+            var status = stat()
+            if stat(place, &status) == 0 {
+                there += 1
+                continue
             }
+            let code = errno
+            guard code == ENOENT else {
+                throw ProgramError(.ioError, "\(command): \(place): \(errorText(code)): run it as the recorder's user")
+            }
+            guard lstat(place, &status) != 0 else {
+                throw ProgramError(
+                    .noInput, "\(command): \(place): a link to something that is not there: is the disk mounted?")
+            }
+        }
+        guard there > 0 else {
             throw ProgramError(
                 .noInput,
                 "\(command): nothing is recorded in \(paths.state): start with 'ib-stream up' or name another --root")
         }
-        return (paths.state, configuration)
+    }
+
+    /// Reads a recording once and returns what is in it.
+    static func account(
+        _ command: String, _ verify: consuming Verify
+    ) throws(ProgramError) -> (report: VerifyReport, account: RecordingAccount) {
+        do throws(StoreError) {
+            var progress = CatProgress(command, totalBytes: try verify.bytesTotal(), outputIsData: false)
+            let result = try verify.runWithAccount { progress.update($0) }
+            progress.finish()
+            return result
+        } catch {
+            throw failure(command, error)
+        }
     }
 
     /// A reader of a recording.

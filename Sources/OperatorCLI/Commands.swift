@@ -4,7 +4,7 @@ internal import ServiceKit
 enum Commands {
     static let all: [Command] = [
         upCommand, statusCommand, tailCommand, lookupCommand, lsCommand, catCommand, exportCommand, verifyCommand,
-        sealCommand, repairCommand, gapsCommand, explainCommand, configCommand,
+        auditCommand, sealCommand, repairCommand, gapsCommand, explainCommand, configCommand,
         .notBuilt("doctor", "Looks for what is wrong with the installation."),
         .notBuilt("selftest", "Runs the whole system against the simulator for a moment."),
         .notBuilt("alert", usage: "test", "Sends a test alert to every configured receiver."),

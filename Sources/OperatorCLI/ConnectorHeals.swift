@@ -1,13 +1,10 @@
 internal import JSON
-internal import Messaging
 internal import ServiceKit
 internal import TickStore
 internal import Ticks
 
 /// What the connector's healer has before it, as its command `heals` tells.
 struct ConnectorHeals {
-    private static let timeoutMillis: Int32 = 2000
-
     private struct Name: Hashable {
         let stream: StreamID
         let key: UInt64
@@ -37,14 +34,6 @@ struct ConnectorHeals {
 
     /// The connector's answer to a command without members.
     static func answer(_ command: String, _ paths: Paths) -> JSONValue? {
-        guard ServiceLock.isHeld(name: "ib-connector", paths: paths) else { return nil }
-        do throws(MessagingError) {
-            let messaging = try Context()
-            var client = try ControlClient(in: messaging)
-            try client.connect(Paths.endpoint(paths.connectorSocket))
-            return try client.call(command, timeoutMillis: timeoutMillis)
-        } catch {
-            return nil
-        }
+        ServiceAnswer.ask("connector", command, paths)
     }
 }

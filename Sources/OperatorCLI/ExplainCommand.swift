@@ -3,7 +3,8 @@ internal import TickStore
 internal import Ticks
 
 let explainCommand = Command(
-    "explain", usage: "STREAM TIME [FLAGS]", "Shows what happened to a stream around a moment.",
+    "explain", usage: "STREAM TIME [FLAGS]",
+    "Shows what happened to a stream around a moment; exit status 1 if nothing is recorded of that time.",
     flags: [
         .init("around", value: "DURATION", "so long before and after (default 5m, at most 1d)"),
         .init("json", "print one JSON object"),
@@ -25,12 +26,17 @@ let explainCommand = Command(
         streams: [stream], fromNanos: explanation.fromNanos, toNanos: explanation.toNanos, order: .arrival)
     var reader = try CatSelection.reader("explain", state: state, selection)
     while let run = try CatSelection.next("explain", &reader) { explanation.take(run.ticks) }
-    explanation.take(try recordedGaps(state, stream))
+    let ledger = try recordedGaps(state, stream)
+    explanation.take(ledger)
     let place = try recordPlace(of: explanation.nearest, stream, state)
+    // Nothing came in this time: where there is something, and what is known of the time between.
+    let vacancy = explanation.hasTicks ? nil : try Vacancy(of: explanation, ledger, state)
     let text =
-        context.flags.has("json") ? ExplainText.json(explanation, place) : ExplainText.text(explanation, place)
+        context.flags.has("json")
+        ? ExplainText.json(explanation, place, vacancy) : ExplainText.text(explanation, place, vacancy)
     guard printOut(text) else { return ExitStatus.ioError.rawValue }
-    return CatSelection.report("explain", reader.findings)
+    let status = CatSelection.report("explain", reader.findings)
+    return vacancy == nil ? status : ExitStatus.failure.rawValue
 }
 
 /// The ledger of the stream. Throws 66 when nothing is recorded of it.

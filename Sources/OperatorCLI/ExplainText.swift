@@ -4,24 +4,26 @@ internal import Ticks
 
 /// An explanation as `ib-stream explain` prints it.
 enum ExplainText {
-    static func text(_ explanation: Explanation, _ place: RecordPlace?) -> String {
+    static func text(_ explanation: Explanation, _ place: RecordPlace?, _ vacancy: Vacancy?) -> String {
         let span = GapTable.duration(explanation.aroundNanos)
         var text = "\(explanation.stream) at \(Timestamp.text(explanation.momentNanos)), \(span) before and after\n"
         text += "file: \(name(place))\n"
         text += "before: \(side(explanation.before))\nafter: \(side(explanation.after))\n"
+        if let vacancy { text += self.text(vacancy) }
         let events = explanation.events
-        guard !events.isEmpty else {
-            return text
-                + (explanation.hasTicks
-                    ? "nothing out of the ordinary\n"
-                    : "nothing is recorded of this time: 'ib-stream ls' shows from when to when there is something\n")
-        }
+        guard !events.isEmpty else { return text + (vacancy == nil ? "nothing out of the ordinary\n" : "") }
         text += "\n"
         text += TextTable.text(
             ["TIME", "KEY", "EVENT", "WHAT"],
             events.map { [Timestamp.text($0.timeNanos), "\($0.key)", name($0), detail($0)] }, rightAligned: [])
         if explanation.omitted > 0 { text += "... and \(explanation.omitted) more\n" }
         return text
+    }
+
+    private static func text(_ vacancy: Vacancy) -> String {
+        func time(_ nanos: Int64?) -> String { nanos.map { Timestamp.text($0) } ?? "none" }
+        return "no tick is recorded of this time: the nearest before: \(time(vacancy.beforeNanos)), behind: "
+            + "\(time(vacancy.afterNanos))\ncause: \(vacancy.cause ?? "not known: no gap is recorded there")\n"
     }
 
     private static func name(_ place: RecordPlace?) -> String {
@@ -91,7 +93,7 @@ enum ExplainText {
 
     // MARK: -
 
-    static func json(_ explanation: Explanation, _ place: RecordPlace?) -> String {
+    static func json(_ explanation: Explanation, _ place: RecordPlace?, _ vacancy: Vacancy?) -> String {
         var writer = JSONWriter()
         writer.object { writer in
             writer.field("stream", explanation.stream.description)
@@ -105,6 +107,14 @@ enum ExplainText {
                 writer.array { writer in for event in explanation.events { write(event, to: &writer) } }
             }
             writer.field("omitted", explanation.omitted)
+            writer.field("vacant") { writer in
+                guard let vacancy else { return writer.null() }
+                writer.object { writer in
+                    writer.field("before", vacancy.beforeNanos.map { .string(Timestamp.text($0)) } ?? .null)
+                    writer.field("after", vacancy.afterNanos.map { .string(Timestamp.text($0)) } ?? .null)
+                    writer.field("cause", vacancy.cause.map { .string($0) } ?? .null)
+                }
+            }
         }
         return String(decoding: writer.bytes, as: UTF8.self) + "\n"
     }

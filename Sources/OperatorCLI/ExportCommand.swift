@@ -49,6 +49,9 @@ private func runExport(_ context: OperatorContext) throws(ProgramError) -> Int32
         let names = missing.map(\.description).joined(separator: ", ")
         throw ProgramError(.noInput, "export: nothing is recorded of \(names) in that time: see 'ib-stream ls'")
     }
+    guard !files.isEmpty || status != ExitStatus.success.rawValue else {
+        throw ProgramError(.noInput, "export: nothing is recorded in that time: see 'ib-stream ls'")
+    }
     return status
 }
 

@@ -4,22 +4,30 @@ internal import Ticks
 
 /// Gaps as `ib-stream gaps` prints them.
 enum GapTable {
+    private static let heads = ["STREAM", "FROM", "TO", "LENGTH", "STATE", "HEALED", "ETA", "CAUSE"]
+
     /// For people: a table, and the counts last.
-    static func text(_ listed: [GapRow], of all: [GapRow]) -> String {
-        let counts = GapState.allCases.compactMap { state -> String? in
-            let count = all.count { $0.gap.state == state }
-            return count > 0 ? "\(count) \(state.rawValue)" : nil
-        }
+    static func text(_ list: GapList) -> String {
+        let counts = counts(list).filter { $0.count > 0 }
+        let sum = counts.reduce(0) { $0 + $1.count }
         let summary =
-            counts.isEmpty
-            ? "no gaps" : "\(all.count) gap\(all.count == 1 ? "" : "s"): " + counts.joined(separator: ", ")
-        guard !listed.isEmpty else { return summary + (all.isEmpty ? "\n" : "; --all lists them\n") }
-        return TextTable.text(
-            ["STREAM", "FROM", "TO", "LENGTH", "STATE", "HEALED", "ETA", "CAUSE"], listed.map(row),
-            rightAligned: [3, 5, 6]) + summary + "\n"
+            sum == 0
+            ? "no gaps"
+            : "\(sum) gap\(sum == 1 ? "" : "s"): " + counts.map { "\($0.count) \($0.name)" }.joined(separator: ", ")
+        let rows = list.listed.map(row) + list.absences.map(row)
+        guard !rows.isEmpty else { return summary + (sum == 0 ? "\n" : "; --all lists them\n") }
+        return table(rows) + summary + "\n"
     }
 
-    private static func row(_ row: GapRow) -> [String] {
+    static func table(_ rows: [[String]]) -> String { TextTable.text(heads, rows, rightAligned: [3, 5, 6]) }
+
+    /// How many there are of each state, what no marker tells of last.
+    private static func counts(_ list: GapList) -> [(name: String, count: Int)] {
+        GapState.allCases.map { state in (state.rawValue, list.rows.count { $0.gap.state == state }) }
+            + Absence.State.allCases.map { state in (state.rawValue, list.absences.count { $0.state == state }) }
+    }
+
+    static func row(_ row: GapRow) -> [String] {
         let gap = row.gap
         return [
             gap.stream.description, time(gap.fromNanos), time(gap.toNanos), length(gap), gap.state.rawValue,
@@ -27,12 +35,22 @@ enum GapTable {
         ]
     }
 
+    static func row(_ absence: Absence) -> [String] {
+        [
+            absence.stream?.description ?? "-", time(absence.fromNanos), time(absence.toNanos),
+            length(absence.fromNanos, absence.toNanos), absence.state.rawValue, "0", "-", absence.cause,
+        ]
+    }
+
     private static func time(_ nanos: Int64?) -> String { nanos.map { Timestamp.text($0, digits: 3) } ?? "-" }
 
     /// Whole seconds, or days, hours, minutes and seconds.
-    static func length(_ gap: Gap) -> String {
-        guard let from = gap.fromNanos, let to = gap.toNanos else { return "-" }
-        return duration(max(0, to - from))
+    static func length(_ gap: Gap) -> String { length(gap.fromNanos, gap.toNanos) }
+
+    private static func length(_ from: Int64?, _ to: Int64?) -> String {
+        guard let from, let to else { return "-" }
+        let (length, overflow) = to.subtractingReportingOverflow(from)
+        return overflow ? "-" : duration(max(0, length))
     }
 
     static func duration(_ nanos: Int64) -> String {
@@ -47,31 +65,34 @@ enum GapTable {
         return parts.drop { $0.0 == 0 }.map { "\($0.0)\($0.1)" }.joined()
     }
 
-    /// For programs: each gap as history answers it, with its stream and `eta_seconds` (null: nobody can tell), and how
-    /// many there are of each state, listed or not.
-    static func json(_ listed: [GapRow], of all: [GapRow], _ unreadable: Set<String>) -> String {
+    /// For programs.
+    static func json(_ list: GapList, _ report: VerifyReport) -> String {
         var writer = JSONWriter()
         writer.object { writer in
             writer.field("gaps") { writer in
                 writer.array { writer in
-                    for row in listed {
+                    for row in list.listed {
                         row.gap.write(to: &writer, withStream: true) {
                             $0.field("eta_seconds", row.etaSeconds.map { .integer($0) } ?? .null)
                         }
                     }
                 }
             }
+            writer.field("absent") { writer in
+                writer.array { writer in for absence in list.absences { absence.write(to: &writer) } }
+            }
             writer.field("counts") { writer in
-                writer.object { writer in
-                    for state in GapState.allCases {
-                        writer.field(state.rawValue, all.count { $0.gap.state == state })
-                    }
-                }
+                writer.object { writer in for (name, count) in counts(list) { writer.field(name, count) } }
             }
             writer.field("unreadable") { writer in
-                writer.array { writer in for path in unreadable.sorted() { writer.value(path) } }
+                writer.array { writer in for path in unreadable(report) { writer.value(path) } }
             }
         }
         return String(decoding: writer.bytes, as: UTF8.self) + "\n"
+    }
+
+    /// Sealed files of which something can't be read.
+    private static func unreadable(_ report: VerifyReport) -> [String] {
+        Set(report.findings.map(\.path)).filter { $0.hasSuffix(".ticks") }.sorted()
     }
 }

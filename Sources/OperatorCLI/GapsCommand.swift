@@ -13,7 +13,7 @@ let gapsCommand = Command(
         .init("wait", value: "DURATION", "wait until no gap is open or pending, at most so long (such as 60s)"),
     ], words: 0...1,
     examples: [
-        ("ib-stream gaps", "what is missing, by stream"),
+        ("ib-stream gaps", "what is missing, by stream; streams of the configuration that have no tick too"),
         ("ib-stream gaps 711280073. --from 24h", "one contract's gaps of the last day"),
         ("ib-stream gaps --wait 10m; ib-stream export --format csv --out days", "export when that is done"),
         ("ib-stream gaps --all --json | jq '.gaps[] | select(.state == \"healed\") | .healed'", "for programs"),
@@ -22,23 +22,42 @@ let gapsCommand = Command(
     let selection = try GapSelection(context.flags)
     let limit = try gapWait(context.flags)
     let paths = try context.locateServices("gaps").paths
-    let state = try CatSelection.recording("gaps", context).state
-    var scan = GapScan(stateDirectory: state)
-    let found =
-        if let limit { try wait(until: bootNanos() + limit, &scan, selection, paths) } else {
-            try selection.rows(&scan, paths)
-        }
-    let rows = selection.withEstimates(found, ConnectorHeals.ask(paths))
-    let listed = context.flags.has("all") ? rows : rows.filter { $0.gap.state != .healed }
-    let text =
-        context.flags.has("json") ? GapTable.json(listed, of: rows, scan.unreadable) : GapTable.text(listed, of: rows)
-    guard printOut(text) else { return ExitStatus.ioError.rawValue }
-    for path in scan.unreadable.sorted() {
-        printError(
-            "ib-stream", "gaps: \(path): its footer can't be read: its gaps are missing here: see 'ib-stream verify'")
+    try CatSelection.refuseNoRecording("gaps", paths)
+    let state = paths.state
+    if let limit {
+        var scan = GapScan(stateDirectory: state)
+        try wait(until: bootNanos() + limit, &scan, selection, paths)
     }
-    let isWhole = rows.allSatisfy { $0.gap.state == .healed } && scan.unreadable.isEmpty
-    return (isWhole ? ExitStatus.success : .failure).rawValue
+    let (report, account) = try CatSelection.account("gaps", Verify(accountOf: state, depth: .footers))
+    // Asked when all is read: a stream that was added meanwhile is answered for.
+    let expected = try ExpectedStreams(context, paths)
+    let found = selection.rows(account, expected, paths)
+    var absences = Absences(
+        report: report, account: account, expected: expected, selection: selection, nowNanos: realNanos(),
+        hours: OpeningHours(paths))
+    let list = GapList(
+        rows: selection.withEstimates(found, ConnectorHeals.ask(paths)), absences: absences.find(),
+        showsHealed: context.flags.has("all"))
+    guard report.records > 0 || !list.absences.isEmpty else {
+        throw ProgramError(.noInput, "gaps: nothing is recorded in \(state): see 'ib-stream status'")
+    }
+    guard selection.prefix.isEmpty || selection.isKnown(account, expected) else {
+        throw ProgramError(.noInput, "gaps: nothing is recorded of '\(selection.prefix)': see 'ib-stream ls'")
+    }
+    let text = context.flags.has("json") ? GapTable.json(list, report) : GapTable.text(list)
+    guard printOut(text) else { return ExitStatus.ioError.rawValue }
+    if let silence = expected.silence { printError("ib-stream", "gaps: \(silence)") }
+    return (list.isWhole && expected.silence == nil ? ExitStatus.success : .failure).rawValue
+}
+
+/// What `gaps` found.
+struct GapList {
+    let rows: [GapRow]
+    let absences: [Absence]
+    let showsHealed: Bool
+
+    var listed: [GapRow] { showsHealed ? rows : rows.filter { $0.gap.state != .healed } }
+    var isWhole: Bool { rows.allSatisfy { $0.gap.state == .healed } && absences.isEmpty }
 }
 
 private func gapWait(_ flags: ParsedFlags) throws(ProgramError) -> Int64? {
@@ -53,7 +72,7 @@ private func gapWait(_ flags: ParsedFlags) throws(ProgramError) -> Int64? {
 /// time is over. Ends early when nothing runs that could close or heal a gap.
 private func wait(
     until deadline: Int64, _ scan: inout GapScan, _ selection: GapSelection, _ paths: Paths
-) throws(ProgramError) -> [GapRow] {
+) throws(ProgramError) {
     while true {
         let running = ["ib-connector", "ib-watchdog", "ib-recorder"].filter {
             ServiceLock.isHeld(name: $0, paths: paths)
@@ -68,86 +87,12 @@ private func wait(
                 printError(
                     "ib-stream", "gaps: nothing runs in \(paths.runtime): no gap will be healed: start 'ib-stream up'")
             }
-            return rows
+            return
         }
         // The watchdog starts a connector that died.
         let willClose = running != ["ib-recorder"] && selection.hasOpen(rows, wanted)
         let left = deadline - bootNanos()
-        guard isPending || willClose, left > 0 else { return rows }
+        guard isPending || willClose, left > 0 else { return }
         sleepMillis(Int(max(1, min(250, left / 1_000_000))))
-    }
-}
-
-/// A gap, and what the healer says of it.
-struct GapRow {
-    let gap: Gap
-    /// Seconds until it is likely to be healed; nil: nobody can tell.
-    var etaSeconds: Int64?
-}
-
-/// Which gaps are meant.
-struct GapSelection {
-    let prefix: String
-    let fromNanos: Int64?
-    let toNanos: Int64?
-
-    init(_ flags: ParsedFlags) throws(ProgramError) {
-        prefix = flags.words.first ?? ""
-        fromNanos = try CatSelection.time("gaps", "from", flags)
-        toNanos = try CatSelection.time("gaps", "to", flags)
-        try CatSelection.refuseBackwards("gaps", fromNanos, toNanos)
-    }
-
-    /// All that the files know now, streams in order, each stream's gaps in the order of keys. Where a connector ran since the
-    /// host started and none runs now, each stream has a gap since its last tick.
-    func rows(_ scan: inout GapScan, _ paths: Paths) throws(ProgramError) -> [GapRow] {
-        let isDead = ServiceLock.isLeft(name: "ib-connector", paths: paths)
-        let ledgers: [GapLedger]
-        do throws(StoreError) {
-            _ = try scan.advance()
-            ledgers = try selected(&scan)
-        } catch {
-            throw CatSelection.failure("gaps", error)
-        }
-        guard prefix.isEmpty || !ledgers.isEmpty else {
-            throw ProgramError(.noInput, "gaps: nothing is recorded of '\(prefix)': see 'ib-stream ls'")
-        }
-        return ledgers.flatMap { ledger in
-            let now = isDead ? ledger.interrupted(cause: "not running") : nil
-            return (ledger.gaps + [now].compactMap(\.self)).filter(contains).map { GapRow(gap: $0) }
-        }
-    }
-
-    private func selected(_ scan: inout GapScan) throws(StoreError) -> [GapLedger] {
-        var ledgers: [GapLedger] = []
-        for stream in try scan.streams() where stream.description.hasPrefix(prefix) {
-            ledgers.append(try scan.ledger(of: stream))
-        }
-        return ledgers
-    }
-
-    /// The interval and the selected time have something in common.
-    private func contains(_ gap: Gap) -> Bool {
-        (gap.toNanos ?? .max) >= fromNanos ?? .min && (gap.fromNanos ?? .min) < toNanos ?? .max
-    }
-
-    /// A selected stream that the connector wants has an open gap.
-    ///
-    /// - Parameter wanted: the connector's streams, by name; nil or none: it does not tell, and may want them all.
-    func hasOpen(_ rows: [GapRow], _ wanted: JSONObject?) -> Bool {
-        let open = rows.filter { $0.gap.state == .open }
-        guard let wanted, !wanted.members.isEmpty else { return !open.isEmpty }
-        if open.contains(where: { wanted[$0.gap.stream.description] != nil }) { return true }
-        // What the files do not say yet; it began just now.
-        guard toNanos ?? .max > realNanos() else { return false }
-        return wanted.members.contains { $0.name.hasPrefix(prefix) && $0.value["gap_open"]?.bool == true }
-    }
-
-    func withEstimates(_ rows: [GapRow], _ heals: ConnectorHeals?) -> [GapRow] {
-        guard let heals else { return rows }
-        return rows.map { row in
-            guard row.gap.state == .pending else { return row }
-            return GapRow(gap: row.gap, etaSeconds: heals.etaSeconds(of: row.gap))
-        }
     }
 }

@@ -4,22 +4,33 @@ internal import TickStore
 internal import Ticks
 
 let lsCommand = Command(
-    "ls", usage: "[FLAGS]", "Lists the streams that are recorded.",
+    "ls", usage: "[FLAGS]", "Lists the streams that are recorded, and those that are to be.",
     flags: [CatSelection.from, CatSelection.to, .init("json", "print one JSON object")],
     examples: [
-        ("ib-stream ls", "every stream with its ticks and times"),
+        ("ib-stream ls", "every stream with its ticks and times; 0 ticks: configured, and nothing came"),
         ("ib-stream ls --from 24h", "what came in the last day"),
     ]
 ) { context throws(ProgramError) in
-    let (state, configuration) = try CatSelection.recording("ls", context)
+    let (state, configuration, paths) = try CatSelection.recording("ls", context)
     let selection = try CatSelection.selection("ls", context.flags)
-    let (streams, findings) =
+    let expected = try ExpectedStreams(context, paths)
+    var (streams, findings) =
         selection.fromNanos == nil && selection.toNanos == nil ? try counted(state) : try counted(state, selection)
-    let symbols = Dictionary(configuration.contracts.map { ($0.conId, $0.symbol) }) { first, _ in first }
+    let isEmpty = streams.isEmpty && findings.isEmpty
+    // What is to be recorded and is not stands there too.
+    for stream in expected.entries.keys where streams[stream] == nil { streams[stream] = RecordingSurvey.Entry() }
+    var symbols = Dictionary(configuration.contracts.map { ($0.conId, $0.symbol) }) { first, _ in first }
+    for (stream, entry) in expected.entries where symbols[stream.conId] == nil && !entry.symbol.isEmpty {
+        symbols[stream.conId] = entry.symbol
+    }
     if context.flags.has("json") {
         printOut(LsText.json(streams, symbols))
     } else {
         printOut(LsText.table(streams, symbols))
+    }
+    guard !isEmpty else {
+        let time = selection.fromNanos == nil && selection.toNanos == nil ? "" : " in that time"
+        throw ProgramError(.noInput, "ls: nothing is recorded in \(state)\(time): see 'ib-stream status'")
     }
     return CatSelection.report("ls", findings)
 }
@@ -61,8 +72,9 @@ enum LsText {
         let rows = streams.sorted { $0.key < $1.key }.map { stream, entry in
             [
                 stream.description, symbols[stream.conId] ?? "", "\(entry.ticks)", "\(entry.markers)",
-                Timestamp.text(entry.firstRecvNanos, digits: 3), Timestamp.text(entry.lastRecvNanos, digits: 3),
-                entry.lastKey.description,
+                entry.isEmpty ? "-" : Timestamp.text(entry.firstRecvNanos, digits: 3),
+                entry.isEmpty ? "-" : Timestamp.text(entry.lastRecvNanos, digits: 3),
+                entry.isEmpty ? "-" : entry.lastKey.description,
             ]
         }
         return TextTable.text(
@@ -80,6 +92,10 @@ enum LsText {
                                 if let symbol = symbols[stream.conId] { writer.field("symbol", symbol) }
                                 writer.field("ticks", entry.ticks)
                                 writer.field("markers", entry.markers)
+                                guard !entry.isEmpty else {
+                                    for name in ["first_ts_recv", "last_ts_recv", "last"] { writer.field(name, .null) }
+                                    return
+                                }
                                 writer.field("first_ts_recv", Timestamp.text(entry.firstRecvNanos))
                                 writer.field("last_ts_recv", Timestamp.text(entry.lastRecvNanos))
                                 writer.field("last", entry.lastKey.rawValue)

@@ -40,5 +40,7 @@ struct OperatorContext: Sendable {
         ["ib-watchdog", "ib-recorder", "ib-connector"].contains { ServiceLock.isHeld(name: $0, paths: paths) }
     }
 
-    private static func hasRecording(_ paths: Paths) -> Bool { access(paths.log, F_OK) == 0 }
+    private static func hasRecording(_ paths: Paths) -> Bool {
+        access(paths.log, F_OK) == 0 || access(paths.ticks, F_OK) == 0
+    }
 }

@@ -15,6 +15,9 @@ let repairCommand = Command(
     let lock = try recordersLock(paths)
     let report = try repaired(paths.state)
     _ = consume lock
+    guard !report.verified.isEmpty || !report.actions.isEmpty else {
+        throw ProgramError(.noInput, "repair: nothing is recorded in \(paths.state): check the path")
+    }
     printOut(RepairText.text(paths.state, report))
     return report.isWhole ? ExitStatus.success.rawValue : ExitStatus.failure.rawValue
 }
@@ -22,14 +25,10 @@ let repairCommand = Command(
 /// The recording that is meant; of a copy that is named, state and runtime directory are the same.
 private func repairPaths(_ context: OperatorContext) throws(ProgramError) -> Paths {
     if let word = context.flags.words.first {
-        for state in [word, word + "/state"]
-        where ["log", "ticks"].contains(where: { access("\(state)/\($0)", F_OK) == 0 }) {
-            return Paths(state: state, runtime: state)
-        }
-        throw ProgramError(.noInput, "repair: \(word): neither a log nor segments in it: name a recording's directory")
+        let state = try RecordingPath.state("repair", word)
+        return Paths(state: state, runtime: state)
     }
-    _ = try CatSelection.recording("repair", context)
-    let paths = try context.locate().paths
+    let paths = try CatSelection.recording("repair", context).paths
     try paths.makeDirectories()
     return paths
 }

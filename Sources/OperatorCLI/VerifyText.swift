@@ -1,3 +1,4 @@
+internal import JSON
 internal import ServiceKit
 internal import TickStore
 internal import Ticks
@@ -6,7 +7,8 @@ internal import Ticks
 enum VerifyText {
     private static let maxLines = 200
 
-    static func text(_ path: String, _ report: VerifyReport) -> String {
+    static func text(_ verified: VerifiedPath) -> String {
+        let (path, report) = (verified.path, verified.report)
         var text = ""
         text += lines(report.findings.map { "damaged: \($0)" })
         text += lines(report.problems.map { "wrong: \($0)" })
@@ -28,9 +30,33 @@ enum VerifyText {
             ["STREAM", "TICKS", "MARKERS", "LOST", "MISSING", "FIRST", "LAST", "LAST KEY"], rows,
             rightAligned: [1, 2, 3, 4])
         let size = "\(report.files) files, \(report.bytes) bytes, \(report.ticks) ticks"
+        if report.isEmpty { return text + "\(path): EMPTY: no record in it: \(size)\n" }
         guard !report.isSound else { return text + "\(path): sound: \(size)\n" }
+        let isPartOfOne = !verified.isRecording
         return text + "\(path): NOT SOUND: \(size)\n"
-            + "'ib-stream repair' rebuilds what can be, with the recorder stopped\n"
+            + (isPartOfOne ? "" : "'ib-stream repair' rebuilds what can be, with the recorder stopped\n")
+    }
+
+    /// The last line, where several were read.
+    static func summary(_ all: [VerifiedPath]) -> String {
+        let bad = all.count { !$0.report.isSound }
+        let files = all.reduce(0) { $0 + $1.report.files }
+        let ticks = all.reduce(0) { $0 + $1.report.ticks }
+        return "\(all.count) read, each by itself: \(bad == 0 ? "all sound" : "\(bad) NOT SOUND"): "
+            + "\(files) files, \(ticks) ticks\n"
+    }
+
+    static func json(_ all: [VerifiedPath]) -> String {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.field("sound", all.allSatisfy(\.report.isSound))
+            writer.field("paths") { writer in
+                writer.object { writer in
+                    for verified in all { writer.field(verified.path) { verified.report.write(to: &$0) } }
+                }
+            }
+        }
+        return String(decoding: writer.bytes, as: UTF8.self) + "\n"
     }
 
     private static func lines(_ all: [String]) -> String {

@@ -53,7 +53,7 @@ struct LogSource: ~Copyable {
         switch origin {
         case .file(let path): total = try File(path, O_RDONLY).size()
         case .directory(let directory):
-            for name in try PartName.list(directory) {
+            for name in try parts(directory) {
                 var status = stat()
                 if stat(name.path(in: directory), &status) == 0 { total += UInt64(max(0, status.st_size)) }
             }
@@ -84,12 +84,17 @@ struct LogSource: ~Copyable {
     /// not going to change. A missing directory has no parts.
     mutating func list() throws(StoreError) -> Int64? {
         guard case .directory(let directory) = origin else { return nil }
-        do throws(StoreError) { names = try PartName.list(directory) } catch {
-            guard error.code == ENOENT else { throw error }
-            names = []
-        }
+        names = try parts(directory)
         needsList = false
         return part?.hour ?? names.first?.hour
+    }
+
+    /// The parts in a directory; none when it is missing.
+    private func parts(_ directory: String) throws(StoreError) -> [PartName] {
+        do throws(StoreError) { return try PartName.list(directory) } catch {
+            guard error.code == ENOENT else { throw error }
+            return []
+        }
     }
 
     /// The next block of records below the limit, nil at the limit.

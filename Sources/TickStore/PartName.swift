@@ -54,6 +54,17 @@ public struct PartName: Sendable, Hashable, Comparable, CustomStringConvertible 
         try Directory.names(directory).compactMap { PartName(fileName: $0) }.sorted()
     }
 
+    /// Files in a log's directory that look like parts and have names by which no reader knows them.
+    static func strays(_ directory: String) throws(StoreError) -> [String] {
+        do throws(StoreError) {
+            return try Directory.names(directory).filter { $0.hasSuffix(".log") && PartName(fileName: $0) == nil }
+                .sorted().map { directory + "/" + $0 }
+        } catch {
+            guard error.code == ENOENT else { throw error }
+            return []
+        }
+    }
+
     public func path(in directory: String) -> String { directory + "/" + description }
 
     /// The file with the durable slots of a part.

@@ -11,8 +11,8 @@ struct RecordSource: ~Copyable {
     enum Step {
         /// A part of the log begins; its table, nil when its first block is damaged.
         case part(path: String, KeyTable?)
-        /// A segment begins; its footer, nil when that is damaged (or records come in spite of `footersOnly`). `isAgain`: it
-        /// may have been given before, in part.
+        /// A segment begins. With a footer none of its records come where `footersOnly` or `verifies` is set; nil: they come
+        /// (it is damaged, or they were asked for). `isAgain`: it may have been given before, in part.
         case segment(path: String, StreamID, SegmentFooter?, isAgain: Bool)
         /// Records in the order of commit, valid until the next step: of one stream in a segment, of many in the log.
         case records(UnsafeBufferPointer<Tick>)
@@ -25,7 +25,8 @@ struct RecordSource: ~Copyable {
         var streams: Set<StreamID>?
         /// Segments and blocks that have no record of this time are left out.
         var window = TimeWindow()
-        /// Read each segment from its first byte to its last and check every checksum.
+        /// Read each segment from its first byte to its last and check every checksum; of those outside of the window the
+        /// footers only.
         var verifies = false
         /// Give the footers of sound segments but not their records, unless a part of these was given before.
         var footersOnly = false
@@ -57,12 +58,19 @@ struct RecordSource: ~Copyable {
         bytesAtStart = 0
     }
 
-    /// A directory that holds parts of a log, or segments at any depth.
-    init(directory: String, _ options: Options = Options()) throws(StoreError) {
+    /// The parts of a log in one directory.
+    init(logDirectory: String, _ options: Options = Options()) {
         self.options = options
         ticksDirectory = nil
-        let segments = try SegmentName.find(under: directory)
-        log = segments.isEmpty ? Box(LogSource(directory: directory)) : nil
+        log = Box(LogSource(directory: logDirectory))
+        bytesAtStart = 0
+    }
+
+    /// These segments, in this order.
+    init(segments: [(path: String, name: SegmentName?)], _ options: Options = Options()) {
+        self.options = options
+        ticksDirectory = nil
+        log = nil
         paths = segments.reversed()
         bytesAtStart = RecordSource.bytes(of: segments.map { $0.path })
     }
@@ -133,7 +141,11 @@ struct RecordSource: ~Copyable {
         do throws(StoreError) {
             if options.verifies {
                 let scan = try SegmentScan(path, workspace: workspace, hashes: true)
-                let step = Step.segment(path: path, scan.stream, scan.storedFooter, isAgain: isAgain)
+                if let footer = scan.storedFooter, isOutside(footer, last) {
+                    segmentBytes += scan.byteCount
+                    return .segment(path: path, scan.stream, footer, isAgain: isAgain)
+                }
+                let step = Step.segment(path: path, scan.stream, nil, isAgain: isAgain)
                 self.scan = Box(scan)
                 return step
             }
@@ -170,6 +182,12 @@ struct RecordSource: ~Copyable {
             default: throw error
             }
         }
+    }
+
+    /// True when no record of the segment is of the window, and none was given before.
+    private func isOutside(_ footer: SegmentFooter, _ last: [StreamID: TickKey]) -> Bool {
+        !options.window.isEverything && !options.window.mayHold(footer) && footer.records > 0
+            && footer.firstKey > last[footer.stream] ?? .zero
     }
 
     private mutating func nextInSegment() throws(StoreError) -> UnsafeBufferPointer<Tick>? {

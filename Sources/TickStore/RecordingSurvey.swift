@@ -15,6 +15,9 @@ public struct RecordingSurvey: ~Copyable {
 
         public init() {}
 
+        /// True when there is no record.
+        public var isEmpty: Bool { lastKey == .zero }
+
         mutating func add(_ footer: SegmentFooter) {
             if lastKey == .zero { firstRecvNanos = footer.firstRecvNanos }
             ticks &+= footer.ticks

@@ -64,13 +64,7 @@ struct SegmentCatalog: ~Copyable {
     func firstCoveredKey(of stream: StreamID) -> TickKey? {
         guard let entry = entries[stream]?.first(where: { $0.footer?.records ?? 1 > 0 }) else { return nil }
         // Nobody knows where a damaged one begins: then nothing is said to have been before it.
-        guard let footer = entry.footer else { return .zero }
-        if let entry = footer.markers.entries.first, entry.marker.key == footer.firstKey,
-            let marker = entry.marker.marker, marker.event == .lost, marker.ref <= footer.firstKey
-        {
-            return marker.ref
-        }
-        return footer.firstKey
+        return entry.footer?.firstCoveredKey ?? .zero
     }
 
     /// Visits the stream's records from about `key` on, until the visitor returns false. Damaged blocks are passed over.

@@ -70,6 +70,12 @@ public struct SegmentFooter: Sendable, Equatable {
     /// Room for half a million markers in one hour of one stream.
     static let maxBytes = 64 << 20
 
+    /// The first key that the file stands for: of its first record, or of the range that this one calls lost.
+    var firstCoveredKey: TickKey {
+        guard let entry = markers.entries.first, entry.marker.key == firstKey else { return firstKey }
+        return SegmentMender.firstKeyCovered(by: entry.marker)
+    }
+
     init(stream: StreamID, segmentID: UInt32) {
         self.stream = stream
         self.segmentID = segmentID

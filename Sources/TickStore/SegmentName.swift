@@ -119,10 +119,25 @@ public struct SegmentName: Hashable, Comparable, Sendable, CustomStringConvertib
                 if depth < 8, !name.hasPrefix("."), isDirectory(inner) { directories.append((inner, depth + 1)) }
             }
         }
-        return found.sorted { a, b in
+        return inOrder(found)
+    }
+
+    /// In the order of streams and hours where paths say so, else in the order of paths.
+    static func inOrder(_ files: [(path: String, name: SegmentName?)]) -> [(path: String, name: SegmentName?)] {
+        files.sorted { a, b in
             if let first = a.name, let second = b.name, first != second { return first < second }
             return a.path < b.path
         }
+    }
+
+    /// True when a directory of segments has one of some contract.
+    static func hasContracts(ticksDirectory: String) throws(StoreError) -> Bool {
+        try names(ticksDirectory).contains { contract($0) != nil }
+    }
+
+    /// Files below a directory of segments that look like segments and lie where no reader looks for them.
+    static func strays(ticksDirectory: String) throws(StoreError) -> [String] {
+        try find(under: ticksDirectory).filter { $0.name?.path(in: ticksDirectory) != $0.path }.map { $0.path }
     }
 
     private static func isDirectory(_ path: String) -> Bool {

@@ -5,16 +5,28 @@ internal import Ticks
 /// or covered by exactly one `lost`, across sealed segments and log. Reads what readers may read (never past what is
 /// durable), while the recorder may be running. One thread; bounded memory.
 public struct Verify: ~Copyable {
-    private var report = VerifyReport()
+    /// How much of sealed files is read.
+    public enum Depth: Sendable {
+        /// Every byte; of files of another time, where one is selected, the footers.
+        case everything
+        /// The footers alone: what is damaged before them is not seen.
+        case footers
+    }
+
+    var report = VerifyReport()
     private var source: RecordSource
-    private var last: [StreamID: TickKey] = [:]
+    /// What is to be looked at besides: names that no reader knows. The log, then the segments; nil: not looked at.
+    private var strayPlaces: (log: String?, ticks: String?)
+    /// Told all that is read.
+    var account: RecordingAccount?
+    var last: [StreamID: TickKey] = [:]
     /// The last key of each stream in the part being read.
-    private var inThisPart: [StreamID: TickKey] = [:]
-    private var path = ""
+    var inThisPart: [StreamID: TickKey] = [:]
+    var path = ""
     /// The stream of the segment being read; nil in the log.
-    private var segment: StreamID?
+    var segment: StreamID?
     /// True for a segment that was listed anew: what it has is known in part.
-    private var isAgain = false
+    var isAgain = false
     /// The file that was found to repeat keys last.
     private var repeatsTold: String?
 
@@ -23,15 +35,42 @@ public struct Verify: ~Copyable {
     /// - Parameter stateDirectory: the recorder's; segments are in `ticks`, the open log in `log` beneath.
     public init(stateDirectory: String) {
         source = RecordSource(stateDirectory: stateDirectory, .init(verifies: true))
+        strayPlaces = (stateDirectory + "/log", stateDirectory + "/ticks")
     }
 
-    /// Verifies the parts of a log in one directory, or the segments at any depth below it.
-    public init(directory: String) throws(StoreError) {
-        source = try RecordSource(directory: directory, .init(verifies: true))
+    /// Verifies a recording and keeps account of what is in it.
+    ///
+    /// - Parameters:
+    ///   - fromNanos: with `toNanos`, the time that is looked at: sealed files of another are taken by their footers.
+    ///   - toNanos: exclusive.
+    public init(accountOf stateDirectory: String, depth: Depth, fromNanos: Int64? = nil, toNanos: Int64? = nil) {
+        let window = TimeWindow(fromNanos: fromNanos ?? .min, toNanos: toNanos ?? .max)
+        let isWhole = depth == .everything
+        source = RecordSource(
+            stateDirectory: stateDirectory, .init(window: window, verifies: isWhole, footersOnly: !isWhole))
+        strayPlaces = isWhole ? (stateDirectory + "/log", stateDirectory + "/ticks") : (nil, nil)
+        account = RecordingAccount()
+    }
+
+    /// Verifies what a search found.
+    public init(_ found: RecordingSearch.Found) {
+        if found.isRecording {
+            source = RecordSource(stateDirectory: found.path, .init(verifies: true))
+            strayPlaces = (found.path + "/log", found.path + "/ticks")
+        } else if found.segments.isEmpty {
+            source = RecordSource(logDirectory: found.path, .init(verifies: true))
+            strayPlaces = (found.path, nil)
+        } else {
+            source = RecordSource(segments: found.segments, .init(verifies: true))
+            strayPlaces = (nil, nil)
+        }
     }
 
     /// Verifies one file: a sealed segment, a part of the log or a segment of the journal.
-    public init(file: String) throws(StoreError) { source = try RecordSource(file: file, .init(verifies: true)) }
+    public init(file: String) throws(StoreError) {
+        source = try RecordSource(file: file, .init(verifies: true))
+        strayPlaces = (nil, nil)
+    }
 
     /// Bytes of all files, as they are now.
     public func bytesTotal() throws(StoreError) -> UInt64 { try source.bytesTotal() }
@@ -40,13 +79,28 @@ public struct Verify: ~Copyable {
     ///
     /// - Parameter progress: is told the bytes read, a few times a second at least.
     public consuming func run(progress: (UInt64) -> Void = { _ in }) throws(StoreError) -> VerifyReport {
+        try read(progress)
+        return report
+    }
+
+    /// Reads it all; also returns the account of it, which is empty unless one was asked for.
+    public consuming func runWithAccount(
+        progress: (UInt64) -> Void = { _ in }
+    ) throws(StoreError) -> (VerifyReport, RecordingAccount) {
+        try read(progress)
+        account?.finish()
+        return (report, account ?? RecordingAccount())
+    }
+
+    private mutating func read(_ progress: (UInt64) -> Void) throws(StoreError) {
         var told: UInt64 = 0
         loop: while true {
             switch try source.next(after: last) {
             case .part(let path, let table):
                 begin(path, table)
             case .segment(let path, let stream, let footer, let isAgain):
-                begin(segment: path, stream, footer, isAgain: isAgain)
+                begin(segment: path, stream, isAgain: isAgain)
+                if let footer { take(footer) }
             case .records(let ticks):
                 check(ticks)
                 if source.bytesRead - told >= 16 << 20 {
@@ -59,10 +113,14 @@ public struct Verify: ~Copyable {
         report.bytes = source.bytesRead
         report.findings = source.findings
         report.logEnd = source.logEnd.map { VerifyReport.LogEnd(path: $0.path, offset: $0.offset) }
-        return report
+        let strays =
+            (try strayPlaces.log.map { path throws(StoreError) in try PartName.strays(path) } ?? [])
+            + (try strayPlaces.ticks.map { path throws(StoreError) in try SegmentName.strays(ticksDirectory: path) }
+                ?? [])
+        for path in strays { problem("\(path): no reader looks for a file of this name here: it was not read") }
     }
 
-    private mutating func begin(segment path: String, _ stream: StreamID, _ footer: SegmentFooter?, isAgain: Bool) {
+    private mutating func begin(segment path: String, _ stream: StreamID, isAgain: Bool) {
         self.path = path
         self.isAgain = isAgain
         segment = stream
@@ -82,64 +140,37 @@ public struct Verify: ~Copyable {
         for (stream, position) in table.positions {
             // Below: an earlier part was given up and its last records stand in this one again.
             if let known = last[stream], known < position.key {
-                missing(stream, known.next, position.key)
+                missing(stream, known.next, position.key, until: position.tsRecvNanos)
             }
             if last[stream] ?? .zero < position.key { last[stream] = position.key }
         }
     }
 
-    private mutating func check(_ ticks: UnsafeBufferPointer<Tick>) {
-        let runs = TickRuns(ticks: ticks)
-        var start = 0
-        while start < ticks.count {
-            let end = runs.runEnd(from: start)
-            if let segment, ticks[start].stream != segment {
-                problem("\(path): record \(ticks[start].key) is none of \(segment)")
-            } else if let stream = ticks[start].stream {
-                check(UnsafeBufferPointer(rebasing: ticks[start..<end]), of: stream)
-            } else {
-                problem("\(path): record \(ticks[start].key) of contract \(ticks[start].conId) names no stream")
-            }
-            start = end
-        }
-    }
-
-    private mutating func check(_ run: UnsafeBufferPointer<Tick>, of stream: StreamID) {
+    /// Takes a sealed file by its footer: none of its records come.
+    private mutating func take(_ footer: SegmentFooter) {
+        let stream = footer.stream
+        guard footer.records > 0 else { return }
+        report.footersOnly += 1
         var state = report.streams[stream] ?? VerifyReport.Stream()
-        var previous = last[stream] ?? .zero
-        var inPart = inThisPart[stream] ?? .zero
-        var chain = false
-        for tick in run {
-            if tick.key <= inPart { problem("\(path): \(stream): record \(tick.key) comes after \(inPart)") }
-            inPart = max(inPart, tick.key)
-            // An earlier part may end with records whose fdatasync failed: they were written again. And what is sealed
-            // may stand in the log for a moment longer.
-            if tick.key <= previous {
-                if segment == nil || isAgain { state.repeated += 1 } else { twice(tick.key, stream, &state) }
-                continue
-            }
-            let first = firstKeyCovered(by: tick)
-            // Retention takes a stream's oldest segments: what is left begins anywhere.
-            let isBeginning = segment != nil && previous == .zero
-            if isBeginning { state.beginsAt = first.seq > 1 ? first : nil }
-            if !isBeginning, let hole = Verify.hole(after: previous, before: first) {
+        let first = footer.firstCoveredKey
+        if let previous = last[stream], previous != .zero {
+            if let hole = Verify.hole(after: previous, before: first) {
                 state.missingRanges += 1
-                list(KeyRange(stream: stream, first: hole, last: TickKey(rawValue: first.rawValue - 1)))
-            } else if first <= previous {
-                problem("\(path): \(stream): the lost range \(first) to \(tick.key) covers keys that have records")
+                list(
+                    KeyRange(stream: stream, first: hole, last: TickKey(rawValue: first.rawValue - 1)),
+                    until: footer.firstRecvNanos)
             }
-            count(tick, first, stream, &state)
-            checkMore(tick, &chain, stream)
-            previous = tick.key
+        } else {
+            state.beginsAt = first.seq > 1 ? first : nil
         }
-        if chain { problem("\(path): \(stream): record \(previous) is parted from the record that completes it") }
-        last[stream] = max(previous, last[stream] ?? .zero)
-        inThisPart[stream] = inPart
+        state.add(footer, first: first)
         report.streams[stream] = state
+        last[stream] = max(footer.lastKey, last[stream] ?? .zero)
+        account?.take(footer)
     }
 
     /// The first key that a record stands for: its own, or where the range of a `lost` begins.
-    private func firstKeyCovered(by tick: Tick) -> TickKey { SegmentMender.firstKeyCovered(by: tick) }
+    func firstKeyCovered(by tick: Tick) -> TickKey { SegmentMender.firstKeyCovered(by: tick) }
 
     /// The first key that is missing between two keys; nil when the second follows the first.
     static func hole(after previous: TickKey, before next: TickKey) -> TickKey? {
@@ -147,61 +178,26 @@ public struct Verify: ~Copyable {
         return next.epoch == previous.epoch ? previous.next : TickKey(epoch: next.epoch, seq: 1)
     }
 
-    private mutating func count(
-        _ tick: Tick, _ first: TickKey, _ stream: StreamID, _ state: inout VerifyReport.Stream
-    ) {
-        if state.records == 0 {
-            state.firstKey = first
-            state.firstRecvNanos = tick.tsRecvNanos
-        }
-        state.records += 1
-        state.lastKey = tick.key
-        state.lastRecvNanos = tick.tsRecvNanos
-        if tick.kind?.isMarketData == true { state.ticks += 1 }
-        guard tick.kindByte == TickKind.marker.rawValue else { return }
-        state.markers += 1
-        guard let marker = tick.marker, marker.event == .lost else { return }
-        state.lostRanges += 1
-        let range = KeyRange(stream: stream, first: first, last: tick.key)
-        if report.lost.count < VerifyReport.maxListed { report.lost.append(range) }
-        guard marker.text.elementsEqual(Repair.lostText.utf8) else { return }
-        if report.lostToDamage.count < VerifyReport.maxListed {
-            report.lostToDamage.append(range)
-        } else {
-            report.moreLostToDamage += 1
-        }
-    }
-
-    /// A record with `moreFollows` and the `more` record behind it belong together.
-    private mutating func checkMore(_ tick: Tick, _ chain: inout Bool, _ stream: StreamID) {
-        let isMore = tick.kindByte == TickKind.more.rawValue
-        if isMore != chain {
-            problem(
-                isMore
-                    ? "\(path): \(stream): record \(tick.key) completes a record that is not there"
-                    : "\(path): \(stream): the record before \(tick.key) is not completed")
-        }
-        chain = tick.flags.contains(.moreFollows)
-    }
-
     /// A key that two segments have: said once a file.
-    private mutating func twice(_ key: TickKey, _ stream: StreamID, _ state: inout VerifyReport.Stream) {
+    mutating func twice(_ key: TickKey, _ stream: StreamID, _ state: inout VerifyReport.Stream) {
         state.repeated += 1
         if let told = repeatsTold, told == path { return }
         repeatsTold = path
         problem("\(path): \(stream): record \(key) stands in an earlier segment too")
     }
 
-    private mutating func missing(_ stream: StreamID, _ first: TickKey, _ last: TickKey) {
+    mutating func missing(_ stream: StreamID, _ first: TickKey, _ last: TickKey, until nanos: Int64) {
         report.streams[stream, default: VerifyReport.Stream()].missingRanges += 1
-        list(KeyRange(stream: stream, first: first, last: last))
+        list(KeyRange(stream: stream, first: first, last: last), until: nanos)
     }
 
-    private mutating func list(_ range: KeyRange) {
+    /// - Parameter nanos: when what stands behind the range was received; 0: not known.
+    mutating func list(_ range: KeyRange, until nanos: Int64) {
+        account?.take(missing: range, untilNanos: nanos)
         if report.missing.count < VerifyReport.maxListed { report.missing.append(range) }
     }
 
-    private mutating func problem(_ text: String) {
+    mutating func problem(_ text: String) {
         if report.problems.count < VerifyReport.maxListed {
             report.problems.append(text)
         } else {

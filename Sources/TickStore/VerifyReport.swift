@@ -28,6 +28,20 @@ public struct VerifyReport: Sendable {
         public var lastRecvNanos: Int64 = 0
         /// Set when the oldest segment does not begin with the first key of an epoch: older hours were removed.
         public var beginsAt: TickKey?
+
+        /// Counts what a sealed file has by its footer.
+        mutating func add(_ footer: SegmentFooter, first: TickKey) {
+            if records == 0 {
+                firstKey = first
+                firstRecvNanos = footer.firstRecvNanos
+            }
+            records += footer.records
+            ticks += footer.ticks
+            markers += footer.markerCount
+            lostRanges += UInt64(footer.markers.entries.count { $0.marker.marker?.event == .lost })
+            lastKey = footer.lastKey
+            lastRecvNanos = footer.lastRecvNanos
+        }
     }
 
     /// A part of the log that was still growing, and how far it was durable.
@@ -40,6 +54,8 @@ public struct VerifyReport: Sendable {
     public static let maxListed = 10_000
 
     public var files = 0
+    /// Those of them that were taken by their footers, as they are of another time than what was asked for.
+    public var footersOnly = 0
     public var bytes: UInt64 = 0
     public var streams: [StreamID: Stream] = [:]
     /// Keys that the recorder wrote down as lost: no fault of the files.
@@ -66,6 +82,9 @@ public struct VerifyReport: Sendable {
         findings.isEmpty && problems.isEmpty && moreProblems == 0
             && streams.values.allSatisfy { $0.missingRanges == 0 }
     }
+
+    /// True when nothing was found wrong because there was no record to look at.
+    public var isEmpty: Bool { isSound && records == 0 }
 
     public var ticks: UInt64 { streams.values.reduce(0) { $0 + $1.ticks } }
     public var records: UInt64 { streams.values.reduce(0) { $0 + $1.records } }

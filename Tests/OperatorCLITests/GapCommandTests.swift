@@ -84,8 +84,9 @@ import Ticks
         try GapCommandTests.record(root.path)
         let healed = try run("gaps", "5.", "--to", "2026-01-01T00:01:00Z", "--root", root.path)
         #expect(healed.status == 0 && healed.output == "1 gap: 1 healed; --all lists them\n")
+        // Nothing is recorded of this time.
         let none = try run("gaps", "--from", "2026-01-02", "--root", root.path)
-        #expect(none.status == 0 && none.output == "no gaps\n")
+        #expect(none.status == 1 && none.output.contains("not running"), "\(none.output)")
         #expect(try run("gaps", "6.", "--root", root.path).status == 66)
         #expect(try run("gaps", "--from", "2h", "--to", "3h", "--root", root.path).status == 64)
         // Nobody runs who could heal: no reason to wait.
@@ -98,7 +99,8 @@ import Ticks
         try Data().write(to: URL(fileURLWithPath: root.path + "/run/ib-connector.lock"))
         let dead = try run("gaps", "5.", "--from", "2026-01-01T00:01:35Z", "--root", root.path)
         #expect(dead.status == 1 && dead.output.contains("open") && dead.output.contains("not running"))
-        #expect(try run("gaps", "5.", "--to", "2025-12-31", "--root", root.path).status == 0)
+        let early = try run("gaps", "5.", "--to", "2025-12-31", "--root", root.path)
+        #expect(early.status == 1 && early.output.contains("not_recorded"), "\(early.output)")
         let (bad, nothing) = (try run("gaps", "--wait", "soon", "--root", root.path), try TestDirectory())
         #expect(bad.status == 64 && bad.errorLines.count == 1)
         #expect(try run("gaps", "--root", nothing.path).status == 66)
@@ -142,14 +144,73 @@ import Ticks
         // Between these ticks there are gaps alone.
         #expect((object["before"] as? [String: Any])?["ticks_per_second"] is NSNull)
         let empty = try run("explain", "5.bid_ask", "2027-01-01", "--root", root.path)
-        #expect(empty.status == 0 && empty.output.contains("nothing is recorded of this time"))
+        #expect(empty.status == 1 && empty.output.contains("no tick is recorded of this time"))
+        #expect(
+            empty.output.contains("the nearest before: 2026-01-01T00:00:31.000000000Z, behind: none"), "\(empty.output)"
+        )
         // The first and the last moment that nanoseconds can tell.
         for moment in ["1677-09-21T00:12:44Z", "2262-04-11T23:47:16Z"] {
-            #expect(try run("explain", "5.bid_ask", moment, "--around", "1d", "--root", root.path).status == 0)
+            #expect(try run("explain", "5.bid_ask", moment, "--around", "1d", "--root", root.path).status == 1)
         }
         #expect(try run("explain", "6.last", "2026-01-01", "--root", root.path).status == 66)
         #expect(try run("explain", "5.bid_ask", "noon", "--root", root.path).status == 64)
         #expect(try run("explain", "5.bid_ask", "1h", "--around", "2d", "--root", root.path).status == 64)
         #expect(try run("explain", "5.bid", "1h", "--root", root.path).status == 64)
+    }
+
+    @Test func whatNoMarkerTellsOfIsARowToo() throws {
+        let recording = try HoursRecording()
+        let asked = ["--to", "2026-01-01T03:54:00Z"]
+        func gaps(_ more: String...) throws -> Programs.Outcome {
+            try Programs.run("ib-stream", ["gaps"] + more + ["--config", recording.config])
+        }
+        let none = try gaps("--to", asked[1])
+        #expect(none.status == 0 && none.output == "no gaps\n", "\(none.output) \(none.errors)")
+        // Before the first tick.
+        let before = try gaps("--from", "2025-12-31", "--to", asked[1])
+        #expect(before.status == 1 && before.output.contains("1d0h0m0s  not_recorded"), "\(before.output)")
+        // A stream that has no tick, also where only it is asked for.
+        try recording.configure([HoursRecording.quotes, HoursRecording.trades, StreamID(conId: 8, kind: .midPoint)])
+        for prefix in ["", "8."] {
+            let outcome = try gaps(prefix, "--to", asked[1])
+            #expect(outcome.status == 1 && outcome.output.contains("never_recorded"), "\(outcome.output)")
+            #expect(outcome.output.hasSuffix("1 gap: 1 never_recorded\n"), "\(outcome.output)")
+        }
+        #expect(try gaps("9.", "--to", asked[1]).status == 66)
+        let ls = try recording.run("ls")
+        #expect(ls.status == 0 && ls.output.contains("8.mid_point  S8          0        0  -"), "\(ls.output)")
+        #expect(
+            try recording.run("ls", "--json").output.contains(
+                #""8.mid_point":{"symbol":"S8","ticks":0,"markers":0,"first_ts_recv":null"#))
+        try recording.configure([HoursRecording.quotes, HoursRecording.trades])
+
+        // A sealed file that is gone.
+        let segment = recording.segment(HoursRecording.trades, hour: 1)
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: segment))
+        try FileManager.default.removeItem(atPath: segment)
+        let hole = try gaps("--to", asked[1])
+        #expect(hole.status == 1)
+        #expect(
+            hole.output.contains("7.last  2026-01-01T00:54:00.000Z  2026-01-01T02:00:00.000Z  1h6m0s  missing"),
+            "\(hole.output)")
+        // Another time is asked for.
+        #expect(try gaps("--from", "2026-01-01T03:00:00Z", "--to", asked[1]).status == 0)
+        #expect(try gaps("5.", "--to", asked[1]).status == 0)
+        let json = try gaps("--to", asked[1], "--json")
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+        let absent = try #require(object["absent"] as? [[String: Any]])
+        #expect(absent.count == 1 && absent[0]["keys"] as? [Int] == [9 << 32 | 11, 9 << 32 | 20])
+        #expect((object["counts"] as? [String: Int])?["missing"] == 1)
+        try bytes.write(to: URL(fileURLWithPath: segment))
+
+        // Blocks of the log that were durable, overwritten and cut off.
+        let part = try recording.part()
+        let whole = try Data(contentsOf: URL(fileURLWithPath: part))
+        try HoursRecording.damage(part)
+        let damaged = try gaps("--to", asked[1])
+        #expect(damaged.status == 1 && damaged.output.contains("damaged") && damaged.output.contains("corruption"))
+        try whole.prefix(whole.count - 300).write(to: URL(fileURLWithPath: part))
+        let cut = try gaps("--to", asked[1])
+        #expect(cut.status == 1 && cut.output.contains("lost data"), "\(cut.output)")
     }
 }

@@ -144,7 +144,8 @@ def test_gaps_can_be_waited_for_from_their_first_moment(lab):
     assert 3 <= time.monotonic() - began < 15 and counts()["open"] > 0
     # A gap in the past is not this one: nothing to wait for.
     began = time.monotonic()
-    lab.ib_stream("gaps", "--wait", "30s", "--to", "1h", "--config", config)
+    text = lab.ib_stream("gaps", "--wait", "30s", "--to", "1h", "--config", config, check=1)
+    assert "open" not in text and "not_recorded" in text, "nothing was recorded an hour ago, and that is said"
     assert time.monotonic() - began < 20
     assert up.stop() == 0, up.stderr()
     assert "no progress" not in up.stderr()

@@ -48,7 +48,7 @@ def test_pages_have_the_documented_shape(system, page):  # noqa: F811
     assert_documented(page, body)
 
 
-@pytest.mark.parametrize("command", ["status", "ls", "verify"])
+@pytest.mark.parametrize("command", ["status", "ls", "verify", "audit"])
 def test_commands_print_the_documented_shape(system, command):  # noqa: F811
     assert_documented(command, run(system, command))
 

@@ -243,14 +243,21 @@ private func key(_ seq: UInt32) -> TickKey { TickKey(epoch: 100, seq: seq) }
         #expect(try !Verify(stateDirectory: recording.state).run().isSound)
     }
 
+    /// The one thing that there is below a directory.
+    private func verified(_ path: String) throws -> VerifyReport {
+        let found = try RecordingSearch.find(under: path)
+        #expect(found.count == 1)
+        return try Verify(try #require(found.first)).run()
+    }
+
     @Test func filesAndDirectoriesCanBeReadAlone() throws {
         let recording = try Self.recording(sealed: 2)
         let path = try SealedRecording.path(recording.state, quotes, hour: 1)
         #expect(try TickReader.all(TickReader(file: path)).ticks == [quotes: ticks(quotes, 101...200)])
         #expect(try Verify(file: path).run().records == 100)
-        #expect(try Verify(directory: recording.ticksDirectory).run().records == 220)
-        #expect(try Verify(directory: PartName.directory(of: path)).run().files == 2)
-        #expect(try Verify(directory: recording.logDirectory).run().records == 110)
+        #expect(try verified(recording.ticksDirectory).records == 220)
+        #expect(try verified(PartName.directory(of: path)).files == 2)
+        #expect(try verified(recording.logDirectory).records == 110)
         let copy = recording.directory.file("copy")
         try FileManager.default.copyItem(atPath: path, toPath: copy)
         #expect(try Verify(file: copy).run().isSound)
