@@ -55,6 +55,7 @@ extension GatewaySession {
             link.close()
             reader.removeAll()
         case .opened(let session): opened(session)
+        case .identified(let session): identified(session)
         case .ended(let fault): ended(fault)
         case .suspended(let code): openAllGaps(cause: "tws \(code)", code: code)
         case .resubscribeAll:
@@ -151,10 +152,15 @@ extension GatewaySession {
             counters.connects == 1 ? "TWS connection established" : "TWS reconnected, restarting all tracked streams",
             [
                 "port": "\(session.port)", "server_version": "\(session.serverVersion)",
-                "account_kind": session.accountKind.rawValue,
+                "account_kind": session.accountKind?.rawValue ?? "unknown",
             ])
         publishEvent("tws_connected", text: "session \(session.number) with server version \(session.serverVersion)")
         if configuration.tws.marketDataType != 1 { send(.marketDataType(Int32(configuration.tws.marketDataType))) }
+    }
+
+    private mutating func identified(_ session: Session) {
+        path.addSessionFlags(sessionFlags)
+        log(.notice, "the gateway has named its accounts", ["account_kind": session.accountKind?.rawValue ?? "unknown"])
     }
 
     private mutating func ended(_ fault: SessionFault) {

@@ -105,6 +105,12 @@ struct TickPath: ~Copyable {
         for index in 0..<slotCount { slots[index].commonFlags = flags }
     }
 
+    /// What is learned later of the session; every record from here on carries it, also those of streams to come.
+    mutating func addSessionFlags(_ flags: TickFlags) {
+        sessionFlags.formUnion(flags)
+        for index in 0..<slotCount { slots[index].commonFlags.formUnion(flags) }
+    }
+
     mutating func addCommonFlags(_ flags: TickFlags, of index: Int) {
         precondition(index >= 0 && index < slotCount)
         slots[index].commonFlags.formUnion(flags)

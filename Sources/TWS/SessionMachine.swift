@@ -58,6 +58,8 @@ public struct SessionMachine: Sendable {
         case close
         /// Ready: subscribe everything that is wanted, with new request ids.
         case opened(Session)
+        /// The accounts of the opened session are known now.
+        case identified(Session)
         /// The opened session is over: every stream has a gap from here on.
         case ended(SessionFault)
         /// The gateway lost its server: every stream has a gap from here on, subscriptions may survive.
@@ -174,7 +176,9 @@ public struct SessionMachine: Sendable {
         case .connected: return connected(nowNanos)
         case .hello(let hello): return greeted(hello, nowNanos)
         case .managedAccounts(let accounts):
-            return starting(nowNanos) { $0.accounts = accounts }
+            return session == nil
+                ? starting(nowNanos) { $0.accounts = accounts.isEmpty ? $0.accounts ?? [] : accounts }
+                : identified(accounts, nowNanos)
         case .nextValidId(let id):
             return starting(nowNanos) { $0.nextValidId = id }
         case .notice(let code, let text): return notice(code, text, nowNanos)
@@ -254,13 +258,12 @@ public struct SessionMachine: Sendable {
             state = .starting(starting, untilNanos: until)
             return []
         }
-        let kind = AccountKind(accounts: accounts)
-        guard policy.anyAccount || kind.mayFollow(lastAccountKind) else { return fail(.wrongAccount(kind), now) }
-        lastAccountKind = kind
+        if let refused = take(AccountKind(accounts: accounts), now) { return refused }
         sessions += 1
-        let session = Session(
+        var session = Session(
             number: sessions, port: starting.port, serverVersion: starting.hello.version,
             connectionTime: starting.hello.connectionTime, accounts: accounts, nextValidId: nextValidId)
+        session.accountKind = lastAccountKind
         state = .ready(session)
         preferredPort = session.port
         readySinceNanos = now
@@ -268,6 +271,29 @@ public struct SessionMachine: Sendable {
         unanswered = 0
         isDoubted = false
         return [.opened(session)] + (starting.linkLostCode.map { suspend(session, $0, now) } ?? [])
+    }
+
+    /// What the accounts are, if that is known. The end of the attempt or session if they must not take the place of those
+    /// before.
+    private mutating func take(_ kind: AccountKind?, _ now: Int64) -> [Action]? {
+        guard let kind else { return nil }
+        guard policy.anyAccount || kind.mayFollow(lastAccountKind) else { return fail(.wrongAccount(kind), now) }
+        lastAccountKind = kind
+        return nil
+    }
+
+    /// The accounts of a running session, which began without a name of one.
+    private mutating func identified(_ accounts: [String], _ now: Int64) -> [Action] {
+        guard var session, session.accounts.isEmpty, !accounts.isEmpty else { return [] }
+        if let refused = take(AccountKind(accounts: accounts), now) { return refused }
+        session.accounts = accounts
+        session.accountKind = lastAccountKind
+        switch state {
+        case .ready: state = .ready(session)
+        case .degraded(_, let code, let until): state = .degraded(session, code: code, untilNanos: until)
+        case .idle, .waiting, .connecting, .handshaking, .starting, .stopped: return []
+        }
+        return [.identified(session)]
     }
 
     private mutating func suspend(_ session: Session, _ code: Int32, _ now: Int64) -> [Action] {

@@ -54,11 +54,13 @@ public enum AccountKind: String, Sendable, CaseIterable {
     /// The simulated gateway's: all begin with `SIM`.
     case simulated
 
-    /// Paper accounts begin with `D`. Anything that is not surely paper or simulated is live.
-    public init(accounts: [String]) {
-        if !accounts.isEmpty, accounts.allSatisfy({ $0.hasPrefix("SIM") }) {
+    /// Paper accounts begin with `D`. Anything that is not surely paper or simulated is live. Nil for a list that names no
+    /// account, which says nothing: a gateway may send one while it has none yet.
+    public init?(accounts: [String]) {
+        if accounts.isEmpty { return nil }
+        if accounts.allSatisfy({ $0.hasPrefix("SIM") }) {
             self = .simulated
-        } else if !accounts.isEmpty, accounts.allSatisfy({ $0.hasPrefix("D") }) {
+        } else if accounts.allSatisfy({ $0.hasPrefix("D") }) {
             self = .paper
         } else {
             self = .live
@@ -89,10 +91,12 @@ public struct Session: Sendable, Equatable {
         self.serverVersion = serverVersion
         self.connectionTime = connectionTime
         self.accounts = accounts
+        accountKind = AccountKind(accounts: accounts)
         self.nextValidId = nextValidId
     }
 
-    public var accountKind: AccountKind { AccountKind(accounts: accounts) }
+    /// What the accounts are; while none is named, what they were in the session before. Nil: not known.
+    public var accountKind: AccountKind?
 }
 
 /// Why an attempt failed or a session ended.

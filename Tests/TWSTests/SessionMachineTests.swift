@@ -206,6 +206,46 @@ func accountsFollowOneAnother(last: AccountKind, accounts: [String], opens: Bool
     }
 }
 
+/// An empty list is neither live nor paper: what the accounts were before still holds.
+@Test(arguments: [nil, .live, .paper, .simulated] as [AccountKind?])
+func anEmptyListOfAccountsSaysNothing(last: AccountKind?) {
+    var life = Life(last: last)
+    life.at(0, .start)
+    life.open(accounts: [])
+    #expect(life.machine.session?.accounts == [] && life.machine.session?.accountKind == last)
+    // The session after it is judged by what was known before.
+    life.at(1, .lost(.closedByPeer))
+    _ = life.wait()
+    life.open(accounts: ["DU1"])
+    #expect((life.machine.session != nil) == (last == nil || last == .paper))
+}
+
+@Test func accountsThatAreNamedLaterCount() {
+    var life = Life(last: .paper)
+    life.at(0, .start)
+    life.open(accounts: [])
+    #expect(life.at(1, .managedAccounts([])).isEmpty)
+    let named = life.at(1, .managedAccounts(["DU1"]))
+    #expect(named.count == 1 && life.machine.session?.accounts == ["DU1"])
+    #expect(life.at(1, .managedAccounts(["U7"])).isEmpty, "what is known is not asked again")
+    var other = Life(last: .live)
+    other.at(0, .start)
+    other.open(accounts: [])
+    let refused = other.at(1, .managedAccounts(["DU1"]))
+    #expect(refused.prefix(2) == [.close, .ended(.wrongAccount(.paper))])
+}
+
+@Test func anEmptyListBehindTheAccountsTakesNothingBack() {
+    var life = Life()
+    life.at(0, .start)
+    life.at(0, .connected)
+    life.at(0, .hello(ServerHello(version: 187, connectionTime: "")))
+    life.at(0, .managedAccounts(["SIM000001"]))
+    life.at(0, .managedAccounts([]))
+    life.at(0, .nextValidId(1))
+    #expect(life.machine.session?.accountKind == .simulated)
+}
+
 @Test func aSilentGatewayIsNoticedWithinTenSeconds() {
     var life = Life()
     life.at(0, .start)
