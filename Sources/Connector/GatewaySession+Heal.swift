@@ -76,7 +76,7 @@ extension GatewaySession {
             send(
                 .historicalTicks(
                     HistoricalTicksRequest(
-                        requestId: lastRequest, contract: wireContract(subscriptions.entries[index].contract),
+                        requestId: lastRequest, contract: wireContract(of: subscriptions.entries[index]),
                         startDateTime: GatewaySession.wireTime(order.start),
                         numberOfTicks: Int32(HistoryPager.pageTicks),
                         whatToShow: order.aggTrades ? "AGGTRADES" : kind.whatToShow)))

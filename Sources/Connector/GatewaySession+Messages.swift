@@ -48,6 +48,7 @@ extension GatewaySession {
         case .error(let error): takeError(error)
         case .contractData(let request, let details): takeDetails(details, request: request)
         case .contractDataEnd(let request): endOfDetails(request)
+        case .reroute(let request, let conId, let exchange): reroute(request, conId, exchange)
         case .symbolSamples(let request, let samples): takeSamples(samples, request: request)
         case .level1(let request, _, let tick, let texts): path.accept(tick, texts: texts, request: request)
         case .marketDataType(let request, let type): noteMarketDataType(type, request: request)

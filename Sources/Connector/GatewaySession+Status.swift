@@ -115,6 +115,8 @@ extension GatewaySession {
                 + "granted them"
         case .wanted(let notBefore) where notBefore <= now && entry.lastError == nil:
             return "waits for its turn: requests are spaced (tws.tick_by_tick_spacing)"
+        case .requested where entry.underlying != nil:
+            return "the ticks are those of contract \(entry.underlying?.conId ?? 0), which the gateway names for it"
         case .wanted, .refused, .requested, .ended: break
         }
         guard let error = entry.lastError else { return nil }

@@ -84,7 +84,8 @@ extension GatewaySession {
                 // A contract of unknown exchange waits for its definition, which is on its way.
                 guard !undefined.contains(entry.stream.conId) else { return false }
                 let request: RequestPacer.Request =
-                    entry.stream.kind == .level1 ? .ordinary : .tickByTick(conId: entry.stream.conId)
+                    entry.stream.kind == .level1
+                    ? .ordinary : .tickByTick(conId: entry.underlying?.conId ?? entry.stream.conId)
                 return pacer.nextAllowedNanos(request, nowNanos: now) <= now
             })
         lastRequest = next
@@ -102,8 +103,9 @@ extension GatewaySession {
 
     private mutating func subscribe(_ index: Int, _ request: Int32) {
         let entry = subscriptions.entries[index]
-        let contract = wireContract(entry.contract)
+        let contract = wireContract(of: entry)
         path.mark(entry.slot, .subscribed, code: request)
+        if let other = entry.underlying { path.mark(entry.slot, .rerouted, code: other.conId, text: other.exchange) }
         path.bind(request: request, to: entry.slot)
         let past = ticksInFront(of: entry)
         if let kind = TickByTickKind(entry.stream.kind) {
@@ -121,6 +123,9 @@ extension GatewaySession {
             send(.cancelMarketData(requestId: request))
         }
     }
+
+    /// The contract whose ticks a stream records.
+    func wireContract(of entry: Subscriptions.Entry) -> Contract { entry.underlying ?? wireContract(entry.contract) }
 
     /// The contract as the gateway needs it: its id and an exchange.
     func wireContract(_ contract: TrackedContract) -> Contract {

@@ -21,7 +21,7 @@ extension GatewaySession {
             }
             return say(message, of: Int64(entry.slot), stream: entry.stream)
         }
-        if message.messageId == ServerMessageID.contractData, let conId = definitionSchedule.conId(of: request) {
+        if message.isDefinition, let conId = definitionSchedule.conId(of: request) {
             return giveUpDefinition(conId, request, message)
         }
         if let open = healing.open.removeValue(forKey: request) {
@@ -29,7 +29,7 @@ extension GatewaySession {
         } else if let index = lookups.firstIndex(where: { $0.openRequests.contains(request) }) {
             lookups[index].problems.append("the gateway's answer can't be decoded: \(described(message))")
             // The matches of one answer are a message each, and its end comes as one more.
-            if message.messageId != ServerMessageID.contractData { endLookupRequest(request, of: index) }
+            if !message.isDefinition { endLookupRequest(request, of: index) }
         }
         say(message, of: Int64(-message.messageId))
     }
@@ -53,8 +53,9 @@ extension GatewaySession {
 
     /// `message 10, field 18 (priceMagnifier): badNumber`.
     private func described(_ message: UndecodableMessage) -> String {
-        guard message.messageId == ServerMessageID.contractData, let version = serverVersion,
-            let name = InstrumentDetails.fieldName(message.error.field, serverVersion: version)
+        guard let version = serverVersion,
+            let name = InstrumentDetails.fieldName(
+                message.error.field, of: message.messageId, serverVersion: version)
         else { return "\(message.error)" }
         return "message \(message.messageId), field \(message.error.field) (\(name)): \(message.error.reason)"
     }

@@ -48,6 +48,8 @@ struct Subscriptions {
         var state: State
         /// Why the last request failed.
         var lastError: Refusal?
+        /// The contract that the gateway has named for the stream's data (`reroute`); nil: its own.
+        var underlying: Contract?
 
         /// One word of the judgement's vocabulary, as far as the connector knows it. What a code means stands in
         /// `ErrorPolicy.table` alone.
@@ -133,6 +135,12 @@ struct Subscriptions {
         entryOf[id] = nil
         cancels.append((index, id))
         entries[index].state = .wanted(notBeforeNanos: notBeforeNanos)
+    }
+
+    /// The gateway names another contract for the stream's data: that is asked for, as long as this process runs.
+    mutating func reroute(_ index: Int, to underlying: Contract) {
+        entries[index].underlying = underlying
+        resubscribe(index)
     }
 
     /// The gateway answered a request with an error that ends it. `retryNanos` nil: do not ask again.

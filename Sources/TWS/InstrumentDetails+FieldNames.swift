@@ -1,9 +1,18 @@
 extension InstrumentDetails {
-    /// The protocol's name of a field of `contractData`, for people; nil behind the security ids, whose number varies.
-    /// Field 0 is the message id. Source: TWS protocol, contractData.
-    public static func fieldName(_ index: Int32, serverVersion: Int) -> String? {
-        let names =
-            ["message id"] + (serverVersion < ServerVersion.sizeRules ? ["version"] : [])
+    /// The protocol's name of a field of `contractData` or `bondContractData`, for people; nil behind the security ids,
+    /// whose number varies, and for other messages. Field 0 is the message id. Source: TWS protocol, contractData.
+    public static func fieldName(_ index: Int32, of message: Int32 = 10, serverVersion: Int) -> String? {
+        let names: [String]
+        switch message {
+        case ServerMessageID.contractData: names = fieldNames(serverVersion: serverVersion)
+        case ServerMessageID.bondContractData: names = bondFieldNames(serverVersion: serverVersion)
+        default: return nil
+        }
+        return index >= 0 && Int(index) < names.count ? names[Int(index)] : nil
+    }
+
+    private static func fieldNames(serverVersion: Int) -> [String] {
+        ["message id"] + (serverVersion < ServerVersion.sizeRules ? ["version"] : [])
             + ["reqId", "symbol", "secType", "lastTradeDateOrContractMonth"]
             + (serverVersion >= ServerVersion.lastTradeDate ? ["lastTradeDate"] : [])
             + [
@@ -17,6 +26,5 @@ extension InstrumentDetails {
                 "contractMonth", "industry", "category", "subcategory", "timeZoneId", "tradingHours", "liquidHours",
                 "evRule", "evMultiplier", "nSecIds",
             ]
-        return index >= 0 && Int(index) < names.count ? names[Int(index)] : nil
     }
 }

@@ -7,6 +7,7 @@ public enum ServerMessageID {
     public static let nextValidId: Int32 = 9
     public static let contractData: Int32 = 10
     public static let managedAccounts: Int32 = 15
+    public static let bondContractData: Int32 = 18
     public static let tickGeneric: Int32 = 45
     public static let tickString: Int32 = 46
     public static let currentTime: Int32 = 49
@@ -21,6 +22,8 @@ public enum ServerMessageID {
     public static let symbolSamples: Int32 = 79
     public static let tickReqParams: Int32 = 81
     public static let headTimestamp: Int32 = 88
+    public static let rerouteMarketData: Int32 = 91
+    public static let rerouteMarketDepth: Int32 = 92
     public static let historicalTicks: Int32 = 96
     public static let historicalTicksBidAsk: Int32 = 97
     public static let historicalTicksLast: Int32 = 98

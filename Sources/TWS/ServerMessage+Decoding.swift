@@ -24,6 +24,13 @@ extension ServerMessage {
             let requestId = try cursor.int32()
             self = .contractData(
                 requestId: requestId, try InstrumentDetails(&cursor, serverVersion: serverVersion))
+        case ServerMessageID.bondContractData:
+            if serverVersion < ServerVersion.sizeRules { try cursor.skip() }
+            let requestId = try cursor.int32()
+            self = .contractData(
+                requestId: requestId, try InstrumentDetails(bond: &cursor, serverVersion: serverVersion))
+        case ServerMessageID.rerouteMarketData, ServerMessageID.rerouteMarketDepth:
+            self = .reroute(requestId: try cursor.int32(), conId: try cursor.int32(), exchange: try cursor.string())
         case ServerMessageID.symbolSamples: self = try .symbolSamples(&cursor, serverVersion: serverVersion)
         case ServerMessageID.tickReqParams:
             self = .tickReqParams(
@@ -46,8 +53,8 @@ extension ServerMessage {
             return .nextValidId(try cursor.int32())
         case ServerMessageID.managedAccounts:
             try skipVersion()
-            let accounts = try cursor.string().split(separator: ",")
-            return .managedAccounts(accounts.map(String.init))
+            let accounts = try cursor.string().split(separator: ",").map { $0.filter { !$0.isWhitespace } }
+            return .managedAccounts(accounts.filter { !$0.isEmpty })
         case ServerMessageID.currentTime:
             try skipVersion()
             return .currentTime(try cursor.int64())

@@ -30,6 +30,9 @@ extension ServerMessage {
             out.appendField(requestId)
             details.encode(to: &out, serverVersion: serverVersion)
         case .contractDataEnd(let requestId): out.appendFields(ServerMessageID.contractDataEnd, 1, requestId)
+        case .reroute(let requestId, let conId, let exchange):
+            out.appendFields(ServerMessageID.rerouteMarketData, requestId, conId)
+            out.appendField(exchange)
         case .symbolSamples(let requestId, let samples):
             out.appendFields(ServerMessageID.symbolSamples, requestId, Int32(samples.count))
             for sample in samples { sample.encode(to: &out, serverVersion: serverVersion) }

@@ -5,7 +5,7 @@ public import Ticks
 /// Both directions: a client decodes, a simulated gateway encodes. Source: TWS protocol, incoming messages.
 public enum ServerMessage: Sendable, Equatable {
     case nextValidId(Int32)
-    /// Without the empty piece behind a trailing comma.
+    /// Without blanks and empty pieces, such as that behind a trailing comma. Empty: the gateway has none yet.
     case managedAccounts([String])
     /// Seconds since the Unix epoch.
     case currentTime(Int64)
@@ -14,6 +14,8 @@ public enum ServerMessage: Sendable, Equatable {
     case error(ErrorMessage)
     case contractData(requestId: Int32, InstrumentDetails)
     case contractDataEnd(requestId: Int32)
+    /// A contract for difference has no data of its own: ask for those of this contract, under a new request.
+    case reroute(requestId: Int32, conId: Int32, exchange: String)
     case symbolSamples(requestId: Int32, [ContractDescription])
     /// 1 live, 2 frozen, 3 delayed, 4 delayed and frozen.
     case marketDataType(requestId: Int32, type: Int32)

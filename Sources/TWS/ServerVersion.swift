@@ -19,6 +19,8 @@ public enum ServerVersion {
     public static let lastTradeDate = 182
     /// Ineligibility reasons in `contractData`.
     public static let ineligibilityReasons = 186
+    /// Time zone and hours in `bondContractData`.
+    public static let bondTradingHours = 188
     /// `error` has a time and no VERSION field.
     public static let errorTime = 194
     /// `reqCurrentTimeInMillis` exists.

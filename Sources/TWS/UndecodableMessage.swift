@@ -34,16 +34,22 @@ public struct UndecodableMessage: Sendable, Equatable {
         switch messageId {
         case ServerMessageID.tickByTick, ServerMessageID.historicalTicks, ServerMessageID.historicalTicksBidAsk,
             ServerMessageID.historicalTicksLast, ServerMessageID.symbolSamples, ServerMessageID.tickReqParams,
-            ServerMessageID.headTimestamp:
+            ServerMessageID.headTimestamp, ServerMessageID.rerouteMarketData, ServerMessageID.rerouteMarketDepth:
             1
         case ServerMessageID.tickPrice, ServerMessageID.tickSize, ServerMessageID.tickGeneric,
             ServerMessageID.tickString, ServerMessageID.marketDataType, ServerMessageID.tickSnapshotEnd,
             ServerMessageID.contractDataEnd:
             2
-        case ServerMessageID.contractData: serverVersion < ServerVersion.sizeRules ? 2 : 1
+        case ServerMessageID.contractData, ServerMessageID.bondContractData:
+            serverVersion < ServerVersion.sizeRules ? 2 : 1
         case ServerMessageID.error: serverVersion < ServerVersion.errorTime ? 2 : 1
         default: nil
         }
+    }
+
+    /// True for an instrument's definition.
+    public var isDefinition: Bool {
+        messageId == ServerMessageID.contractData || messageId == ServerMessageID.bondContractData
     }
 
     /// True for the messages that bring a stream's ticks.

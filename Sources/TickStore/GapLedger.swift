@@ -107,7 +107,7 @@ public struct GapLedger: Sendable {
             join(lost: marker.ref...entry.marker.key)
         case .heal: begin(entry.marker, marker)
         case .healEnd: end(entry.marker, marker, text)
-        case .gapClosed, .twsCode, .halted, .clockStep, .suspiciousPrice, .undecodable: break
+        case .gapClosed, .twsCode, .halted, .clockStep, .suspiciousPrice, .undecodable, .rerouted: break
         }
     }
 

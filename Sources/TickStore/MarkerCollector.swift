@@ -50,7 +50,7 @@ public struct MarkerCollector: Sendable, Equatable {
     public static func isCollected(_ event: MarkerEvent?) -> Bool {
         switch event {
         case .subscribed, .unsubscribed, .gapOpened, .heal, .healEnd, .lost: true
-        case .gapClosed, .twsCode, .halted, .clockStep, .suspiciousPrice, .undecodable, nil: false
+        case .gapClosed, .twsCode, .halted, .clockStep, .suspiciousPrice, .undecodable, .rerouted, nil: false
         }
     }
 

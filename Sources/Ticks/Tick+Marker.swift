@@ -21,6 +21,9 @@ public enum MarkerEvent: UInt8, Sendable, CaseIterable {
     /// The gateway sent a message for this stream that can't be decoded; `code` is its message id, `text` the number of the
     /// field that can't be read and its first bytes.
     case undecodable = 12
+    /// The ticks that follow are of another contract, which the gateway has named in place of this one (a contract for
+    /// difference has its underlying's); `code` is its id, `text` the exchange.
+    case rerouted = 13
 
     /// The name in CSV and JSON, such as `gap_opened`.
     public var name: StaticString {
@@ -37,6 +40,7 @@ public enum MarkerEvent: UInt8, Sendable, CaseIterable {
         case .unsubscribed: "unsubscribed"
         case .lost: "lost"
         case .undecodable: "undecodable"
+        case .rerouted: "rerouted"
         }
     }
 }

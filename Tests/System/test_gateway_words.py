@@ -253,3 +253,97 @@ def test_who_may_not_use_the_sockets_is_told_so_at_once(lab, talking):
             [str(BIN / "ib-stream"), "lookup", "AAPL", "--root", str(lab.root)], capture_output=True, timeout=PATIENCE,
             text=True, user=65534, group=65534, extra_groups=[])
         assert result.returncode == 77 and ".sock: permission denied" in result.stderr, result.stderr
+
+
+def test_an_empty_account_list_on_a_reconnect_is_no_other_account(lab, talking):
+    lists = ["DU1", "", " , ", "DU1"]
+
+    def answer(fields, send):
+        if fields[0] != "71":
+            return False
+        send(frame(15, 1, lists[min(gateway.connections, len(lists)) - 1]) + frame(9, 1, 1))
+        return True
+
+    gateway = talking(answer)
+    recorder, connector = (lambda config: (lab.recorder(config), lab.connector(config)))(
+        lab.configure(gateway.port, {MNQ: ("MNQ", ["last"])}))
+    for number in range(1, len(lists) + 1):
+        before = len(gateway.sent.get(MNQ, []))
+        wait_for(f"ticks of connection {number}", lambda: gateway.connections >= number and len(
+            gateway.sent.get(MNQ, [])) > before + 3)
+        if number < len(lists):
+            lab.control("connector", "reconnect")
+            wait_for("the next connection", lambda: gateway.connections > number)
+    gateway.pause()
+    lab.settle()
+    assert gateway.connections == len(lists), "none was refused"
+    assert lab.control("connector", "status")["accounts"] == ["DU1"]
+    assert "must not take the place" not in connector.stderr()
+
+
+BOND = ("IBCID15960357", "BOND", "912828C57", 2.25, "20310331", "20140331", "", "", "", 0, 0, 0, "", "SMART", "USD", "TREAS",
+        "TREAS", 15960357, "0.0001", "LMT", "SMART", "", "", 0, "", "US Treasury", "US/Eastern", "20991127:0800-20991127:1700",
+        "20991127:0900-20991127:1600", "", 0, 1, "CUSIP", "912828C57", 4, 1910, 1, 1, 1)
+
+
+def test_a_bond_is_found_and_its_hours_are_known(lab, talking):
+    def answer(fields, send):
+        if fields[0] != "9":
+            return False
+        send(frame(18, fields[2], *BOND) + frame(52, 1, fields[2]))
+        return True
+
+    gateway = talking(answer)
+    config = lab.configure(gateway.port, {15960357: ("T", ["last"])})
+    recorder, connector = lab.recorder(config), lab.connector(config)
+    wait_for("ticks", lambda: len(gateway.sent.get(15960357, [])) > 2)
+    wait_for("the session in the status", lambda: lab.control("connector", "status")["connected"])
+    found = lab.ib_stream("lookup", "912828C57", "--type", "BOND", "--root", lab.root)
+    assert "15960357  IBCID15960357 BOND" in found and "20991127:0800-20991127:1700" in found
+    path = lab.state / "definitions" / "15960357.json"
+    wait_for("the kept definition", path.exists)
+    assert "20991127:0800-20991127:1700" in path.read_text() and "US/Eastern" in path.read_text()
+
+
+def test_a_contract_for_difference_is_recorded_from_its_underlying_and_marked(lab, talking):
+    cfd, asked = 5555, []
+
+    def answer(fields, send):
+        if fields[0] == "97":
+            asked.append(int(fields[2]))
+            if int(fields[2]) == cfd:
+                send(frame(91, fields[1], AAPL, "SMART"))
+                return True
+        return False
+
+    gateway = talking(answer)
+    config = lab.configure(gateway.port, {cfd: ("AAPL", ["last"]), MNQ: ("MNQ", ["last"])})
+    recorder, connector = lab.recorder(config), lab.connector(config)
+    wait_for("ticks of the underlying", lambda: len(gateway.sent.get(AAPL, [])) > 5)
+    gateway.pause()
+    lab.settle()
+    assert sorted(asked) == sorted([cfd, AAPL, MNQ])
+    assert trades(lab, cfd) == gateway.sent[AAPL] and trades(lab, MNQ) == gateway.sent[MNQ]
+    assert events(lab, cfd) == [1, 1, 13]
+    state = streams(lab)[f"{cfd}.last"]
+    assert state["state"] == "subscribed" and str(AAPL) in state["reason"]
+
+
+def test_a_circle_of_reroutes_is_said_and_not_followed(lab, talking):
+    cfd, asked = 5555, []
+
+    def answer(fields, send):
+        if fields[0] == "97" and int(fields[2]) != MNQ:
+            asked.append(int(fields[2]))
+            send(frame(91, fields[1], AAPL if int(fields[2]) == cfd else cfd, "SMART"))
+            return True
+        return False
+
+    gateway = talking(answer)
+    config = lab.configure(gateway.port, {cfd: ("AAPL", ["last"]), MNQ: ("MNQ", ["last"])})
+    recorder, connector = lab.recorder(config), lab.connector(config)
+    wait_for("ticks of the other", lambda: len(gateway.sent.get(MNQ, [])) > 20)
+    assert asked == [cfd, AAPL]
+    state = streams(lab)[f"{cfd}.last"]
+    assert state["state"] == "not_subscribed" and "rerouted to contract 5555 on SMART" in state["reason"]
+    assert "in a circle" in connector.stderr()

@@ -180,3 +180,54 @@ func symbolSamplesRoundTripInEveryVersion(version: Int) throws {
         encoded(.symbolSamples(requestId: 43, samples), 176)
             == frame(body("79|43|1|265598|AAPL|STK|NASDAQ|USD|2|CFD|OPT|APPLE INC||")))
 }
+
+private let bond =
+    "18|7|IBCID15960357|BOND|912828C57|2.25|20310331|20140331||||0|0|0||SMART|USD|TREAS|TREAS|15960357|0.0001|LMT|SMART|||0||"
+    + "US Treasury|US/Eastern|20261127:0800-20261127:1700|20261127:0900-20261127:1600||0|1|CUSIP|912828C57|4|1910|1|1|1|"
+
+@Test func aBondIsADefinitionWithItsHours() throws {
+    guard case .contractData(let request, let details) = try decodeServer(body(bond), 200) else {
+        Issue.record("not a definition")
+        return
+    }
+    #expect(request == 7 && details.contract.conId == 15_960_357 && details.contract.secType == "BOND")
+    #expect(details.contract.symbol == "IBCID15960357" && details.contract.localSymbol == "912828C57")
+    #expect(details.contract.lastTradeDateOrContractMonth == "20310331" && details.minTick == 100_000)
+    #expect(
+        details.contract.exchange == "SMART" && details.contract.currency == "USD" && details.longName == "US Treasury")
+    #expect(details.timeZoneId == "US/Eastern" && details.tradingHours == "20261127:0800-20261127:1700")
+    #expect(details.secIds == [SecurityID(tag: "CUSIP", value: "912828C57")])
+    #expect(details.aggGroup == 4 && details.marketRuleIds == "1910" && details.suggestedSizeIncrement == 1_000_000_000)
+}
+
+@Test func olderVersionsTellNoHoursOfABond() throws {
+    let hours = "US/Eastern|20261127:0800-20261127:1700|20261127:0900-20261127:1600|"
+    let older = bond.replacing(hours, with: "")
+    guard case .contractData(7, let details) = try decodeServer(body(older), 187) else {
+        Issue.record("not a definition")
+        return
+    }
+    #expect(details.tradingHours.isEmpty && details.marketRuleIds == "1910")
+    let oldest = older.replacing("18|7|", with: "18|6|7|").replacing("0.0001|LMT", with: "0.0001|100|LMT")
+    guard case .contractData(7, let early) = try decodeServer(body(oldest), 157) else {
+        Issue.record("not a definition")
+        return
+    }
+    #expect(early.sizeMultiplier == 100 && early.secIds.count == 1)
+}
+
+@Test(arguments: [
+    ("0.0001|LMT", "0,0001|LMT", "minTick"), ("|15960357|", "|1.5|", "conId"), ("|0|1|CUSIP", "|0|x|CUSIP", "nSecIds"),
+])
+func anImpossibleFieldOfABondIsNamed(old: String, new: String, name: String) throws {
+    let text = bond.replacing(old, with: new)
+    let error = try #require(throws: DecodeError.self) { try decodeServer(body(text), 200) }
+    #expect(InstrumentDetails.fieldName(error.field, of: 18, serverVersion: 200) == name)
+}
+
+@Test func aRerouteNamesTheUnderlying() throws {
+    let reroute = ServerMessage.reroute(requestId: 5, conId: 265_598, exchange: "SMART")
+    #expect(try decodeServer(body("91|5|265598|SMART|")) == reroute)
+    #expect(try decodeServer(body("92|5|265598|SMART|")) == reroute)
+    #expect(try decodeServer(Array(encoded(reroute).dropFirst(4))) == reroute)
+}

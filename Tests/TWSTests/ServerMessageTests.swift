@@ -32,7 +32,10 @@ private let second: Int64 = 1_000_000_000
 
 @Test func accountListsEndWithACommaOrNot() throws {
     #expect(try decodeServer(body("15|1|DU123,DU124,|")) == .managedAccounts(["DU123", "DU124"]))
-    #expect(try decodeServer(body("15|1||")) == .managedAccounts([]))
+    for nothing in ["15|1||", "15|1|,|", "15|1| |", "15|1|, ,|"] {
+        #expect(try decodeServer(body(nothing)) == .managedAccounts([]))
+    }
+    #expect(try decodeServer(body("15|1|, DU123 ,,DU124, |")) == .managedAccounts(["DU123", "DU124"]))
 }
 
 @Test func minTickMayBeMissing() throws {
@@ -197,7 +200,7 @@ func historicalTicksRoundTrip(text: String) throws {
 // MARK: - What is not a message
 
 @Test func unknownMessagesAreSkippedWhole() throws {
-    for text in ["5|whatever|1|2|", "110|x|", "21|6|1|", "18|6|x|", "2147483647|", "99|1|0|1755030000|"] {
+    for text in ["5|whatever|1|2|", "110|x|", "21|6|1|", "12|6|x|", "2147483647|", "99|1|0|1755030000|"] {
         guard case .unknown = try decodeServer(body(text)) else {
             Issue.record("\(text) is known")
             continue
