@@ -46,11 +46,16 @@ struct UpDisplay {
         }
     }
 
+    /// How the end gets on: a line each time.
+    func tellProgress(_ text: String) {
+        printOut(isTerminal ? "\(text)\n" : "\(Timestamp.text(realNanos(), digits: 3)) \(text)\n")
+    }
+
     /// Asks the watchdog and shows what it says; at most once a second.
     mutating func show(nowNanos: Int64) {
         guard nowNanos >= nextNanos else { return }
         nextNanos = nowNanos + 1_000_000_000
-        if client == nil { client = StatusClient(paths) }
+        if client == nil { client = StatusClient(socket: paths.watchdogSocket) }
         let view = client?.ask().map(StatusView.init)
         if isTerminal { paint(view, nowNanos) } else { tell(view, nowNanos) }
     }
@@ -90,17 +95,17 @@ struct UpDisplay {
     }
 }
 
-/// Asks the watchdog for its status.
+/// Asks the watchdog, or another service, for its status.
 final class StatusClient {
     private let messaging: Context
     private var client: ControlClient
 
     /// Nil when the system has no descriptors left; the caller tries again.
-    init?(_ paths: Paths) {
+    init?(socket: String) {
         do throws(MessagingError) {
             messaging = try Context()
             client = try ControlClient(in: messaging)
-            try client.connect(Paths.endpoint(paths.watchdogSocket))
+            try client.connect(Paths.endpoint(socket))
         } catch {
             return nil
         }

@@ -25,11 +25,15 @@ final class UpSystem {
     /// Why the system can't be started at all.
     private var refusal: ExitStatus?
     private let logDescriptor: Int32
+    /// At the end: the recorder, and whether it, or the watchdog, did not end well.
+    private var recorderPid: Int32?
+    private var endedUncleanly = false
 
     /// Silence of the watchdog itself that counts as a hang.
     static let watchdogHangNanos: Int64 = 8_000_000_000
     static let roundMillis = 200
-    /// The services' graces and their ordered stop end well within this.
+    /// The services' graces and their ordered stop end well within this, counted from the recorder's last progress with
+    /// what it has to write.
     static let servicesLimitNanos: Int64 = 35_000_000_000
     /// The watchdog ends within this once both services have: it may wait 3 s for the answer of a connector that is gone.
     static let watchdogLimitNanos: Int64 = 8_000_000_000
@@ -115,7 +119,7 @@ final class UpSystem {
             simulator?.keepRunning(&display)
             display.show(nowNanos: now)
         }
-        let clean = stop(&display)
+        let clean = stop(signals, &display)
         if let refusal { return refusal }
         return clean ? .success : .failure
     }
@@ -200,13 +204,15 @@ final class UpSystem {
     // MARK: The end
 
     /// Ends the lifeline; the watchdog stops connector and recorder in order and ends itself. What is still there after
-    /// everybody's grace is killed. True when nothing had to be.
-    private func stop(_ display: inout UpDisplay) -> Bool {
+    /// everybody's grace is killed. A further stop signal waits for nothing more. True when everybody ended well.
+    private func stop(_ signals: borrowing StopSignals, _ display: inout UpDisplay) -> Bool {
+        recorderPid = ServiceLock.holder(name: "ib-recorder", paths: paths)?.pid
         lifeline.announceEnd()
         lifeline.closeWriting()
         let started = bootNanos()
         var servicesGoneNanos: Int64?
         var killed: Set<String> = []
+        var drain = UpDrain(paths: paths, nowNanos: started)
         while true {
             reapQuietly()
             let now = bootNanos()
@@ -216,7 +222,8 @@ final class UpSystem {
             // The watchdog gives its lock back a moment before it is gone.
             guard !services.isEmpty || watchdogRuns || watchdog != nil else { break }
             // A watchdog that does not run (or is stopped) can't stop the services; they end by themselves, later.
-            var late = now - started > Self.servicesLimitNanos ? services : []
+            drain.look(recorderRuns: services.contains("ib-recorder"), &display, nowNanos: now)
+            var late = now - drain.movedNanos > Self.servicesLimitNanos ? services : []
             if watchdogRuns, let gone = servicesGoneNanos, now - gone > Self.watchdogLimitNanos {
                 late = ["ib-watchdog"]
             }
@@ -224,19 +231,24 @@ final class UpSystem {
                 display.say("\(name) does not end, killing it")
                 ServiceLock.holder(name: name, paths: paths).flatMap(HeldProcess.adopt)?.send(SIGKILL)
             }
-            if now - started > Self.servicesLimitNanos + 10_000_000_000 { break }
-            sleepMillis(50)
+            if now - drain.movedNanos > Self.servicesLimitNanos + 10_000_000_000 { break }
+            if let number = signals.wait(millis: 50), number != SIGCHLD { drain.abandon(&display) }
         }
-        let clean = killed.isEmpty
         simulator?.stop()
         reapQuietly()
-        display.say(clean ? "stopped" : "stopped, not cleanly")
+        let clean = killed.isEmpty && !endedUncleanly
+        let left = clean ? 0 : drain.left ?? 0
+        let rest = left > 0 ? ": \(grouped(left)) ticks were not durable when the recorder last told" : ""
+        display.say(clean ? "stopped" : "stopped, not cleanly" + rest)
         return clean
     }
 
     private func reapQuietly() {
         var ended = clx_exit()
         while clx_reap(-1, &ended) == 1 {
+            // The watchdog's status speaks of the services that it ended; a recorder whose watchdog died comes to us.
+            let isOurs = ended.pid == watchdog?.pid || ended.pid == recorderPid
+            if isOurs, ended.signalled != 0 || ended.value != 0 { endedUncleanly = true }
             if ended.pid == watchdog?.pid { watchdog = nil }
             if ended.pid == simulator?.process?.pid { simulator?.forget() }
         }

@@ -26,6 +26,11 @@ final class CommitQueue: Sendable {
         var filled = BlockList()
         var free = BlockList()
         var isClosed = false
+        var isAbandoned = false
+        /// The newest key of every stream that is known to be published.
+        var expected: [StreamID: TickKey] = [:]
+        /// Changes whenever something became durable.
+        var progress: UInt64 = 0
         var isRecovered = false
         var disk = DiskState()
         var papers = Papers()
@@ -104,6 +109,17 @@ final class CommitQueue: Sendable {
     /// True once recovery has said where the files end: nothing is taken before.
     var isRecovered: Bool { state.withLock { $0.isRecovered } }
 
+    /// What is known to be published.
+    func noteExpected(_ keys: [StreamID: TickKey]) { state.withLock { $0.expected = keys } }
+
+    /// True when every stream is durable up to these keys.
+    func isDurable(_ keys: [StreamID: TickKey]) -> Bool {
+        state.withLock { state in keys.allSatisfy { state.durable[$0.key]?.key ?? .zero >= $0.value } }
+    }
+
+    /// The journal is being read for the last time, which takes its time before anything can become durable.
+    func noteDrainProgress() { state.withLock { $0.progress &+= 1 } }
+
     /// Asks the write thread to keep small files beside the log.
     func keep(_ change: (inout Papers) -> Void) {
         state.withLock { change(&$0.papers) }
@@ -115,6 +131,33 @@ final class CommitQueue: Sendable {
         state.withLock { $0.isClosed = true }
         forWriter.ring()
     }
+
+    // MARK: - The end
+
+    /// Ticks that are known to be published and not durable. Of an epoch before the newest one only the recorder that
+    /// reads the journal can know how many there were: they are not counted.
+    var backlog: UInt64 {
+        state.withLock { state in
+            state.expected.reduce(0) { sum, entry in
+                let durable = state.durable[entry.key]?.key ?? .zero
+                guard entry.value > durable else { return sum }
+                let have = durable.epoch == entry.value.epoch ? durable.seq : 0
+                return sum + UInt64(entry.value.seq - have)
+            }
+        }
+    }
+
+    /// Changes whenever something became durable.
+    var progress: UInt64 { state.withLock { $0.progress } }
+
+    /// Nobody waits any longer for what is not durable: ingest and write thread end as soon as they can.
+    func abandon() {
+        state.withLock { $0.isAbandoned = true }
+        forWriter.ring()
+        forIngest.ring()
+    }
+
+    var isAbandoned: Bool { state.withLock { $0.isAbandoned } }
 
     // MARK: - Seal thread
 
@@ -139,9 +182,11 @@ final class CommitQueue: Sendable {
     /// A part was begun after this wish.
     func noteBegunPart(_ number: UInt64) { state.withLock { $0.partsBegun = max($0.partsBegun, number) } }
 
-    /// The oldest block handed over, nil when there is none. Blocks filled before the last failure are skipped.
+    /// The oldest block handed over, nil when there is none, or when nobody waits for it. Blocks filled before the last
+    /// failure are skipped.
     func takeFilled() -> CommitBlock? {
         state.withLock { state in
+            guard !state.isAbandoned else { return nil }
             while let block = state.filled.popFirst() {
                 if block.generation == state.disk.failures {
                     if state.takenSinceNanos == nil { state.takenSinceNanos = block.handedOverNanos }
@@ -201,9 +246,10 @@ final class CommitQueue: Sendable {
 
     /// Everything that the write thread has taken is durable.
     func noteDurable(_ newest: [StreamID: StreamPosition]) {
-        state.withLock {
-            $0.durable.merge(newest) { _, new in new }
-            $0.takenSinceNanos = nil
+        state.withLock { state in
+            if newest.contains(where: { $0.value.key > state.durable[$0.key]?.key ?? .zero }) { state.progress &+= 1 }
+            state.durable.merge(newest) { _, new in new }
+            state.takenSinceNanos = nil
         }
     }
 
@@ -213,6 +259,7 @@ final class CommitQueue: Sendable {
             $0.durable = positions
             $0.handedOver = positions
             $0.isRecovered = true
+            $0.progress &+= 1
         }
         forIngest.ring()
     }

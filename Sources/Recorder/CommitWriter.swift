@@ -67,7 +67,7 @@ struct CommitWriter: ~Copyable {
             let now = bootNanos()
             if now >= retryNanos { commitRound() }
             try publishAllWhenDue()
-            if closing, queue.isDrained || failuresInARow > 0 { return }
+            if closing, queue.isDrained || queue.isAbandoned || failuresInARow > 0 { return }
             let wait = max(retryNanos, now) - now + 250_000_000
             _ = try poller.wait(timeoutMillis: Int(min(wait, 250_000_000) / 1_000_000))
             queue.forWriter.clear()

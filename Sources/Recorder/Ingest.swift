@@ -13,7 +13,7 @@ struct Ingest: ~Copyable {
     /// Live messages per round, so that replay, commits and the stop get their turn.
     private static let messagesPerRound = 512
     /// Room that must be there before something is received: a full batch and a few records of our own.
-    private static let reserve = 1024
+    static let reserve = 1024
     /// How long a page may take to come.
     private static let replayTimeoutNanos: Int64 = 2_000_000_000
     /// How long to wait before asking again when nobody answered, or nothing new was there.
@@ -22,21 +22,20 @@ struct Ingest: ~Copyable {
     private static let longestDefinitionBytes = 1 << 20
     /// While a disk call lasts this long already, the moment at which it lasts too long must not be missed.
     private static let suspiciousNanos: Int64 = 1_000_000_000
-    /// After the stop, at most so long for what has been received already.
-    private static let lastRoundsNanos: Int64 = 1_000_000_000
 
-    private let task: TaskContext
+    let task: TaskContext
     /// The write thread's: says how long it has been waiting for the disk.
     private let writerProgress: ProgressCounter
-    private let queue: CommitQueue
+    let queue: CommitQueue
     private let status: RecorderStatus
     private let commitIntervalNanos: Int64
+    let journalDirectory: String
     private var origin: Origin
 
-    private var sequencer: Sequencer
-    private var sink: QueueSink
+    var sequencer: Sequencer
+    var sink: QueueSink
     private var subscriber: Subscriber
-    private var replay: ReplayClient
+    var replay: ReplayClient
     private var poller: Poller
     private let liveEntry: Poller.Entry
     private let replayEntry: Poller.Entry
@@ -48,12 +47,14 @@ struct Ingest: ~Copyable {
     private var nextFetchNanos: Int64 = 0
     private var gaveBefore: UInt64 = 0
     private var nextStatusNanos: Int64 = 0
-    private var messages: UInt64 = 0
+    var messages: UInt64 = 0
     private var malformedMessages: UInt64 = 0
+    /// What has to become durable before the end; nil before the stop.
+    var drainTarget: [StreamID: TickKey]?
 
     init(
-        _ task: TaskContext, context: Context, paths: Paths, settings: RecorderSettings, queue: CommitQueue,
-        origin: consuming Origin, status: RecorderStatus, writerProgress: ProgressCounter
+        _ task: TaskContext, context: Context, paths: Paths, journalDirectory: String, settings: RecorderSettings,
+        queue: CommitQueue, origin: consuming Origin, status: RecorderStatus, writerProgress: ProgressCounter
     ) throws(MessagingError) {
         // What can fail is done on locals: a value that can't be copied is assigned whole or not at all.
         var subscriber = try Subscriber(in: context)
@@ -75,6 +76,7 @@ struct Ingest: ~Copyable {
         self.status = status
         self.origin = origin
         commitIntervalNanos = settings.commitIntervalNanos
+        self.journalDirectory = journalDirectory
         let start = queue.start
         sequencer = Sequencer(holdBackBytes: Int(settings.holdBackBytes), recovered: start.positions)
         sink = QueueSink(queue, generation: start.generation)
@@ -85,7 +87,7 @@ struct Ingest: ~Copyable {
 
     deinit { buffer.deallocate() }
 
-    /// Runs until the stop, then hands over what is left. Throws `ProgramError` for ticks of the wrong origin.
+    /// Runs until the stop, then until all that had been published is durable. Throws `ProgramError` for ticks of the wrong origin.
     mutating func run() throws {
         sequencer.ownFlags = origin.flags
         while !task.stop.isStopped {
@@ -108,34 +110,12 @@ struct Ingest: ~Copyable {
             commitWhenDue()
             publishStatus()
         }
-        try receiveLeft()
-        sink.handOver(commit: true)
-    }
-
-    /// What lies in the socket's queue at the end: on tmpfs the journal may not outlive the machine's next start.
-    private mutating func receiveLeft() throws {
-        let until = bootNanos() + Ingest.lastRoundsNanos
-        while bootNanos() < until {
-            task.progress.advance()
-            sink.refresh()
-            answerDiskFailures()
-            guard sink.freeRecords >= Ingest.reserve else {
-                poller.setEvents([], at: liveEntry)
-                poller.setEvents([], at: replayEntry)
-                _ = try poller.wait(timeoutMillis: 10)
-                queue.forIngest.clear()
-                continue
-            }
-            let before = messages
-            try receiveLive()
-            sequencer.drainAll(sink: &sink)
-            guard messages > before else { return }
-        }
+        try drain()
     }
 
     // MARK: - Live feed
 
-    private mutating func receiveLive() throws {
+    mutating func receiveLive() throws {
         for _ in 0..<Ingest.messagesPerRound {
             guard sink.freeRecords >= Ingest.reserve else { return }
             let received: Received?
@@ -170,7 +150,7 @@ struct Ingest: ~Copyable {
     }
 
     /// Looks at ticks only: a connector's first markers are older than its session, which tells who the gateway is.
-    private mutating func checkOrigin(_ records: UnsafeBufferPointer<Tick>) throws {
+    mutating func checkOrigin(_ records: UnsafeBufferPointer<Tick>) throws {
         guard let tick = records.first(where: { $0.kindByte < 128 }) else { return }
         guard !origin.isKnown || origin.flags != tick.flags.intersection(.simulated) else { return }
         if try origin.check(tick) { queue.keep { $0.origin = origin.word } }
@@ -246,7 +226,7 @@ struct Ingest: ~Copyable {
         }
     }
 
-    private mutating func giveUpFetch() {
+    mutating func giveUpFetch() {
         replay.cancel()
         sequencer.fetchFailed()
         nextFetchNanos = bootNanos() + Ingest.retryNanos
@@ -266,19 +246,20 @@ struct Ingest: ~Copyable {
 
     // MARK: - Commit
 
-    /// A write failed since we looked: everything above the durable records is asked for again.
-    private mutating func answerDiskFailures() {
+    /// A write failed since we looked: everything above the durable records is asked for again. True if so.
+    @discardableResult mutating func answerDiskFailures() -> Bool {
         let disk = queue.disk
-        guard disk.failures != sink.generation else { return }
+        guard disk.failures != sink.generation else { return false }
         replay.cancel()
         sink.forget(generation: disk.failures)
         // If the files were removed, their word is gone as well.
         if origin.isKnown { queue.keep { $0.origin = origin.word } }
         sequencer.rewind(to: queue.durable)
         commitDueNanos = nil
+        return true
     }
 
-    private mutating func commitWhenDue() {
+    mutating func commitWhenDue() {
         guard !sink.isEmpty else {
             commitDueNanos = nil
             return
@@ -305,13 +286,14 @@ struct Ingest: ~Copyable {
         return Int(max(0, until - now + 999_999) / 1_000_000)
     }
 
-    private mutating func publishStatus() {
+    mutating func publishStatus() {
         let now = bootNanos()
         status.noteDisk(queue.disk, waitNanos: writerProgress.diskWaitNanos(nowNanos: now))
         guard now >= nextStatusNanos else { return }
         nextStatusNanos = now + 500_000_000
+        queue.noteExpected(drainTarget ?? sequencer.highestKeys)
         status.update(
             sequencer: sequencer.counters, epoch: sequencer.epoch, heldBytes: sequencer.heldBytes,
-            isCatchingUp: sequencer.isCatchingUp, malformed: malformedMessages)
+            isCatchingUp: sequencer.isCatchingUp, malformed: malformedMessages, backlog: queue.backlog)
     }
 }

@@ -15,10 +15,11 @@ let recorderService = ServiceDescription(
     ])
 
 /// Builds the recorder's threads. Recovery is the write thread's first work, so that a disk that does not answer holds up
-/// nobody else. Stops ingest first and the writer last, so that nothing that was taken stays unflushed.
+/// nobody else. At the stop the ingest thread goes on until all that was published is durable (`Ingest.drain`), then the writer ends.
 func startRecorder(_ service: ServiceContext) throws {
     let paths = service.paths
     let settings = service.configuration.recorder
+    let journalDirectory = paths.journal(service.configuration)
     let context = try Context()
     let queue = try CommitQueue()
     let status = RecorderStatus(facts: service.facts)
@@ -39,13 +40,13 @@ func startRecorder(_ service: ServiceContext) throws {
     let writerProgress = writer.progress
     let ingest = try service.supervise("ingest") { task in
         do {
-            try waitForRecovery(task, queue, status, writerProgress)
-            guard !task.stop.isStopped else { return }
+            waitForRecovery(task, queue, status, writerProgress)
+            guard queue.isRecovered else { return }
             // Read anew with each start of the thread: the run before this one may have decided.
             let origin = try task.progress.duringDiskCall { try Origin(state: paths.state) }
             var ingest = try Ingest(
-                task, context: context, paths: paths, settings: settings, queue: queue, origin: origin, status: status,
-                writerProgress: writerProgress)
+                task, context: context, paths: paths, journalDirectory: journalDirectory, settings: settings,
+                queue: queue, origin: origin, status: status, writerProgress: writerProgress)
             try ingest.run()
         } catch let error as ProgramError {
             // Ticks of the wrong origin, or a word that nobody should guess: no restart can help.
@@ -70,13 +71,26 @@ func startRecorder(_ service: ServiceContext) throws {
         try runControl(
             task, context: context, paths: paths, queue: queue, status: status, board: board, facts: facts)
     }
-    service.onStop("ingest") {
-        // What it works on is left to the next start: stopping must not wait for it.
-        seal.requestStop()
-        ingest.stop()
-    }
+    service.onStop(
+        Drain(
+            begin: {
+                // What it works on is left to the next start: stopping must not wait for it.
+                seal.requestStop()
+                ingest.requestStop()
+            },
+            look: {
+                if ingest.hasEnded {
+                    writer.requestStop()
+                    queue.close()
+                } else if writer.hasEnded {
+                    queue.abandon()
+                }
+                return Drain.Look(
+                    isOver: ingest.hasEnded && writer.hasEnded, left: queue.isRecovered ? queue.backlog : nil,
+                    progress: queue.progress)
+            }, abandon: { queue.abandon() }))
+    service.onStop("ingest") { ingest.stop() }
     service.onStop("write") {
-        writer.requestStop()
         queue.close()
         writer.stop()
     }
@@ -106,15 +120,12 @@ private func recover(_ paths: Paths, _ queue: CommitQueue) throws -> LogRecovery
 /// The ingest thread begins where the files end.
 private func waitForRecovery(
     _ task: TaskContext, _ queue: CommitQueue, _ status: RecorderStatus, _ writer: ProgressCounter
-) throws {
-    var poller = Poller()
-    _ = poller.add(descriptor: queue.forIngest.descriptor)
-    _ = poller.add(descriptor: task.stop.fileDescriptor)
-    while !queue.isRecovered, !task.stop.isStopped {
+) {
+    // Also behind the stop: what the journal holds can only be taken by who knows what the files hold.
+    while !queue.isRecovered, !queue.isAbandoned {
         task.progress.advance()
         status.noteDisk(queue.disk, waitNanos: writer.diskWaitNanos(nowNanos: bootNanos()))
-        _ = try poller.wait(timeoutMillis: 250)
-        queue.forIngest.clear()
+        queue.forIngest.wait(millis: 250)
     }
 }
 

@@ -28,7 +28,7 @@ private func answer(
     case "ping":
         if let nonce = request["nonce"]?.string { facts.answerPing(nonce: nonce) }
         return .success(["nonce": request["nonce"] ?? .null])
-    case "status": return .success(status.json(sealing: board.json))
+    case "status": return .success(status.json(sealing: board.json, backlog: queue.backlog))
     case "streams":
         return .success(["streams": durableStreams(queue.durable)])
     case "seal": return seal(request, board)

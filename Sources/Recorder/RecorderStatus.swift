@@ -34,7 +34,8 @@ final class RecorderStatus: Sendable {
     init(facts: HeartbeatFacts) { self.facts = facts }
 
     func update(
-        sequencer: Sequencer.Counters, epoch: UInt32, heldBytes: Int, isCatchingUp: Bool, malformed: UInt64
+        sequencer: Sequencer.Counters, epoch: UInt32, heldBytes: Int, isCatchingUp: Bool, malformed: UInt64,
+        backlog: UInt64
     ) {
         let disk = state.withLock {
             $0.counters = sequencer
@@ -46,6 +47,7 @@ final class RecorderStatus: Sendable {
         }
         facts.set("COMMITTED", "\(sequencer.committed)")
         facts.set("LOST_RANGES", "\(sequencer.lostRanges)")
+        facts.set("BACKLOG", "\(backlog)")
         facts.set("CATCHING_UP", isCatchingUp ? "1" : "0")
         if case .failing = disk { return }
         facts.status = isCatchingUp ? "catching up" : "recording"
@@ -102,7 +104,7 @@ final class RecorderStatus: Sendable {
     }
 
     /// The `status` command's result.
-    func json(sealing: JSONValue) -> JSONValue {
+    func json(sealing: JSONValue, backlog: UInt64) -> JSONValue {
         state.withLock { state in
             [
                 "service": "recorder", "epoch": .integer(Int64(state.epoch)),
@@ -113,6 +115,7 @@ final class RecorderStatus: Sendable {
                 "lost_ranges": .integer(Int64(clamping: state.counters.lostRanges)),
                 "malformed": .integer(Int64(clamping: state.counters.malformed + state.malformed)),
                 "held_bytes": .integer(Int64(state.heldBytes)), "catching_up": .bool(state.isCatchingUp),
+                "backlog": .integer(Int64(clamping: backlog)),
                 "part": .string(state.part), "commits": .integer(Int64(clamping: state.commits)),
                 "last_commit_nanos": .integer(state.lastCommitNanos),
                 "slowest_commit_nanos": .integer(state.slowestCommitNanos),

@@ -137,7 +137,35 @@ struct Sequencer {
         for slot in streams.indices where streams[slot].last.key.epoch < epoch { queueFetch(slot) }
     }
 
+    /// The newest key of every stream that is known to exist.
+    var highestKeys: [StreamID: TickKey] {
+        Dictionary(streams.lazy.filter { $0.highest > .zero }.map { ($0.stream, $0.highest) }) { first, _ in first }
+    }
+
+    /// Somebody who read the journal says that these keys exist.
+    mutating func expect(_ keys: [StreamID: TickKey]) {
+        for (stream, key) in keys {
+            let slot = slot(for: stream)
+            streams[slot].highest = max(streams[slot].highest, key)
+        }
+    }
+
+    /// True when the stream is committed up to a key.
+    func hasCommitted(_ stream: StreamID, upTo key: TickKey) -> Bool {
+        (slotOf[stream].map { streams[$0].last.key } ?? .zero) >= key
+    }
+
     // MARK: - Replay
+
+    /// Opens a fetch of this stream, out of turn; nil while another one is open.
+    mutating func openFetch(of stream: StreamID) -> FetchRequest? {
+        guard openFetch == nil else { return nil }
+        let slot = slot(for: stream)
+        fetchQueue.removeAll { $0 == slot }
+        streams[slot].fetch = .queued
+        fetchQueue.insert(slot, at: 0)
+        return nextFetch()
+    }
 
     /// The next range to ask for, if none is being asked for.
     mutating func nextFetch() -> FetchRequest? {

@@ -12,7 +12,7 @@ internal import Ticks
 /// `start` is a free function (a closure written inside `@main` belongs to the main actor): it builds what the service
 /// consists of, starts its threads with `context.supervise`, says with `context.onStop` in which order they end, and
 /// returns. Then `READY=1` is sent, earned beats are relayed once a second, and a stop signal, the end of the lifeline (after
-/// the service's grace) or a fault ends the service in that order.
+/// the service's grace) or a fault ends the service in that order, behind its drain.
 public enum Service {
     /// Runs the service; returns its exit status. `main` thread only.
     public static func run(
@@ -81,8 +81,9 @@ public enum Service {
             loop.run(signals, &sender)
         }
         sender.send(Notification(["STOPPING": "1", "STATUS": "stopping"]))
+        let undone = failure == nil ? context.runDrain(signals, &sender) : nil
         context.stopEverything()
-        if let fault = failure ?? context.fault.error {
+        if let fault = failure ?? context.fault.error ?? undone {
             Log.fatal(description.name, fault.description)
             return fault.status.rawValue
         }

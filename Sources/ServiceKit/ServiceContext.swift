@@ -23,6 +23,7 @@ public final class ServiceContext {
 
     var beat = EarnedBeat()
     private var threads: [SupervisedThread] = []
+    private(set) var drain: Drain?
     private var stopSteps: [(label: String, action: () -> Void)] = []
 
     init(
@@ -63,6 +64,9 @@ public final class ServiceContext {
 
     /// Adds a step of the shutdown; steps run in the order in which they were added, on `main`.
     public func onStop(_ label: String, _ action: @escaping () -> Void) { stopSteps.append((label, action)) }
+
+    /// What comes before the first step of the shutdown, as long as it gets on.
+    public func onStop(_ drain: Drain) { self.drain = drain }
 
     func stopEverything() {
         for step in stopSteps {

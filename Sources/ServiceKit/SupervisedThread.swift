@@ -19,6 +19,7 @@ public final class SupervisedThread: Sendable {
     private let token = StopToken()
     private let supervisor: Mutex<TaskSupervisor>
     private let thread = Mutex<OwnedThread?>(nil)
+    private let ended = Atomic<Bool>(false)
 
     /// Starts the thread. `body` runs on it, again after each failure; it returns when `stop` is set.
     ///
@@ -36,7 +37,10 @@ public final class SupervisedThread: Sendable {
             TaskSupervisor(
                 limit: limit, backoff: Backoff(firstNanos: firstWaitNanos, limitNanos: 60_000_000_000, seed: seed)))
         let context = TaskContext(name: name, stop: token, progress: progress)
-        let started = try OwnedThread(name) { [self] in run(context, fault, body) }
+        let started = try OwnedThread(name) { [self] in
+            run(context, fault, body)
+            ended.store(true, ordering: .releasing)
+        }
         thread.withLock { $0 = started }
     }
 
@@ -44,6 +48,9 @@ public final class SupervisedThread: Sendable {
     public var state: String { supervisor.withLock { $0.state.name.description } }
     /// How often the body was started again.
     public var restarts: Int { supervisor.withLock { $0.restarts } }
+
+    /// True once the thread is over: `stop` would not wait.
+    public var hasEnded: Bool { ended.load(ordering: .acquiring) }
 
     /// Tells the body to end without waiting for it.
     public func requestStop() {

@@ -21,6 +21,12 @@ public final class WakeUp: Sendable {
         _ = write(descriptor, &one, MemoryLayout<UInt64>.size)
     }
 
+    /// Waits up to `millis` for a ring, and clears it.
+    public func wait(millis: Int) {
+        var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        if poll(&poller, 1, Int32(max(0, min(millis, 60_000)))) == 1 { clear() }
+    }
+
     /// To be called before looking at what the ring was for, so that no ring is missed.
     public func clear() {
         var count: UInt64 = 0

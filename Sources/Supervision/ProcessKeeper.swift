@@ -18,6 +18,8 @@ public struct ProcessKeeper: Sendable {
         case beat
         /// `STOPPING=1`: it ends by itself.
         case announcedStop
+        /// While it ends: it gets on with what it has to write before.
+        case progressed
         /// A durable tick since its start.
         case productive
         case exited(Exit)
@@ -81,7 +83,7 @@ public struct ProcessKeeper: Sendable {
         public var startNanos: Int64 = 30_000_000_000
         /// From SIGABRT to SIGKILL.
         public var abortNanos: Int64 = 1_000_000_000
-        /// From SIGTERM to SIGKILL.
+        /// From SIGTERM, or the last progress behind it, to SIGKILL.
         public var stopNanos: Int64 = 10_000_000_000
         /// Wait after an exit with 78 (configuration, lock): trying again at once would change nothing. Nil: as after any other
         /// exit.
@@ -143,6 +145,8 @@ public struct ProcessKeeper: Sendable {
             case .starting, .running: state = .stopping(sinceNanos: nowNanos)
             case .down, .stopping, .aborting, .killed, .stopped: break
             }
+        case .progressed:
+            if case .stopping = state { state = .stopping(sinceNanos: nowNanos) }
         case .productive:
             isProductive = true
             backoff.reset()

@@ -147,6 +147,23 @@ final class IndexedPart {
         return .read
     }
 
+    /// Visits every run that is indexed, in the file's order. Ends early where the file is used anew or damaged.
+    func forEachRun(
+        cursor: inout BlockCursor, visit: (StreamID, UnsafeBufferPointer<Tick>) -> Void
+    ) throws(StoreError) {
+        cursor.seek(to: 0, limit: indexedTo)
+        while cursor.offset < indexedTo {
+            switch try cursor.next(in: file, partID: partID) {
+            case .block(let header, let payload, _):
+                if header.codec == .records { TickRuns(payload: payload).forEach(visit) }
+            case .stop(let offset, _):
+                guard try isStillThere() else { return }
+                cursor.seek(to: offset, limit: indexedTo)
+                guard try cursor.resync(in: file, partID: partID) else { return }
+            }
+        }
+    }
+
     /// False when the file's first block belongs to another use of the file.
     private func isStillThere() throws(StoreError) -> Bool {
         let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: BlockHeader.size, alignment: 8)

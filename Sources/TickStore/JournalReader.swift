@@ -50,6 +50,15 @@ public struct JournalReader: ~Copyable {
         }
     }
 
+    /// How far every stream is numbered: what the newest segment holds, and what its table says of those before it.
+    public mutating func positions() throws(StoreError) -> [StreamID: TickKey] {
+        try refresh()
+        guard let newest = segments.last?.part else { return [:] }
+        var keys = newest.table.positions.mapValues(\.key)
+        try newest.forEachRun(cursor: &cursor) { stream, run in keys[stream] = run[run.count - 1].key }
+        return keys
+    }
+
     /// The key of the first record of a stream that was received at a time or later, nil when there is none (yet).
     public mutating func firstKey(of stream: StreamID, receivedFromNanos nanos: Int64) throws(StoreError) -> TickKey? {
         try refresh()

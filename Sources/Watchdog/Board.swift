@@ -29,6 +29,8 @@ final class Board: Sendable {
     private let resubscriptions = Mutex<Set<StreamID>>([])
     private let stopOrder = StopToken()
     private let stopDone = StopToken()
+    private let stopProgressNanos = Mutex<Int64>(0)
+    private let uncleanEnds = Mutex<[String]>([])
 
     var snapshot: Snapshot { current.withLock { $0 } }
     func put(_ snapshot: Snapshot) { current.withLock { $0 = snapshot } }
@@ -52,11 +54,24 @@ final class Board: Sendable {
         }
     }
 
-    /// Tells the judge to end every service in order, and waits until it has.
+    /// Tells the judge to end every service in order, and waits until it has, or nothing has got on for so long.
     func orderStop(waitMillis: Int) {
         stopOrder.stop()
-        if !stopDone.wait(millis: waitMillis) { log(.error, "services did not end in time") }
+        noteStopProgress(atNanos: bootNanos())
+        while !stopDone.wait(millis: 1000) {
+            let last = stopProgressNanos.withLock { $0 }
+            guard bootNanos() - last < Int64(waitMillis) * 1_000_000 else {
+                return log(.error, "services did not end in time")
+            }
+        }
     }
+
+    /// A service that ends gets on with it.
+    func noteStopProgress(atNanos now: Int64) { stopProgressNanos.withLock { $0 = max($0, now) } }
+
+    /// A service that was told to end did not end well.
+    func noteUncleanEnd(_ text: String) { uncleanEnds.withLock { $0.append(text) } }
+    var uncleanEnd: String? { uncleanEnds.withLock { $0.isEmpty ? nil : $0.joined(separator: ", ") } }
 
     var isStopOrdered: Bool { stopOrder.isStopped }
     var stopOrderDescriptor: Int32 { stopOrder.fileDescriptor }

@@ -19,12 +19,23 @@ extension Judge {
                 step(&parts, index, .ready, now)
             } else if notification["X_IB_SERVICE"] != nil {
                 // News between two beats, such as a disk that fails: what they say counts at once, and is no beat.
+                noteProgress(of: notification, &parts, index, now)
                 parts.services[index].notification.update(with: notification)
                 snapshotAtNanos = 0
             } else if notification["STOPPING"] == "1" {
                 step(&parts, index, .announcedStop, now)
             }
         }
+    }
+
+    /// A service that ends may take as long as it needs, while it gets on.
+    private mutating func noteProgress(
+        of notification: Notification, _ parts: inout JudgeParts, _ index: Int, _ now: Int64
+    ) {
+        let drained = notification["X_IB_DRAINED"]
+        guard drained != nil, drained != parts.services[index].notification["X_IB_DRAINED"] else { return }
+        board.noteStopProgress(atNanos: now)
+        step(&parts, index, .progressed, now)
     }
 
     /// Looks for exits and lets time pass for every keeper.
@@ -68,6 +79,9 @@ extension Judge {
             ])
         parts.services[index].process = nil
         parts.services[index].lastExit = "\(exit)"
+        if board.isStopOrdered, exit != .status(0), exit != .unknown {
+            board.noteUncleanEnd("\(service.name.rawValue) ended with \(exit)\(service.backlogText)")
+        }
         let event: ProcessKeeper.Exit =
             switch exit {
             case .status(let value): .status(value)

@@ -43,6 +43,15 @@ struct ManagedService {
         return millis * 1_000_000
     }
 
+    /// Ticks that the recorder knows of and that are not durable, as it last said; nil: it never did.
+    var backlog: UInt64? { notification["X_IB_BACKLOG"].flatMap { UInt64($0) } }
+
+    /// What an end leaves undone.
+    var backlogText: String {
+        guard let backlog, backlog > 0 else { return "" }
+        return ": \(grouped(backlog)) ticks were not durable when it last told"
+    }
+
     // MARK: Budget on disk
 
     private static func readBudget(_ path: String) -> [Int64] {

@@ -51,7 +51,10 @@ func startWatchdog(_ context: ServiceContext) throws {
     }
     context.onStop("services") {
         // Only the end of everything ends the services; the watchdog's own end leaves them alone.
-        if context.parentIsGone { board.orderStop(waitMillis: 30_000) }
+        guard context.parentIsGone else { return }
+        board.orderStop(waitMillis: 30_000)
+        // Whoever started the system has to learn of it.
+        if let text = board.uncleanEnd { context.fault.report("services", ProgramError(.failure, text)) }
     }
     context.onStop("threads") {
         configuration.stop()

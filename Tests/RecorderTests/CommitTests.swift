@@ -107,6 +107,35 @@ private func drain(_ queue: CommitQueue) -> [UInt32] {
         #expect(queue.disk.isWriting && queue.disk.fault == nil)
     }
 
+    @Test func theBacklogIsWhatIsPublishedAndNotDurable() throws {
+        let queue = try CommitQueue()
+        let other = StreamID(conId: 8, kind: .last)
+        queue.begin(at: [stream: position(10)])
+        queue.noteExpected([stream: position(30).key, other: TickKey(epoch: position(1).key.epoch, seq: 5)])
+        #expect(queue.backlog == 25)
+        let before = queue.progress
+        queue.noteDurable([stream: position(28)])
+        #expect(queue.backlog == 7 && queue.progress != before)
+        // The same word again, as after each failure of a disk, is no progress.
+        let after = queue.progress
+        queue.noteDurable([stream: position(28)])
+        #expect(queue.progress == after)
+        #expect(!queue.isDurable([stream: position(30).key]) && queue.isDurable([stream: position(28).key]))
+        // Of a new epoch all of its ticks.
+        queue.noteExpected([stream: TickKey(epoch: position(1).key.epoch + 1, seq: 4)])
+        #expect(queue.backlog == 4)
+    }
+
+    @Test func aQueueThatNobodyWaitsForGivesNothingMoreToTheDisk() throws {
+        let queue = try CommitQueue()
+        queue.begin(at: [:])
+        var sink = QueueSink(queue, generation: 0)
+        send(1...10, &sink)
+        #expect(queue.disk.waitingSinceNanos != nil)
+        queue.abandon()
+        #expect(drain(queue) == [] && queue.isAbandoned)
+    }
+
     /// An ingest thread that begins with positions of before a failure must not write behind the hole.
     @Test func startPositionsAndGenerationBelongTogether() throws {
         let queue = try CommitQueue()

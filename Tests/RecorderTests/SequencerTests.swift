@@ -58,6 +58,27 @@ extension Sequencer {
         #expect(run.records.count == 10_000 && run.consumed == 0 && run.first.seq == 30_001 && run.last.seq == 40_000)
     }
 
+    @Test func whatTheJournalIsSaidToHoldIsFetchedOutOfTurn() {
+        var sequencer = Sequencer(holdBackBytes: 1 << 20)
+        var sink = MemorySink()
+        let other = StreamID(conId: 8, kind: .last)
+        sequencer.live(ticks(1, 1...5), &sink)
+        sequencer.settle(ticks(1, 1...5), &sink)
+        sequencer.expect([stream: TickKey(epoch: 1, seq: 9), other: TickKey(epoch: 1, seq: 2)])
+        #expect(sequencer.highestKeys == [stream: TickKey(epoch: 1, seq: 9), other: TickKey(epoch: 1, seq: 2)])
+        #expect(sequencer.hasCommitted(stream, upTo: TickKey(epoch: 1, seq: 5)))
+        #expect(!sequencer.hasCommitted(stream, upTo: TickKey(epoch: 1, seq: 6)))
+        let want = sequencer.openFetch(of: other)
+        #expect(want?.stream == other && want?.from == .zero)
+        let second = sequencer.openFetch(of: stream)
+        #expect(second == nil, "one at a time")
+        #expect(sequencer.fetched(ticks(1, 1...2, of: other), &sink))
+        _ = sequencer.fetchEnded(sink: &sink, gave: 2, nowNanos: 0, realNanos: someRealNanos)
+        #expect(sequencer.hasCommitted(other, upTo: TickKey(epoch: 1, seq: 2)))
+        let next = sequencer.openFetch(of: stream)
+        #expect(next?.from == TickKey(epoch: 1, seq: 6))
+    }
+
     @Test func aFirstBatchWaitsForWhatTheJournalHasBeforeIt() {
         var sequencer = Sequencer(holdBackBytes: 1 << 20)
         var sink = MemorySink()

@@ -37,6 +37,21 @@ import Testing
         #expect(actions[2].0 == 51)
     }
 
+    @Test func whoGetsOnWhileItEndsIsNotKilled() {
+        var keeper = running()
+        #expect(keeper.handle(.orderStop, nowNanos: 0, wallNanos: 0) == .terminate)
+        for second in Int64(1)...100 {
+            let now = second * 9 * Self.second
+            #expect(keeper.handle(.tick, nowNanos: now, wallNanos: now) == .none)
+            _ = keeper.handle(.progressed, nowNanos: now, wallNanos: now)
+        }
+        #expect(keeper.handle(.tick, nowNanos: 910 * Self.second, wallNanos: 0) == .kill)
+        // Progress of the dead is none.
+        _ = keeper.handle(.progressed, nowNanos: 911 * Self.second, wallNanos: 0)
+        #expect(keeper.handle(.exited(.signal(9)), nowNanos: 911 * Self.second, wallNanos: 0) == .none)
+        #expect(keeper.state == .stopped)
+    }
+
     @Test func beatsKeepItAlive() {
         var keeper = running()
         for second in Int64(1)...100 {

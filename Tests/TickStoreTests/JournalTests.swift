@@ -24,6 +24,22 @@ import Ticks
             try reader.firstKey(of: quotes, receivedFromNanos: someNanos + 3500) == TickKey(epoch: 100, seq: 4))
     }
 
+    @Test func theNewestSegmentSaysHowFarEveryStreamIsNumbered() throws {
+        let directory = try TemporaryDirectory()
+        var journal = try Journal(directory: directory.path, sizeBytes: 4 * small, segmentBytes: small)
+        var reader = JournalReader(directory: directory.path)
+        #expect(try reader.positions().isEmpty)
+        try journal.begin(epoch: 100)
+        try journal.append(ticks(trades, 1...3))
+        #expect(try reader.positions() == [trades: TickKey(epoch: 100, seq: 3)])
+        for start in stride(from: UInt32(1), through: 9901, by: 100) {
+            try journal.append(ticks(quotes, start...(start + 99)))
+            #expect(
+                try reader.positions()
+                    == [trades: TickKey(epoch: 100, seq: 3), quotes: TickKey(epoch: 100, seq: start + 99)])
+        }
+    }
+
     @Test func aRingForgetsTheOldestAndSaysSo() throws {
         let directory = try TemporaryDirectory()
         var journal = try Journal(directory: directory.path, sizeBytes: 4 * small, segmentBytes: small)
