@@ -32,13 +32,16 @@ func startConnector(_ service: ServiceContext) throws {
     let keeper = try StateKeeper(
         paths: paths, conIds: configuration.contracts.map(\.conId), lockNote: service.stateLockNote)
     let resolver = try NameResolver()
+    let note = DurableNote(journalDirectory: journalDirectory)
+    let durableBoard = DurableBoard(note.read())
     let state = try service.supervise("state", reportsDiskWait: false) { task in keeper.run(task) }
     let resolve = try service.supervise("resolve", reportsDiskWait: false) { task in resolver.run(task) }
     let session = try service.supervise("session") { task in
         do {
             var session = try makeSession(
                 task, context: context, configuration: configuration, paths: paths, mailbox: mailbox,
-                healMail: healMail, status: status, facts: facts, keeper: keeper, resolver: resolver)
+                healMail: healMail, status: status, facts: facts, keeper: keeper, resolver: resolver,
+                durable: durableBoard)
             try session.run()
         } catch let error as ProgramError where error.status == .configuration {
             // No restart can help: the process ends, and says why.
@@ -48,6 +51,9 @@ func startConnector(_ service: ServiceContext) throws {
     }
     let replay = try service.supervise("replay") { task in
         try runReplay(task, context: context, paths: paths, journalDirectory: journalDirectory)
+    }
+    let durable = try service.supervise("durable") { task in
+        try runDurable(task, context: context, paths: paths, board: durableBoard, note: note)
     }
     let control = try service.supervise("control") { task in
         try runControl(task, context: context, paths: paths, mailbox: mailbox, status: status, facts: facts)
@@ -62,6 +68,7 @@ func startConnector(_ service: ServiceContext) throws {
     service.onStop("session") { session.stop() }
     service.onStop("sockets") {
         replay.stop()
+        durable.stop()
         control.stop()
         context.shutdown()
         state.stop()
@@ -72,11 +79,14 @@ func startConnector(_ service: ServiceContext) throws {
 /// Opens the journal, begins an epoch, binds the feed: all that must be there before the first tick.
 private func makeSession(
     _ task: TaskContext, context: Context, configuration: Configuration, paths: Paths, mailbox: SessionMailbox,
-    healMail: HealMailbox, status: ConnectorStatus, facts: HeartbeatFacts, keeper: StateKeeper, resolver: NameResolver
+    healMail: HealMailbox, status: ConnectorStatus, facts: HeartbeatFacts, keeper: StateKeeper, resolver: NameResolver,
+    durable: DurableBoard
 ) throws -> GatewaySession {
-    let journal = try Journal(
+    var journal = try Journal(
         directory: paths.journal(configuration), sizeBytes: UInt64(configuration.connector.journalSizeBytes),
         bootID: bootID())
+    // Before the new epoch takes a segment: it must not be one that the recorder still needs.
+    if let keys = durable.keys { journal.noteDurable(keys) }
     for finding in journal.findings { log(.error, "journal: \(finding)") }
     let start = try chooseEpoch(task, journal: journal.greatestEpoch, paths: paths, keeper: keeper)
     let epoch = start.epoch
@@ -92,7 +102,7 @@ private func makeSession(
         capacity: configuration.streams.count + spareStreams, epoch: epoch, journal: journal, publisher: publisher)
     return try GatewaySession(
         task, configuration: configuration, paths: paths, mailbox: mailbox, healMail: healMail, status: status,
-        facts: facts, path: path, keeper: keeper, resolver: resolver, wasRecorded: wasRecorded)
+        facts: facts, path: path, keeper: keeper, resolver: resolver, durable: durable, wasRecorded: wasRecorded)
 }
 
 /// How long a start waits for the state directory's disk, twice at most.

@@ -32,12 +32,15 @@ extension GatewaySession {
     }
 
     /// Tells the control thread and the heartbeats how things are.
-    func publishStatus(nowNanos now: Int64) {
+    mutating func publishStatus(nowNanos now: Int64) {
         status.update(status: statusJSON(nowNanos: now), streams: ["streams": streamStates(nowNanos: now)])
         facts.set("TICKS", "\(path.counters.ticks)")
         facts.set("EPOCH", "\(path.epoch)")
         facts.set("SESSION", stateName)
         facts.set("JOURNAL", path.journalFault.map { "failing: \($0)" } ?? "ok")
+        let seconds = path.journalSeconds(nowNanos: now)
+        facts.set("JOURNAL_REACH_SECONDS", seconds.reach.map(String.init) ?? "")
+        facts.set("JOURNAL_LEFT_SECONDS", seconds.left.map(String.init) ?? "")
         facts.status = machine.session == nil ? "no session with the gateway (\(stateName))" : "streaming"
     }
 

@@ -45,6 +45,7 @@ struct GatewaySession: ~Copyable {
     let keeper: StateKeeper
     let resolver: NameResolver
     let runtimeEpochs: EpochStore
+    let durable: DurableBoard
     var sleep = SleepDetector()
     /// Configured contracts, and those of the `subscribe` command.
     var contractOf: [Int32: TrackedContract]
@@ -66,7 +67,7 @@ struct GatewaySession: ~Copyable {
     init(
         _ task: TaskContext, configuration: Configuration, paths: Paths, mailbox: SessionMailbox,
         healMail: HealMailbox, status: ConnectorStatus, facts: HeartbeatFacts, path: consuming TickPath,
-        keeper: StateKeeper, resolver: NameResolver, wasRecorded: Set<StreamID>
+        keeper: StateKeeper, resolver: NameResolver, durable: DurableBoard, wasRecorded: Set<StreamID>
     ) throws(ProgramError) {
         self.task = task
         self.configuration = configuration
@@ -77,6 +78,7 @@ struct GatewaySession: ~Copyable {
         self.path = path
         self.keeper = keeper
         self.resolver = resolver
+        self.durable = durable
         runtimeEpochs = EpochStore(directory: paths.runtime)
         machine = SessionMachine(
             policy: GatewaySession.policy(configuration.tws), seed: UInt64(bitPattern: realNanos()))
@@ -230,6 +232,7 @@ struct GatewaySession: ~Copyable {
             nextWatermarkNanos = now + GatewaySession.watermarkNanos
             if path.epochIsUsedUp { beginEpoch(known: path.epoch, cause: "epoch used up") }
             for (conId, json) in keeper.takeDefinitions() { definitions.add(kept: json, conId: conId) }
+            path.noteDurable(durable.keys)
             reportJournal()
             expireHistoryRequests(nowNanos: now)
             // Staged ticks go out first: the watermark must not run ahead of them.

@@ -52,6 +52,7 @@ struct TickPath: ~Copyable {
     private var scratch = Tick(kind: .last)
     private var texts = MoreTexts()
     private var journal: Journal
+    private var reach = JournalReach()
     private var publisher: Publisher
     private var batch: PublishBatch
     /// The receive time given to the last record; the next is greater.
@@ -418,6 +419,18 @@ struct TickPath: ~Copyable {
 
     /// A stream has nearly run out of numbers: the session has to begin a new epoch.
     private(set) var epochIsUsedUp = false
+
+    /// What the recorder says to be durable; nil: it never said anything. Once a second.
+    mutating func noteDurable(_ keys: [StreamID: TickKey]?) {
+        if let keys { journal.noteDurable(keys) }
+    }
+
+    /// Once a second: how far back the journal reaches, and how long until a record has to go that is not durable. In seconds
+    /// at the present rate; nil: not known, or too long to matter.
+    mutating func journalSeconds(nowNanos: Int64) -> (reach: Int64?, left: Int64?) {
+        reach.count(appendedBytes: journal.appendedBytes, nowNanos: nowNanos)
+        return (reach.seconds(of: journal.reachBytes), reach.seconds(of: journal.bytesBeforeLoss()))
+    }
 
     /// About once a second: files of the journal that somebody has removed are made anew.
     mutating func checkJournal() {

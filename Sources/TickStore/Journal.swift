@@ -4,11 +4,17 @@ public import Ticks
 /// The connector's journal: the last ticks, as a ring of preallocated files of one size, `<n>.log` with rising n. One
 /// thread. It is not synced: it outlives every process, not the machine.
 ///
-/// A full segment is followed by the oldest one under a new name, so appending never asks for space. Each segment begins
+/// A full segment is followed by another one under a new name, the oldest whose records are durable (`JournalLedger`), so
+/// that appending never asks for space and what nobody has made durable yet stays as long as anything else can go. Each segment begins
 /// with the key table of all streams, from which a reader knows what stood in the segments that are gone.
 public struct Journal: ~Copyable {
     public static let defaultBytes: UInt64 = 256 << 20
-    public static let defaultSegmentBytes: UInt64 = 16 << 20
+
+    /// The size of one segment: a sixteenth of the journal up to 16 MiB, since a new epoch costs a whole one; never more
+    /// than 64 segments, and at least 1 MiB.
+    public static func segmentBytes(ofJournal bytes: UInt64) -> UInt64 {
+        max(min(16 << 20, bytes / 16), bytes / 64, 1 << 20)
+    }
 
     public var directory: String { files.directory }
     /// How far each stream is numbered: found at open, then every appended piece, also one whose append failed, since
@@ -21,7 +27,11 @@ public struct Journal: ~Copyable {
     /// Bytes that the ring has; less than asked for where the file system had no room.
     public var capacityBytes: UInt64 { UInt64(files.segments.count + files.spares.count) * files.segmentBytes }
 
+    /// Bytes appended since the open, headers and tables included.
+    public private(set) var appendedBytes: UInt64 = 0
+
     private var files: JournalFiles
+    private var ledger: JournalLedger
     /// The first epoch since the machine started, or since somebody else used later ones; all that was numbered from it on
     /// went through this journal.
     private var firstEpoch: UInt32
@@ -36,19 +46,22 @@ public struct Journal: ~Copyable {
     /// - Parameters:
     ///   - sizeBytes: of all segments together, two at least. Where the file system has less room the ring is smaller;
     ///     without any room `begin` and `append` fail until there is some.
-    ///   - segmentBytes: of one, at least 64 KiB; a block takes at most a quarter of it.
+    ///   - segmentBytes: of one, at least 64 KiB; a block takes at most a quarter of it. Nil: as the journal's size gives it.
     ///   - bootID: what names this run of the machine. A journal of an earlier run may lack what was in memory alone, so
     ///     it no longer vouches for what it does not hold.
     public init(
         directory: String, sizeBytes: UInt64 = Journal.defaultBytes,
-        segmentBytes: UInt64 = Journal.defaultSegmentBytes, bootID: String? = nil
+        segmentBytes: UInt64? = nil, bootID: String? = nil
     ) throws(StoreError) {
+        let segmentBytes = segmentBytes ?? Journal.segmentBytes(ofJournal: sizeBytes)
         precondition(segmentBytes >= 64 << 10, "a segment has at least 64 KiB")
         try Directory.make(directory)
         var files = try JournalFiles(directory: directory, segmentBytes: segmentBytes)
         let state = try JournalState(&files)
         let sameBoot = try BootMark.matches(directory: directory, bootID: bootID)
         try files.resize(to: max(2, Int(clamping: sizeBytes / segmentBytes)))
+        ledger = JournalLedger(segmentBytes: segmentBytes, tables: state.tables, positions: state.table.positions)
+        ledger.keep(files.segments)
         self.files = files
         positions = state.table.positions
         findings = state.findings
@@ -107,10 +120,34 @@ public struct Journal: ~Copyable {
     }
 
     private mutating func openSegment() throws(StoreError) {
-        let file = try files.next()
-        writer = try LogWriter(
+        var ledger = ledger
+        let file = try files.next { ledger.choose(of: $0) }
+        ledger.keep(files.segments)
+        self.ledger = ledger
+        let next = try LogWriter(
             reusing: file, capacityBytes: files.segmentBytes,
             table: KeyTable(positions: positions, firstEpoch: firstEpoch))
+        if let number = files.segments.last { self.ledger.begin(number, positions: positions) }
+        appendedBytes &+= next.endOffset
+        writer = consume next
+    }
+
+    // MARK: - What is durable
+
+    /// The recorder says that every stream is durable up to these keys. Call it about once a second.
+    public mutating func noteDurable(_ keys: [StreamID: TickKey]) { ledger.noteDurable(keys) }
+
+    /// What a replay can reach back at least: all but the segment that is emptied for new records.
+    public var reachBytes: UInt64 { capacityBytes - min(capacityBytes, files.segmentBytes) }
+
+    /// What can be appended before a segment has to go of which a record is not durable.
+    public mutating func bytesBeforeLoss() -> UInt64 {
+        var room: UInt64 = 0
+        switch writer {
+        case .some(let writer): room = files.segmentBytes - min(files.segmentBytes, writer.endOffset)
+        case .none: break
+        }
+        return room + UInt64(files.spares.count + ledger.countDurable()) * files.segmentBytes
     }
 
     /// Appends runs of records, as one block and one system call where they fit in one. Allocates nothing, except when a
@@ -130,6 +167,7 @@ public struct Journal: ~Copyable {
             do throws(StoreError) {
                 if !canTake(payloadBytes: group.byteCount) { try startSegment() }
                 try writer?.append(group.pieces)
+                appendedBytes &+= UInt64(LogWriter.blockBytes(payloadBytes: group.byteCount))
             } catch {
                 failure = error
             }

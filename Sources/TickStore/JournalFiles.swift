@@ -92,10 +92,11 @@ struct JournalFiles {
         }
     }
 
-    /// A file for the next segment, named so, with no sound block at its beginning: a spare, or else the oldest segment.
+    /// A file for the next segment, named so, with no sound block at its beginning: a spare, or else the segment that
+    /// `choose` gives up. Its number is the greatest.
     ///
     /// Files that somebody has removed are left out, and made anew one by one.
-    mutating func next() throws(StoreError) -> File {
+    mutating func next(choose: ([UInt64]) -> UInt64) throws(StoreError) -> File {
         while true {
             if segments.count + spares.count < wanted {
                 do throws(StoreError) { try addSpare() } catch {
@@ -103,23 +104,29 @@ struct JournalFiles {
                     guard !(segments.isEmpty && spares.isEmpty) else { throw error }
                 }
             }
-            do throws(StoreError) { return try reuseOldest() } catch {
+            let given = spares.isEmpty ? choose(segments) : nil
+            do throws(StoreError) { return try reuse(given) } catch {
                 guard error.code == ENOENT else { throw error }
-                if spares.isEmpty { segments.removeFirst() } else { spares.removeFirst() }
+                forget(given)
             }
         }
     }
 
-    private mutating func reuseOldest() throws(StoreError) -> File {
+    private mutating func forget(_ segment: UInt64?) {
+        if let segment { segments.removeAll { $0 == segment } } else { spares.removeFirst() }
+    }
+
+    /// Makes the next segment of another one, or of the first spare.
+    private mutating func reuse(_ segment: UInt64?) throws(StoreError) -> File {
         let number = highest + 1
-        let old = spares.first.map { sparePath($0) } ?? JournalFiles.path(segments[0], in: directory)
+        let old = segment.map { JournalFiles.path($0, in: directory) } ?? sparePath(spares[0])
         let file = try File(old, O_RDWR)
         // The order matters to readers and to a crash: first the old content is no segment any more, then the name.
         try file.write([UInt8](repeating: 0, count: BlockHeader.size), at: 0)
         if try file.size() != segmentBytes { _ = try prepare(file) }
         let new = JournalFiles.path(number, in: directory)
         try move(old, to: new)
-        if spares.isEmpty { segments.removeFirst() } else { spares.removeFirst() }
+        forget(segment)
         segments.append(number)
         highest = number
         return try File(new, O_RDWR)

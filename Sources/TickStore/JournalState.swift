@@ -5,6 +5,8 @@ internal import Ticks
 struct JournalState {
     private(set) var table = KeyTable()
     private(set) var findings: [LogFinding] = []
+    /// How far the streams were numbered when each segment was begun.
+    private(set) var tables: [UInt64: [StreamID: StreamPosition]] = [:]
 
     /// Reads the segments; those without a sound beginning are set aside.
     init(_ files: inout JournalFiles) throws(StoreError) {
@@ -20,9 +22,11 @@ struct JournalState {
                 try files.setAside(number)
                 continue
             }
+            let begun = KeyTable(decoding: payload)
+            tables[number] = begun.positions
             guard !found else { continue }
             found = true
-            table = KeyTable(decoding: payload)
+            table = begun
             try readBlocks(path, file, header.partID, &cursor)
         }
     }

@@ -24,7 +24,16 @@ enum Faces {
             ("simulated", .bool(snapshot.simulated)),
             ("http", http.map { .string($0.description) } ?? .null),
             ("config", .string(snapshot.configuration)),
-            ("session", .string(snapshot.session)), ("services", services(snapshot)), ("streams", streams(snapshot)),
+            ("session", .string(snapshot.session)), ("journal", journal(snapshot)), ("services", services(snapshot)),
+            ("streams", streams(snapshot)),
+        ])
+    }
+
+    /// How long the journal's room lasts.
+    private static func journal(_ snapshot: Snapshot) -> JSONValue {
+        object([
+            ("reach_seconds", optional(snapshot.journalReachSeconds)),
+            ("left_seconds", optional(snapshot.journalLeftSeconds)),
         ])
     }
 
@@ -41,6 +50,7 @@ enum Faces {
                     ("config", service.configuration.map { .string($0) } ?? .null),
                     ("config_read", service.configurationRead.map { .string($0) } ?? .null),
                     ("ticks", optional(service.ticks.map { Int64(clamping: $0) })),
+                    ("backlog", optional(service.backlog.map { Int64(clamping: $0) })),
                     ("sealing", service.sealing.map { .string($0) } ?? .null),
                     ("sealed_to", service.sealedTo.map { .string($0) } ?? .null),
                     ("sealed_bytes", optional(service.sealedBytes)),
@@ -118,8 +128,7 @@ enum Faces {
                         ("data_flowing", .bool(fresh && snapshot.streams.contains { $0.state == .live })),
                     ])
                 ), ("simulated", .bool(snapshot.simulated)), ("config", .string(snapshot.configuration)),
-                ("services", services(snapshot)),
-                ("streams", streams(snapshot)),
+                ("journal", journal(snapshot)), ("services", services(snapshot)), ("streams", streams(snapshot)),
             ]))
     }
 

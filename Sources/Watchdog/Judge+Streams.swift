@@ -129,14 +129,18 @@ extension Judge {
                     tsRecvNanos: watched.tsRecvNanos, ticksPerSecond: watched.ticksPerSecond,
                     marketOpen: facts.marketOpen))
         }
+        snapshot.journalReachSeconds = storage.reachSeconds
+        snapshot.journalLeftSeconds = storage.leftSeconds
+        let need = storage.need(waitNanos: snapshot.streams.compactMap(\.durableLagNanos).max())
+        let sealing = recorder?.fact("SEALING", nowNanos: now).flatMap {
+            $0.hasPrefix("failing") ? "sealing is \($0)" : nil
+        }
         snapshot.health = HealthModel(
             services: snapshot.services.map {
                 HealthModel.Service(name: $0.name, isUp: $0.isUp, state: $0.state == "running" ? "silent" : $0.state)
             }, sessionReady: snapshot.sessionReady, inMaintenance: snapshot.inMaintenance,
-            faults: (board.httpFault.map { [$0] } ?? []) + storage.faults,
-            warnings: (recorder?.fact("SEALING", nowNanos: now).flatMap {
-                $0.hasPrefix("failing") ? ["sealing is \($0)"] : nil
-            } ?? []) + configurationWarnings(services, now),
+            faults: [board.httpFault, need.fault].compactMap(\.self) + storage.faults,
+            warnings: [need.warning, sealing].compactMap(\.self) + configurationWarnings(services, now),
             streams: snapshot.streams.map {
                 HealthModel.Stream(id: $0.id, required: $0.required, state: $0.state, reason: $0.reason)
             })
@@ -167,6 +171,7 @@ extension Judge {
         result.configuration = service.notification["X_IB_CONFIG"]
         result.configurationRead = service.notification["X_IB_CONFIG_READ"]
         result.ticks = service.notification["X_IB_TICKS"].flatMap { UInt64($0) }
+        result.backlog = service.backlog
         result.sealing = service.notification["X_IB_SEALING"]
         result.sealedTo = service.notification["X_IB_SEALED"].flatMap { $0.isEmpty ? nil : $0 }
         result.sealedBytes = service.notification["X_IB_SEALED_BYTES"].flatMap { Int64($0) }

@@ -24,6 +24,8 @@ struct Snapshot: Sendable {
         var configuration: String?
         var configurationRead: String?
         var ticks: UInt64?
+        /// The recorder's alone: ticks that it knows of and that are not durable.
+        var backlog: UInt64?
         /// The recorder's alone: `ok` or why sealing fails; the newest sealed hour; bytes of all sealed files.
         var sealing: String?
         var sealedTo: String?
@@ -59,6 +61,10 @@ struct Snapshot: Sendable {
     var bootNanos: Int64 = 0
     var wallNanos: Int64 = 0
     var services: [Service] = []
+    /// How far back the journal reaches, and how long until it has to overwrite what is not durable, at the present rate;
+    /// nil: not known, or too long to matter.
+    var journalReachSeconds: Int64?
+    var journalLeftSeconds: Int64?
     var sessionReady: Bool?
     var session = "unknown"
     var inMaintenance = false

@@ -35,7 +35,7 @@ struct SessionBench: ~Copyable {
             healMail: try HealMailbox(configuration.heal), status: ConnectorStatus(), facts: try HeartbeatFacts(),
             path: TickPath(capacity: 8, epoch: epoch, journal: journal, publisher: publisher),
             keeper: try StateKeeper(paths: paths, conIds: [], lockNote: lock.stateNote),
-            resolver: try NameResolver(), wasRecorded: wasRecorded)
+            resolver: try NameResolver(), durable: DurableBoard(nil), wasRecorded: wasRecorded)
         self.directory = directory
         self.context = context
         self.mailbox = mailbox
