@@ -24,11 +24,28 @@ extension JSONValue {
 
     /// Parses one whole JSON text (UTF-8; any value at the top; a name twice in an object is refused).
     ///
-    /// Integers outside `Int64`, NUL characters and numbers beyond a double's range are refused too.
+    /// Integers from -2^63 to 2^64 - 1 are read exactly. Those outside, NUL characters and numbers beyond a double's range
+    /// are refused too. The place of a fault is counted in the text as it came, unless integers above 2^63 - 1 stand in front
+    /// of it in the same line.
     public init(parsing bytes: UnsafeRawBufferPointer, maxBytes: Int = 1 << 20) throws(JSONError) {
         guard bytes.count <= maxBytes else { throw .tooLong(bytes: bytes.count, limit: maxBytes) }
+        guard let marked = LargeIntegers.marked(bytes) else {
+            self = try JSONValue.parsed(bytes, flags: 0)
+            return
+        }
+        let result = marked.withUnsafeBytes { buffer -> Result<JSONValue, JSONError> in
+            do throws(JSONError) {
+                return .success(try JSONValue.parsed(buffer, flags: JSON_ALLOW_NUL))
+            } catch {
+                return .failure(error)
+            }
+        }
+        self = try result.get()
+    }
+
+    private static func parsed(_ bytes: UnsafeRawBufferPointer, flags more: Int32) throws(JSONError) -> JSONValue {
         var problem = json_error_t()
-        let flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY
+        let flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | more
         let root =
             bytes.withMemoryRebound(to: CChar.self) { characters in
                 // An empty buffer may have no address at all.
@@ -40,7 +57,7 @@ extension JSONValue {
             throw .malformed(text: text, line: Int(problem.line), column: Int(problem.column))
         }
         defer { json_decref(root) }
-        self = try JSONValue(converting: root, depth: 0)
+        return try JSONValue(converting: root, depth: 0)
     }
 
     public init(parsing bytes: [UInt8], maxBytes: Int = 1 << 20) throws(JSONError) {
@@ -65,7 +82,10 @@ extension JSONValue {
         case JSON_FALSE: self = .bool(false)
         case JSON_INTEGER: self = .integer(Int64(json_integer_value(value)))
         case JSON_REAL: self = .number(json_real_value(value))
-        case JSON_STRING: self = .string(JSONValue.text(json_string_value(value), json_string_length(value)))
+        case JSON_STRING:
+            let text = UnsafeRawBufferPointer(start: json_string_value(value), count: json_string_length(value))
+            let large = LargeIntegers.value(ofText: text)
+            self = large.map { .unsigned($0) } ?? .string(String(decoding: text, as: UTF8.self))
         case JSON_ARRAY:
             guard depth < JSONValue.greatestDepth else { throw .tooDeep }
             var elements: [JSONValue] = []
@@ -89,10 +109,5 @@ extension JSONValue {
             self = .object(JSONObject(members))
         default: self = .null
         }
-    }
-
-    private static func text(_ start: UnsafePointer<CChar>?, _ count: Int) -> String {
-        guard let start else { return "" }
-        return String(decoding: UnsafeRawBufferPointer(start: start, count: count), as: UTF8.self)
     }
 }

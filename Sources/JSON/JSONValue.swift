@@ -1,9 +1,12 @@
-/// A JSON value. Objects keep the order of their members; integers are `Int64`, other numbers `Double`.
+/// A JSON value. Objects keep the order of their members; integers are exact from -2^63 to 2^64 - 1, other numbers `Double`.
 public enum JSONValue: Sendable, Equatable {
     case null
     case bool(Bool)
-    /// A number without fraction and exponent. Keys of ticks are such numbers: below 2^63 until the year 2038.
+    /// A number without fraction and exponent that is no greater than 2^63 - 1.
     case integer(Int64)
+    /// An integer above 2^63 - 1, and nothing else: keys of ticks with an epoch from 2^31 on are such numbers. To be made
+    /// with `unsigned(_:)`, which takes the right case.
+    case large(UInt64)
     case number(Double)
     case string(String)
     case array([JSONValue])
@@ -18,16 +21,28 @@ public enum JSONValue: Sendable, Equatable {
 
     public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
 
-    /// The integer; nil for every other value, numbers with a fraction included.
+    /// An integer that is not negative, such as a key.
+    public static func unsigned(_ value: UInt64) -> JSONValue {
+        Int64(exactly: value).map { .integer($0) } ?? .large(value)
+    }
+
+    /// The integer; nil for every other value, numbers with a fraction and those above 2^63 - 1 included.
     public var integer: Int64? { if case .integer(let value) = self { value } else { nil } }
 
     /// The integer when it is not negative.
-    public var unsigned: UInt64? { integer.flatMap { UInt64(exactly: $0) } }
+    public var unsigned: UInt64? {
+        switch self {
+        case .integer(let value): UInt64(exactly: value)
+        case .large(let value): value
+        case .null, .bool, .number, .string, .array, .object: nil
+        }
+    }
 
     /// The number as a double; an integer above 2^53 loses its last digits.
     public var double: Double? {
         switch self {
         case .integer(let value): Double(value)
+        case .large(let value): Double(value)
         case .number(let value): value
         case .null, .bool, .string, .array, .object: nil
         }

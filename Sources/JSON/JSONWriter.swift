@@ -89,6 +89,7 @@ public struct JSONWriter: Sendable {
         case .null: null()
         case .bool(let value): self.value(value)
         case .integer(let value): self.value(value)
+        case .large(let value): self.value(value)
         case .number(let value): self.value(value)
         case .string(let value): self.value(value)
         case .array(let elements): array { for element in elements { $0.value(element) } }

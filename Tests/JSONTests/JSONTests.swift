@@ -26,9 +26,57 @@ import Ticks
         #expect(try JSONValue(parsing: writer.bytes)["from"]?.unsigned == key)
     }
 
+    /// Epochs from 2^31 on make keys above 2^63 - 1.
+    @Test(arguments: [
+        0, 1, UInt64(Int64.max) - 1, UInt64(Int64.max), UInt64(Int64.max) + 1, 9_999_999_999_999_999_999,
+        10_000_000_000_000_000_000, UInt64(2_208_988_800) << 32 | 7, .max - 1, .max,
+    ])
+    func integersAreExactUpToTheLastUnsignedOne(key: UInt64) throws {
+        var writer = JSONWriter()
+        writer.object {
+            $0.field("from", key)
+            $0.field("text", "\(key)")
+            $0.field("keys") { $0.array { for next in [key, 1, key] { $0.value(next) } } }
+        }
+        let value = try JSONValue(parsing: writer.bytes)
+        #expect(value["from"]?.unsigned == key)
+        #expect(value["from"] == .unsigned(key))
+        #expect(value["from"]?.integer == Int64(exactly: key))
+        #expect(value["text"]?.string == "\(key)")
+        #expect(value["keys"]?.array?.map(\.unsigned) == [key, 1, key])
+        #expect(value.encoded == writer.bytes)
+        #expect(try JSONValue(parsing: "\(key)").unsigned == key)
+        #expect(try JSONValue(parsing: " [\n\(key) ]") == [.unsigned(key)])
+    }
+
+    /// What is no such integer stays what it is, beside one that is.
+    @Test func numbersWithFractionOrExponentAreNoIntegers() throws {
+        let text =
+            #"[18446744073709551615,18446744073709551615.5,1.9999999999999999999,9999999999999999999e0,"a\"\\",-7]"#
+        let value = try JSONValue(parsing: text)
+        #expect(value.array?[0] == .large(.max))
+        #expect(value.array?[1] == .number(18_446_744_073_709_551_615.5))
+        #expect(value.array?[2] == .number(2))
+        #expect(value.array?[3] == .number(1e19))
+        #expect(value.array?[4] == .string("a\"\\"))
+        #expect(value.array?[5] == .integer(-7))
+    }
+
+    @Test(arguments: [
+        "18446744073709551616", "-9223372036854775809", "99999999999999999999999", "018446744073709551615",
+        "+18446744073709551615", "{18446744073709551615:1}", "18446744073709551615 18446744073709551615",
+        "18446744073709551615x", "x18446744073709551615", "\"a\"18446744073709551615", "18446744073709551615\"a\"",
+        // A text that looks like what a marked integer becomes is refused with NUL, as ever.
+        #"["\u00009223372036854775809",18446744073709551615]"#, #"[18446744073709551615,"\u000012"]"#,
+        #"{"\u00009":18446744073709551615}"#, "[18446744073709551615,\"\u{0}12\"]", #"[18446744073709551615,"x"#,
+    ])
+    func whatIsNoIntegerOf64BitsIsRefused(text: String) {
+        #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
+    }
+
     @Test(arguments: [
         "", " ", "{", "[1,", "nul", "{\"a\":1,\"a\":2}", "{\"a\" 1}", "\"\\u0000\"", "\"\\ud800\"", "1 2",
-        "9223372036854775808", "1e999", "\u{1}", "{'a':1}", "[1,]", "// c\n1",
+        "1e999", "\u{1}", "{'a':1}", "[1,]", "// c\n1",
     ])
     func badTextIsRefusedWithAPlace(text: String) {
         #expect(throws: JSONError.self) { try JSONValue(parsing: text) }

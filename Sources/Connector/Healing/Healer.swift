@@ -246,6 +246,8 @@ struct Healer: ~Copyable {
     ///
     /// - Parameter newest: the stream's newest second: a later one proves that nothing more of it is on its way.
     static func waitNanos(through second: Int64, newest: Int64?, realNanos now: Int64) -> Int64 {
+        // The gateway's own time, in the ticks, knows better than a clock that was set back.
+        if let newest, newest > second, newest - second > 3 * Healer.settleNanos / Healer.second { return 0 }
         // A recorded time can be any: one far from now must not overflow.
         let end = (min(max(second, 0), now / Healer.second + 3_600) + 1) * Healer.second
         let wait = end + Healer.settleNanos - now
@@ -508,7 +510,7 @@ struct Healer: ~Copyable {
             let seconds = isTellable ? estimate.etaNanos.map { max(0, $0) / Healer.second } : nil
             return [
                 "stream": .string(estimate.stream.description),
-                "gap": .integer(Int64(bitPattern: estimate.key.rawValue)),
+                "gap": .unsigned(estimate.key.rawValue),
                 "state": .string(word(name, now, pacer)), "ticks": .integer(Int64(estimate.ticks)),
                 "eta_seconds": seconds.map { .integer($0) } ?? .null,
             ]
