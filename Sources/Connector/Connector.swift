@@ -88,7 +88,10 @@ private func makeSession(
     // Before the new epoch takes a segment: it must not be one that the recorder still needs.
     if let keys = durable.keys { journal.noteDurable(keys) }
     for finding in journal.findings { log(.error, "journal: \(finding)") }
-    let start = try chooseEpoch(task, journal: journal.greatestEpoch, paths: paths, keeper: keeper)
+    let vouched = journal.positions.values.map(\.tsEventNanos).filter { $0 != Tick.noEventTime }.max()
+    let start = try chooseEpoch(
+        task, journal: journal.greatestEpoch, vouchedSeconds: vouched.map { $0 / 1_000_000_000 }, paths: paths,
+        keeper: keeper)
     let epoch = start.epoch
     let wasRecorded = recordedBefore(
         journal: try wantedStreams(
@@ -102,7 +105,8 @@ private func makeSession(
         capacity: configuration.streams.count + spareStreams, epoch: epoch, journal: journal, publisher: publisher)
     return try GatewaySession(
         task, configuration: configuration, paths: paths, mailbox: mailbox, healMail: healMail, status: status,
-        facts: facts, path: path, keeper: keeper, resolver: resolver, durable: durable, wasRecorded: wasRecorded)
+        facts: facts, path: path, keeper: keeper, resolver: resolver, durable: durable, wasRecorded: wasRecorded,
+        clockDoubt: start.doubt)
 }
 
 /// How long a start waits for the state directory's disk, twice at most.
@@ -110,16 +114,23 @@ private let stateWaitNanos: Int64 = 1_500_000_000
 
 /// The epoch of this start, persisted in memory and, if its disk answers in time, in the state directory.
 private func chooseEpoch(
-    _ task: TaskContext, journal: UInt32, paths: Paths, keeper: StateKeeper
-) throws(ProgramError) -> (epoch: UInt32, ranBefore: Bool) {
+    _ task: TaskContext, journal: UInt32, vouchedSeconds: Int64?, paths: Paths, keeper: StateKeeper
+) throws(ProgramError) -> (epoch: UInt32, ranBefore: Bool, doubt: String?) {
     let found = keeper.found(until: bootNanos() + stateWaitNanos)
     task.progress.advance()
     let runtime = EpochStore(directory: paths.runtime)
     let last = runtime.read()
     let known = max(journal, last ?? 0, found?.epoch ?? 0)
     let now = realNanos() / 1_000_000_000
-    guard let epoch = EpochStore.choose(known: known, nowSeconds: now, isWitnessed: last != nil) else {
-        throw ProgramError(.ioError, "no epoch is left above \(known): move state and runtime directory away")
+    guard
+        let choice = EpochStore.choose(
+            known: known, vouchedSeconds: vouchedSeconds, nowSeconds: now, isWitnessed: last != nil)
+    else {
+        throw ProgramError(.configuration, "no epoch is left above \(known): move state and runtime directory away")
+    }
+    let epoch = choice.epoch
+    if let doubt = choice.doubt {
+        log(.error, "the host's clock is not believed", ["why": doubt, "known": "\(known)", "epoch": "\(epoch)"])
     }
     if last == nil, Int64(epoch) == now + 1 { waitForSecond(task, Int64(epoch)) }
     do throws(ProgramError) { try runtime.write(epoch) } catch {
@@ -131,7 +142,7 @@ private func chooseEpoch(
             .error, "the state directory did not take the epoch in time, going on without it",
             ["epoch": "\(epoch)", "why": keeper.fault ?? "its disk does not answer"])
     }
-    return (epoch, ranBefore: last != nil || found?.epoch != nil)
+    return (epoch, ranBefore: last != nil || found?.epoch != nil, doubt: choice.doubt)
 }
 
 /// Waits until the clock shows a second, about one at most.

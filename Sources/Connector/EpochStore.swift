@@ -15,14 +15,49 @@ struct EpochStore {
     /// - directory: state or runtime.
     init(directory: String) { path = directory + "/epoch" }
 
+    /// The Unix seconds that a clock can show in good faith: the years 2020 to 2099. Others are never believed.
+    static let believable: ClosedRange<Int64> = 1_577_836_800...4_102_444_799
+    /// How far the clock alone may move an epoch beyond what is known.
+    static let greatestStep: Int64 = 86_400
+
+    struct Choice: Equatable {
+        var epoch: UInt32
+        /// The clock was not believed: a sentence for people, without an end.
+        var doubt: String?
+    }
+
     /// Chooses the epoch of a start: max(Unix seconds now, 1 + the greatest known).
     ///
-    /// Nil when none is left. Without a word from this run of the machine (`isWitnessed` false) the clock alone would
-    /// vouch for it, and a predecessor of whom every trace was wiped may have begun in this very second: then it is the
-    /// next second's, and must not be used before that has come.
-    static func choose(known: UInt32, nowSeconds: Int64, isWitnessed: Bool) -> UInt32? {
+    /// Nil when none is left. A clock that would move it by more than a day beyond the greatest known epoch and the latest
+    /// time that a gateway has vouched for is not believed: then it is 1 + the greatest known, which is always right, since
+    /// nothing but the order of epochs has a meaning. Where no epoch is known, nothing speaks against a clock of the years
+    /// 2020 to 2099; another one gives a number near 2020 that rises with it.
+    ///
+    /// Without a word from this run of the machine (`isWitnessed` false) the clock alone would vouch for it, and a
+    /// predecessor of whom every trace was wiped may have begun in this very second: then it is the next second's, and must
+    /// not be used before that has come.
+    ///
+    /// - Parameters:
+    ///   - known: the greatest epoch of the journal, the runtime and the state directory; 0: none.
+    ///   - vouchedSeconds: the latest time of a gateway that is known, Unix seconds.
+    static func choose(known: UInt32, vouchedSeconds: Int64? = nil, nowSeconds: Int64, isWitnessed: Bool) -> Choice? {
         guard known < UInt32.max else { return nil }
-        return max(UInt32(clamping: nowSeconds + (isWitnessed ? 0 : 1)), known + 1)
+        let clock = nowSeconds + (isWitnessed ? 0 : 1)
+        guard believable.contains(clock) else {
+            let rising = UInt32(truncatingIfNeeded: clock) & 0x00FF_FFFF
+            return Choice(
+                epoch: known > 0 ? known + 1 : UInt32(believable.lowerBound) + rising,
+                // A clock behind an epoch that is known has done no harm.
+                doubt: known == 0 || clock > known ? "the host's clock shows no time between 2020 and 2099" : nil)
+        }
+        let latest = max(Int64(known), vouchedSeconds ?? 0)
+        guard known == 0 || clock <= latest + greatestStep else {
+            return Choice(
+                epoch: known + 1,
+                doubt: "the host's clock is \((clock - latest) / 86_400) d beyond the last time known here; "
+                    + "no gateway has told its time")
+        }
+        return Choice(epoch: max(UInt32(clock), known + 1), doubt: nil)
     }
 
     /// Writes the epoch, durably where that means something.

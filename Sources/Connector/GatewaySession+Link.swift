@@ -155,6 +155,8 @@ extension GatewaySession {
                 "account_kind": session.accountKind?.rawValue ?? "unknown",
             ])
         publishEvent("tws_connected", text: "session \(session.number) with server version \(session.serverVersion)")
+        // Before the first tick: it is stamped with a clock that the gateway's has been held against.
+        send(.currentTime)
         if configuration.tws.marketDataType != 1 { send(.marketDataType(Int32(configuration.tws.marketDataType))) }
     }
 

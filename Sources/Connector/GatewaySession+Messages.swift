@@ -65,7 +65,8 @@ extension GatewaySession {
     /// An answer proves that the gateway lives; its clock is compared with the host's.
     private mutating func noteGatewayTime(_ time: Int64, perSecond: Int64) {
         gatewayTime.lastAnswerNanos = bootNanos()
-        gatewayTime.take(time, perSecond: perSecond, realNanos: realNanos())
+        gatewayTime.take(time, perSecond: perSecond, realNanos: realNanos(), bootNanos: bootNanos())
+        lookAtClock()
     }
 
     /// Types 3 and 4 are 15 to 20 minutes late: every record says so.

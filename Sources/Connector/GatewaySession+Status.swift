@@ -8,9 +8,11 @@ extension GatewaySession {
     /// Every stream counts from 1 again, in an epoch above `known`. Ticks numbered before stay what they are.
     mutating func beginEpoch(known: UInt32, cause: String) {
         let now = realNanos() / 1_000_000_000
-        guard let epoch = EpochStore.choose(known: max(known, path.epoch), nowSeconds: now, isWitnessed: true) else {
-            return log(.critical, "CRITICAL: no epoch is left", ["above": "\(known)"])
-        }
+        let gateway = gatewayTime.nowNanos(bootNanos: bootNanos()).map { $0 / 1_000_000_000 }
+        guard
+            let epoch = EpochStore.choose(
+                known: max(known, path.epoch), vouchedSeconds: gateway, nowSeconds: now, isWitnessed: true)?.epoch
+        else { return log(.critical, "CRITICAL: no epoch is left", ["above": "\(known)"]) }
         do throws(ProgramError) { try runtimeEpochs.write(epoch) } catch {
             log(.error, "the epoch is not kept in the runtime directory", ["why": error.description])
         }

@@ -181,10 +181,10 @@ extension GatewaySession {
         let slots = (0..<path.slotCount).map { path.slot($0) }
         let silentNanos = machine.doubtNanos
         // A time far ahead is none.
-        let limit = realNanos() + 86_400_000_000_000
+        let now = gatewayTime.nowNanos(bootNanos: bootNanos()) ?? realNanos()
+        let limit = now + 86_400_000_000_000
         let latest = slots.map(\.lastEventNanos).filter { $0 != Tick.noEventTime && $0 < limit }.max()
-        let began =
-            gatewayTime.offsetNanos.map { realNanos() + $0 - silentNanos } ?? latest ?? realNanos() - silentNanos
+        let began = gatewayTime.offsetNanos == nil ? latest ?? now - silentNanos : now - silentNanos
         for entry in subscriptions.entries {
             if case .requested = entry.state {
                 path.noteSilence(entry.slot, untilNanos: began + silentNanos / 2)

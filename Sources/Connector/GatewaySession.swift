@@ -60,6 +60,9 @@ struct GatewaySession: ~Copyable {
     /// Contracts whose definition can't be decoded, which has been said.
     var undecodableDefinitions: Set<Int32> = []
     var gatewayTime = GatewayTime()
+    var hostClock: HostClock
+    /// The host's clock when the last round or read began.
+    var lastRealNanos = realNanos()
     private var nextWatermarkNanos: Int64 = 0
     private let watermarkTopic = Topic(Watermark.topic.description)
     let eventTopic = Topic(FeedEvent.topic.description)
@@ -67,7 +70,8 @@ struct GatewaySession: ~Copyable {
     init(
         _ task: TaskContext, configuration: Configuration, paths: Paths, mailbox: SessionMailbox,
         healMail: HealMailbox, status: ConnectorStatus, facts: HeartbeatFacts, path: consuming TickPath,
-        keeper: StateKeeper, resolver: NameResolver, durable: DurableBoard, wasRecorded: Set<StreamID>
+        keeper: StateKeeper, resolver: NameResolver, durable: DurableBoard, wasRecorded: Set<StreamID>,
+        clockDoubt: String? = nil
     ) throws(ProgramError) {
         self.task = task
         self.configuration = configuration
@@ -80,6 +84,7 @@ struct GatewaySession: ~Copyable {
         self.resolver = resolver
         self.durable = durable
         runtimeEpochs = EpochStore(directory: paths.runtime)
+        hostClock = HostClock(doubt: clockDoubt)
         machine = SessionMachine(
             policy: GatewaySession.policy(configuration.tws), seed: UInt64(bitPattern: realNanos()))
         pacer = RequestPacer(
@@ -89,6 +94,7 @@ struct GatewaySession: ~Copyable {
             lines: configuration.tws.tickByTickLines, onExcess: GatewaySession.excess(configuration.tws.onExcess))
         contractOf = Dictionary(configuration.contracts.map { ($0.conId, $0) }, uniquingKeysWith: { first, _ in first })
         for contract in configuration.contracts { definitionSchedule.add(contract.conId) }
+        self.path.setClockBad(hostClock.isWrong)
         self.path.beginRead(atNanos: realNanos())
         try addConfiguredStreams(wasRecorded: wasRecorded)
         endVanishedStreams(wasRecorded)
@@ -115,7 +121,7 @@ struct GatewaySession: ~Copyable {
             let isConnecting = isConnecting
             poller.setEvents(link.hasOutput || isConnecting ? [.readable, .writable] : .readable, at: gatewayEntry)
             _ = try poller.wait(timeoutMillis: waitMillis())
-            path.beginRead(atNanos: realNanos())
+            beginRead()
             let found = poller[gatewayEntry]
             if !found.isEmpty, isConnecting { finishConnecting() }
             if found.contains(.writable), link.hasOutput { flushLink() }
@@ -160,7 +166,7 @@ struct GatewaySession: ~Copyable {
 
     /// Decodes every complete frame. False when the connection ended over one.
     private mutating func takeFrames(nowNanos now: Int64) -> Bool {
-        path.beginRead(atNanos: realNanos())
+        beginRead()
         let ticksBefore = path.counters.ticks
         var messages = 0
         do throws(FrameError) {
@@ -230,6 +236,7 @@ struct GatewaySession: ~Copyable {
         for (topic, payload) in definitions.takeDue(nowNanos: now) { path.publish(topic, payload) }
         if now >= nextWatermarkNanos {
             nextWatermarkNanos = now + GatewaySession.watermarkNanos
+            lookAtClock()
             if path.epochIsUsedUp { beginEpoch(known: path.epoch, cause: "epoch used up") }
             for (conId, json) in keeper.takeDefinitions() { definitions.add(kept: json, conId: conId) }
             path.noteDurable(durable.keys)
@@ -290,17 +297,4 @@ struct SessionCounters {
     /// Messages of ids that this client does not read.
     var unknownMessages: UInt64 = 0
     var errors: UInt64 = 0
-}
-
-/// The gateway's clock against ours, from its answers.
-struct GatewayTime {
-    var lastAnswerNanos: Int64 = 0
-    /// Gateway minus host, nanoseconds; nil before the first answer.
-    private(set) var offsetNanos: Int64?
-
-    /// Compares an answer with the host's clock. One from before 1970 or behind the year 2100 is no time.
-    mutating func take(_ time: Int64, perSecond: Int64, realNanos: Int64) {
-        guard time >= 0, time / perSecond < 4_102_444_800 else { return }
-        offsetNanos = time * (1_000_000_000 / perSecond) - realNanos
-    }
 }

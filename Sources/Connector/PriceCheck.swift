@@ -91,6 +91,15 @@ struct PriceCheck {
         reach = grid.step == 0 ? PriceCheck.reachWithoutGrid : overflow ? .max : UInt64(steps)
     }
 
+    /// The clock was set back: what waits for a time must not wait for one that is far away.
+    mutating func forgetTimes() {
+        lastGoodNanos = 0
+        lastSuspiciousNanos = 0
+        delayNanos = PriceCheck.firstDelayNanos
+        resubscribeNotBeforeNanos = 0
+        resubscribedNanos = nil
+    }
+
     // MARK: - Judging
 
     /// Judges one tick of the stream and remembers its prices if they are good.

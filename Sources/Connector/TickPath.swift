@@ -49,6 +49,8 @@ struct TickPath: ~Copyable {
 
     private var requests = RequestTable()
     private var sessionFlags: TickFlags = []
+    /// `clockBad` while the host's clock is known to be wrong, whatever the session.
+    private var hostFlags: TickFlags = []
     private var scratch = Tick(kind: .last)
     private var texts = MoreTexts()
     private var journal: Journal
@@ -89,7 +91,7 @@ struct TickPath: ~Copyable {
     mutating func addStream(_ stream: StreamID) -> Int? {
         guard slotCount < capacity else { return nil }
         (slots + slotCount).initialize(to: StreamSlot(stream))
-        slots[slotCount].commonFlags = sessionFlags
+        slots[slotCount].commonFlags = sessionFlags.union(hostFlags)
         slotCount += 1
         return slotCount - 1
     }
@@ -103,7 +105,23 @@ struct TickPath: ~Copyable {
     /// A session begins: from now on every record of every stream, also of those to come, carries these flags.
     mutating func beginSession(flags: TickFlags) {
         sessionFlags = flags
-        for index in 0..<slotCount { slots[index].commonFlags = flags }
+        for index in 0..<slotCount { slots[index].commonFlags = flags.union(hostFlags) }
+    }
+
+    /// From now on every record of every stream says whether the host's clock is known to be wrong.
+    mutating func setClockBad(_ isBad: Bool) {
+        hostFlags = isBad ? .clockBad : []
+        for index in 0..<slotCount {
+            slots[index].commonFlags.subtract(.clockBad)
+            slots[index].commonFlags.formUnion(hostFlags)
+        }
+    }
+
+    /// A new epoch begins with receive times of a clock that was set back. Nothing is staged.
+    mutating func resetReceiveTimes(toNanos now: Int64) {
+        precondition(dirtyCount == 0)
+        lastReceivedNanos = now - 1
+        for index in 0..<slotCount { slots[index].prices.forgetTimes() }
     }
 
     /// What is learned later of the session; every record from here on carries it, also those of streams to come.

@@ -140,7 +140,8 @@ extension Judge {
                 HealthModel.Service(name: $0.name, isUp: $0.isUp, state: $0.state == "running" ? "silent" : $0.state)
             }, sessionReady: snapshot.sessionReady, inMaintenance: snapshot.inMaintenance,
             faults: [board.httpFault, need.fault].compactMap(\.self) + storage.faults,
-            warnings: [need.warning, sealing].compactMap(\.self) + configurationWarnings(services, now),
+            warnings: [need.warning, sealing, clockWarning(connector, now)].compactMap(\.self)
+                + configurationWarnings(services, now),
             streams: snapshot.streams.map {
                 HealthModel.Stream(id: $0.id, required: $0.required, state: $0.state, reason: $0.reason)
             })
@@ -153,6 +154,12 @@ extension Judge {
     ) -> String {
         let isConnectors = facts.sessionReady != false && judgement.state == facts.subscription
         return isConnectors && !said.isEmpty || judgement.reason.isEmpty ? said : judgement.reason
+    }
+
+    /// The connector's word on the host's clock; nil while it does not call it wrong.
+    private func clockWarning(_ connector: ManagedService?, _ now: Int64) -> String? {
+        guard let clock = connector?.fact("CLOCK", nowNanos: now), clock.hasPrefix("wrong: ") else { return nil }
+        return "\(clock.dropFirst("wrong: ".count)): set the clock right (NTP)"
     }
 
     private func describe(_ service: ManagedService, _ now: Int64) -> Snapshot.Service {

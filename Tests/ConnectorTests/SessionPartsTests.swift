@@ -128,9 +128,9 @@ struct GatewayTimeTests {
 
     @Test func answersInSecondsAndMillisecondsTellTheOffset() {
         var time = GatewayTime()
-        time.take(1_795_000_003, perSecond: 1, realNanos: now)
+        time.take(1_795_000_003, perSecond: 1, realNanos: now, bootNanos: 0)
         #expect(time.offsetNanos == 3_000_000_000)
-        time.take(1_794_999_999_500, perSecond: 1_000, realNanos: now)
+        time.take(1_794_999_999_500, perSecond: 1_000, realNanos: now, bootNanos: 0)
         #expect(time.offsetNanos == -500_000_000)
     }
 
@@ -138,8 +138,8 @@ struct GatewayTimeTests {
         (Int64.min, Int64(1)), (-1, 1), (9_223_372_037, 1), (-1, 1_000), (9_223_372_036_855, 1_000), (.max, 1_000),
     ]) func aTimeThatIsNoneIsPassedOver(answer: Int64, perSecond: Int64) {
         var time = GatewayTime()
-        time.take(now / 1_000_000_000, perSecond: 1, realNanos: now)
-        time.take(answer, perSecond: perSecond, realNanos: now)
+        time.take(now / 1_000_000_000, perSecond: 1, realNanos: now, bootNanos: 0)
+        time.take(answer, perSecond: perSecond, realNanos: now, bootNanos: 0)
         #expect(time.offsetNanos == 0)
     }
 }

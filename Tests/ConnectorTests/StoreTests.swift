@@ -8,19 +8,64 @@ import Testing
 
 @Suite struct EpochStoreTests {
     @Test func anEpochIsTheClockOrOneAboveAllThatIsKnown() {
-        func choose(_ known: UInt32, _ now: Int64, witnessed: Bool = true) -> UInt32? {
-            EpochStore.choose(known: known, nowSeconds: now, isWitnessed: witnessed)
+        let now: Int64 = 1_795_000_000
+        func choose(_ known: Int64, _ now: Int64, witnessed: Bool = true) -> Int64? {
+            let choice = EpochStore.choose(known: UInt32(known), nowSeconds: now, isWitnessed: witnessed)
+            #expect(choice?.doubt == nil)
+            return (choice?.epoch).map { Int64($0) }
         }
-        #expect(choose(0, 1_000) == 1_000)
-        #expect(choose(1_000, 1_000) == 1_001)
+        #expect(choose(0, now) == now)
+        #expect(choose(now, now) == now + 1)
         // The clock was set back, and somebody knows of a later epoch.
-        #expect(choose(5_000, 10) == 5_001)
-        #expect(choose(5_001, -1) == 5_002)
-        #expect(choose(5_002, 9_000) == 9_000)
-        #expect(choose(.max, 9_000) == nil)
+        #expect(choose(now + 5_000, now) == now + 5_001)
+        #expect(choose(now + 5_001, -1) == now + 5_002)
+        #expect(choose(now, now + 86_400) == now + 86_400)
+        #expect(choose(Int64(UInt32.max), now) == nil)
         // Nobody but the clock knows anything: a predecessor may have begun in this very second.
-        #expect(choose(0, 1_000, witnessed: false) == 1_001)
-        #expect(choose(7_000, 1_000, witnessed: false) == 7_001)
+        #expect(choose(0, now, witnessed: false) == now + 1)
+        #expect(choose(now + 9, now, witnessed: false) == now + 10)
+    }
+
+    /// Ten seconds in the year 2040 must not use up the numbers of fourteen years.
+    @Test(
+        arguments: [86_401, 420_000_000, 2_400_000_000, 2_499_967_295, 400_000_000_000, .max - 1_795_000_000] as [Int64]
+    )
+    func aClockFarBeyondAllThatIsKnownIsNotBelieved(ahead: Int64) {
+        let known: UInt32 = 1_795_000_000
+        let choice = EpochStore.choose(known: known, nowSeconds: Int64(known) + ahead, isWitnessed: true)
+        #expect(choice?.epoch == known + 1)
+        #expect(choice?.doubt != nil)
+    }
+
+    /// After days of running or of standing still: a gateway's time in the journal vouches for a clock that agrees with it.
+    @Test func aGatewaysTimeVouchesForTheClock() {
+        let known: UInt32 = 1_795_000_000
+        let now = Int64(known) + 30 * 86_400
+        func choose(_ vouched: Int64?, _ now: Int64 = now) -> EpochStore.Choice? {
+            EpochStore.choose(known: known, vouchedSeconds: vouched, nowSeconds: now, isWitnessed: true)
+        }
+        #expect(choose(now - 3_600) == EpochStore.Choice(epoch: UInt32(now), doubt: nil))
+        #expect(choose(nil)?.epoch == known + 1)
+        #expect(choose(now - 86_401)?.epoch == known + 1)
+        #expect(choose(5)?.epoch == known + 1)
+        // Nobody's word makes an epoch of a year that 32 bits hardly hold.
+        #expect(choose(4_102_444_800, 4_102_444_800)?.epoch == known + 1)
+    }
+
+    /// The first start of all, with a clock that nothing speaks against, and with one that can't be right.
+    @Test func aFirstStartNeedsAnEpochWhateverTheClockShows() {
+        func first(_ now: Int64) -> EpochStore.Choice? {
+            EpochStore.choose(known: 0, nowSeconds: now, isWitnessed: true)
+        }
+        #expect(first(2_208_988_800) == EpochStore.Choice(epoch: 2_208_988_800, doubt: nil))
+        for now in [-5, 0, 1_000, 4_102_444_800, 4_294_967_295, 4_294_967_296, 9_000_000_000] as [Int64] {
+            let choice = first(now)
+            #expect(choice?.doubt != nil)
+            #expect((1_577_836_800...1_594_614_015).contains(choice?.epoch ?? 0))
+        }
+        // Still one that rises with the clock: wiped twice, no number comes again.
+        #expect(first(1_001)?.epoch == (first(1_000)?.epoch ?? 0) + 1)
+        #expect(EpochStore.choose(known: .max - 1, nowSeconds: 0, isWitnessed: true)?.epoch == .max)
     }
 
     @Test func anEpochThatIsWrittenIsRead() throws {

@@ -1,0 +1,71 @@
+internal import ServiceKit
+internal import Ticks
+
+extension GatewaySession {
+    /// Begins a read, or a round of other work. A clock that jumped since the last one is judged before anything is stamped
+    /// with it.
+    mutating func beginRead() {
+        let now = realNanos()
+        if (now &- lastRealNanos).magnitude > UInt64(HostClock.limitNanos) { lookAtClock() }
+        lastRealNanos = now
+        path.beginRead(atNanos: now)
+    }
+
+    /// Judges the host's clock: once a second, when it jumps, and when the gateway has told its time.
+    mutating func lookAtClock() {
+        let (now, boot) = (realNanos(), bootNanos())
+        if hostClock.look(
+            realNanos: now, bootNanos: boot, gatewayNanos: gatewayTime.nowNanos(bootNanos: boot))
+        {
+            noteVerdict()
+        }
+        facts.set("CLOCK", clockWord)
+        // Receive times never fall within an epoch: after a clock that was ahead they would stand still until it is
+        // reached again.
+        if !hostClock.isWrong, path.lastReceivedNanos - now > HostClock.limitNanos {
+            let before = path.epoch
+            beginEpoch(known: before, cause: "the clock was set back")
+            if path.epoch > before { path.resetReceiveTimes(toNanos: now) }
+        }
+    }
+
+    private mutating func noteVerdict() {
+        path.setClockBad(hostClock.isWrong)
+        if case .wrong(let why) = hostClock.verdict {
+            log(.error, "the host's clock is not believed", ["why": why])
+            publishEvent("clock_wrong", text: why)
+        } else {
+            log(.notice, "the host's clock is believed again")
+            publishEvent("clock_right", text: "the host's clock is believed again")
+        }
+        facts.set("CLOCK", clockWord)
+        facts.tellNow()
+    }
+
+    private var clockWord: String {
+        switch hostClock.verdict {
+        case .unproven: "unproven"
+        case .right: "ok"
+        case .wrong(let why): "wrong: \(why)"
+        }
+    }
+}
+
+/// The gateway's clock against ours, from its answers. It goes on with the boot clock, whatever the host's does.
+struct GatewayTime {
+    var lastAnswerNanos: Int64 = 0
+    /// Gateway minus host at the last answer, nanoseconds; nil before the first one.
+    private(set) var offsetNanos: Int64?
+    private var minusBootNanos: Int64?
+
+    /// Compares an answer with the host's clocks. One from before 2020 or behind the year 2100 is no time.
+    mutating func take(_ time: Int64, perSecond: Int64, realNanos: Int64, bootNanos: Int64) {
+        guard (EpochStore.believable).contains(time / perSecond) else { return }
+        let nanos = time * (1_000_000_000 / perSecond)
+        offsetNanos = nanos - realNanos
+        minusBootNanos = nanos - bootNanos
+    }
+
+    /// The gateway's time now; nil while it has told none.
+    func nowNanos(bootNanos: Int64) -> Int64? { minusBootNanos.map { bootNanos + $0 } }
+}
