@@ -20,6 +20,8 @@ struct CommitBlock: ~Copyable, @unchecked Sendable {
     var handedOverNanos: Int64 = 0
     /// The newest record of each stream that has one in this block.
     private(set) var newest: [StreamID: StreamPosition] = [:]
+    /// The newest receive time of a live tick whose host's clock was not known to be wrong; nil: none in this block.
+    private(set) var goodNanos: Int64?
 
     init() { records = .allocate(capacity: CommitBlock.capacity) }
 
@@ -32,12 +34,17 @@ struct CommitBlock: ~Copyable, @unchecked Sendable {
         precondition(run.count <= free && !run.isEmpty)
         (records + count).initialize(from: run.baseAddress!, count: run.count)
         count += run.count
-        newest[stream] = StreamPosition(run[run.count - 1])
+        let last = run[run.count - 1]
+        newest[stream] = StreamPosition(last)
+        if last.kindByte != TickKind.marker.rawValue, last.flags.isDisjoint(with: [.clockBad, .healed]) {
+            goodNanos = max(goodNanos ?? .min, last.tsRecvNanos)
+        }
     }
 
     mutating func removeAll() {
         count = 0
         isCommit = false
+        goodNanos = nil
         newest.removeAll(keepingCapacity: true)
     }
 

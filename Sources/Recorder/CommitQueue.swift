@@ -35,6 +35,8 @@ final class CommitQueue: Sendable {
         var disk = DiskState()
         var papers = Papers()
         var durable: [StreamID: StreamPosition] = [:]
+        /// The log's clock less the boot clock.
+        var logClockOffset: Int64?
         /// The newest record of every stream that is durable or on its way to be.
         var handedOver: [StreamID: StreamPosition] = [:]
         /// When the oldest block that the write thread has taken and not yet made durable was handed over.
@@ -105,6 +107,11 @@ final class CommitQueue: Sendable {
 
     /// The newest durable record of every stream.
     var durable: [StreamID: StreamPosition] { state.withLock { $0.durable } }
+
+    /// The time by which hours end and sealed files get old: see `LogClock`. The host's clock before recovery.
+    var logNanos: Int64 {
+        state.withLock { $0.logClockOffset }.map { bootNanos() + $0 } ?? realNanos()
+    }
 
     /// True once recovery has said where the files end: nothing is taken before.
     var isRecovered: Bool { state.withLock { $0.isRecovered } }
@@ -178,6 +185,8 @@ final class CommitQueue: Sendable {
 
     /// The newest wish for a part that is not fulfilled; nil when there is none.
     var partWish: UInt64? { state.withLock { $0.partsAsked > $0.partsBegun ? $0.partsAsked : nil } }
+
+    func noteLogClock(offset: Int64) { state.withLock { $0.logClockOffset = offset } }
 
     /// A part was begun after this wish.
     func noteBegunPart(_ number: UInt64) { state.withLock { $0.partsBegun = max($0.partsBegun, number) } }

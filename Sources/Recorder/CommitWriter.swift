@@ -23,6 +23,7 @@ struct CommitWriter: ~Copyable {
     private let queue: CommitQueue
     private let status: RecorderStatus
     private var openLog: OpenLog
+    private var clock: LogClock
     private var publisher: Publisher
     private let topic = Topic(DurableReport.topic.description)
     private var changed: [StreamID: StreamPosition] = [:]
@@ -41,7 +42,7 @@ struct CommitWriter: ~Copyable {
 
     init(
         _ task: TaskContext, context: Context, paths: Paths, queue: CommitQueue, status: RecorderStatus,
-        openLog: consuming OpenLog, commitIntervalNanos: Int64
+        openLog: consuming OpenLog, clock: LogClock, commitIntervalNanos: Int64
     ) throws(MessagingError) {
         // A report says how things stand, and the next full one comes within a second: who does not read needs no long queue.
         // With thousands of streams a report has hundreds of kilobytes.
@@ -52,6 +53,7 @@ struct CommitWriter: ~Copyable {
         self.status = status
         self.publisher = publisher
         self.openLog = openLog
+        self.clock = clock
         self.paths = paths
         self.commitIntervalNanos = commitIntervalNanos
     }
@@ -127,9 +129,11 @@ struct CommitWriter: ~Copyable {
     private mutating func beginPartWhenDue() throws(StoreError) {
         task.progress.advance()
         let wish = queue.partWish
-        guard wish != nil || openLog.needsPart(nowNanos: realNanos()) else { return }
+        let now = clock.now(realNanos: realNanos(), bootNanos: bootNanos())
+        queue.noteLogClock(offset: clock.minusBootNanos)
+        guard wish != nil || openLog.needsPart(nowNanos: now) else { return }
         try task.progress.duringDiskCall { () throws(StoreError) in
-            try openLog.beginPart(nowNanos: realNanos()) { changed[$0] = $1 }
+            try openLog.beginPart(nowNanos: now) { changed[$0] = $1 }
             // After a failure a new file proves nothing before something in it is on the disk.
             if failuresInARow > 0 { try openLog.sync() }
         }
@@ -140,6 +144,7 @@ struct CommitWriter: ~Copyable {
 
     private mutating func append(_ block: consuming CommitBlock) throws(StoreError) {
         let count = block.count
+        if let good = block.goodNanos { clock.note(goodNanos: good) }
         commitIsDue = commitIsDue || block.isCommit
         let started = bootNanos()
         let outcome: Result<Void, StoreError>

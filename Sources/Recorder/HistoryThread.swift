@@ -4,10 +4,12 @@ internal import TickStore
 internal import Ticks
 
 /// The history thread: answers page requests from the recorded files, with the protocol of the connector's replay.
-func runHistory(_ task: TaskContext, context: Context, paths: Paths) throws {
+func runHistory(_ task: TaskContext, context: Context, paths: Paths, queue: CommitQueue) throws {
     var server = try ReplayServer(in: context)
     try server.bind(Paths.endpoint(paths.historySocket))
-    var source = FileSource(task, paths)
+    // Recovery may give files other names; until then questions wait in the socket.
+    while !queue.isRecovered, !task.stop.wait(millis: 20) { task.progress.advance() }
+    var source = FileSource(task, paths, nowNanos: queue.logNanos)
     var poller = Poller()
     let serverEntry = server.withSocket { poller.add($0) }
     _ = poller.add(descriptor: task.stop.fileDescriptor)
@@ -42,11 +44,11 @@ private struct FileSource: ReplaySource, ~Copyable {
     private var fault: String?
     private let progress: ProgressCounter
 
-    init(_ task: TaskContext, _ paths: Paths) {
+    init(_ task: TaskContext, _ paths: Paths, nowNanos: Int64) {
         history = LogHistory(stateDirectory: paths.state)
         scan = GapScan(
             stateDirectory: paths.state, keptGaps: FileSource.keptGaps,
-            fromHour: realNanos() / 3_600_000_000_000 - FileSource.lookBackHours)
+            fromHour: nowNanos / 3_600_000_000_000 - FileSource.lookBackHours)
         progress = task.progress
     }
 

@@ -32,8 +32,11 @@ func startRecorder(_ service: ServiceContext) throws {
             return try recover(paths, queue)
         }
         let openLog = OpenLog(directory: paths.log, recovery: recovery)
+        let clock = LogClock(
+            lastHour: recovery.lastHour, newestEventNanos: recovery.newestEventNanos, realNanos: realNanos(),
+            bootNanos: bootNanos())
         var writer = try CommitWriter(
-            task, context: context, paths: paths, queue: queue, status: status, openLog: openLog,
+            task, context: context, paths: paths, queue: queue, status: status, openLog: openLog, clock: clock,
             commitIntervalNanos: settings.commitIntervalNanos)
         try writer.run()
     }
@@ -55,7 +58,7 @@ func startRecorder(_ service: ServiceContext) throws {
         }
     }
     let history = try service.supervise("history", reportsDiskWait: false) { task in
-        try runHistory(task, context: context, paths: paths)
+        try runHistory(task, context: context, paths: paths, queue: queue)
     }
     let board = try SealBoard(facts: facts)
     let configuration = service.configuration
@@ -106,6 +109,8 @@ func startRecorder(_ service: ServiceContext) throws {
 /// and each start of a write thread that failed: then everything above is asked for again.
 private func recover(_ paths: Paths, _ queue: CommitQueue) throws -> LogRecovery {
     try Files.makeDirectory(paths.log)
+    // Only before the first recovery does nobody read.
+    if !queue.isRecovered { try renameFutureFiles(paths) }
     let recovery = try LogRecovery(directory: paths.log, ticksDirectory: paths.ticks)
     for finding in recovery.findings { report(finding) }
     for failure in recovery.failures {
@@ -115,6 +120,19 @@ private func recover(_ paths: Paths, _ queue: CommitQueue) throws -> LogRecovery
     queue.begin(at: recovery.positions)
     if !isFirst { queue.noteFailure("the write task was restarted") }
     return recovery
+}
+
+/// What a clock far ahead had sealed gets hours that have come.
+private func renameFutureFiles(_ paths: Paths) throws(StoreError) {
+    let files = try FutureSegments.rename(ticksDirectory: paths.ticks, nowNanos: realNanos())
+    if files.renamed > 0 {
+        log(.notice, "sealed files of hours that had not come were given right ones", ["files": "\(files.renamed)"])
+    }
+    if files.waiting > 0 {
+        log(
+            .warning, "sealed files are of hours that have not come: a later start gives them right ones",
+            ["files": "\(files.waiting)"])
+    }
 }
 
 /// The ingest thread begins where the files end.

@@ -119,8 +119,12 @@ struct SealThread: ~Copyable {
     }
 
     private mutating func seal(_ reach: SealPlan.Reach) throws(SealError) {
+        let parts = try parts()
+        let sealedHour = stock.newestHour
+        let settled = try settled(parts, before: sealedHour)
         let hours = SealPlan.hours(
-            parts: try parts(), kept: kept, reach: reach, nowHour: realNanos().floorDivided(by: 3_600_000_000_000))
+            parts: parts, kept: kept, reach: reach, sealedHour: sealedHour, settled: settled,
+            nowHour: queue.logNanos.floorDivided(by: 3_600_000_000_000))
         for hour in hours {
             let started = bootNanos()
             watch.hour = hour.hour
@@ -131,6 +135,16 @@ struct SealThread: ~Copyable {
             board.note(stored: stock.files, bytes: stock.bytes, newestHour: stock.newestHour)
             report(sealed, tookNanos: bootNanos() - started)
         }
+    }
+
+    /// Parts of hours before the newest sealed one: kept when they were sealed, or named by a clock that was set back.
+    private func settled(_ parts: [SealPart], before sealedHour: Int64?) throws(SealError) -> Set<PartName> {
+        guard let sealedHour else { return [] }
+        do throws(StoreError) {
+            return try SealedParts.find(
+                parts.map(\.name).filter { !kept.contains($0) }, before: sealedHour, logDirectory: paths.log,
+                ticksDirectory: paths.ticks)
+        } catch { throw .store(error) }
     }
 
     private func parts() throws(SealError) -> [SealPart] {
@@ -198,7 +212,7 @@ struct SealThread: ~Copyable {
     private var retentionPlan: RetentionPlan {
         RetentionPlan(
             stock: stock.entries, keepDays: storage.keepDays, keepBytes: storage.keepBytes,
-            nowNanos: RetentionPlan.trustedNow(hostNanos: realNanos(), newestEventNanos: newestEventNanos))
+            nowNanos: RetentionPlan.trustedNow(hostNanos: queue.logNanos, newestEventNanos: newestEventNanos))
     }
 
     // MARK: - Failures

@@ -9,7 +9,7 @@ public struct LogRecovery: Sendable {
     public var findings: [LogFinding] = []
     /// The newest part, nil in an empty directory.
     public var lastPart: PartName?
-    /// The hour of the newest part, or of the newest segment where there is no part: the next one is not earlier.
+    /// The hour of the newest part, or of the newest segment where there is no part.
     public var lastHour: Int64?
     /// Sound records in the parts that were read.
     public var records: UInt64 = 0
@@ -18,6 +18,11 @@ public struct LogRecovery: Sendable {
 
     /// An empty log.
     init() {}
+
+    /// The newest time of the gateway among the streams' last records; nil when none of them has one.
+    public var newestEventNanos: Int64? {
+        positions.values.map(\.tsEventNanos).filter { $0 != Tick.noEventTime }.max()
+    }
 
     /// Reads the last part (and, while its key table is damaged, the ones before), makes durable what is sound in it and
     /// says so in its slots. Changes no part. Makes the directory if it is missing.

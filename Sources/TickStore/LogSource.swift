@@ -80,13 +80,11 @@ struct LogSource: ~Copyable {
         return (part.path(in: directory), cursor.limit)
     }
 
-    /// Makes the list of parts. Returns the hour of the oldest one that is still to be read: segments of earlier hours are
-    /// not going to change. A missing directory has no parts.
-    mutating func list() throws(StoreError) -> Int64? {
-        guard case .directory(let directory) = origin else { return nil }
+    /// Makes the list of parts. A missing directory has no parts.
+    mutating func list() throws(StoreError) {
+        guard case .directory(let directory) = origin else { return }
         names = try parts(directory)
         needsList = false
-        return part?.hour ?? names.first?.hour
     }
 
     /// The parts in a directory; none when it is missing.

@@ -20,7 +20,7 @@ public struct OpenLog: ~Copyable {
     private var writer: LogWriter?
     /// Streams written since the last sync.
     private var changed: [StreamID: StreamPosition] = [:]
-    private var lastHour: Int64
+    private var lastHour: Int64?
     private var nextNumber: UInt32
 
     /// Goes on where recovery found the log's end. Begins no part yet: `beginPart`.
@@ -29,7 +29,7 @@ public struct OpenLog: ~Copyable {
         self.partBytes = partBytes
         positions = recovery.positions
         durablePositions = recovery.positions
-        lastHour = recovery.lastHour ?? .min
+        lastHour = recovery.lastHour
         nextNumber = (recovery.lastPart?.number ?? 0) + 1
     }
 
@@ -45,7 +45,7 @@ public struct OpenLog: ~Copyable {
     /// a new hour.
     public func needsPart(nowNanos: Int64) -> Bool {
         guard let part, partIsHealthy else { return true }
-        return partEndOffset >= partBytes || hour(nowNanos) > part.hour
+        return partEndOffset >= partBytes || nameHour(nowNanos) != part.hour
     }
 
     /// True when blocks can be appended.
@@ -76,7 +76,7 @@ public struct OpenLog: ~Copyable {
         }
         changed.removeAll(keepingCapacity: true)
         positions = durablePositions
-        let name = PartName(hour: max(lastHour, hour(nowNanos)), number: nextNumber)
+        let name = PartName(hour: nameHour(nowNanos), number: nextNumber)
         // A number is never tried twice, even if what failed left a file behind.
         nextNumber += 1
         writer = try LogWriter(creating: name.path(in: directory), positions: durablePositions)
@@ -154,5 +154,10 @@ public struct OpenLog: ~Copyable {
         }
     }
 
-    private func hour(_ nanos: Int64) -> Int64 { nanos.floorDivided(by: 3_600_000_000_000) }
+    /// The hour of a part that begins now. It goes back only where the clock was set back by more than an hour: sealing
+    /// makes one hour of what lies between.
+    private func nameHour(_ nanos: Int64) -> Int64 {
+        let hour = nanos.floorDivided(by: 3_600_000_000_000)
+        return lastHour == hour + 1 ? hour + 1 : hour
+    }
 }

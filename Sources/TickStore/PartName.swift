@@ -2,7 +2,8 @@ internal import Glibc
 internal import Ticks
 
 /// The name of an open-log part: `<YYYY>-<MM>-<DD>T<HH>.<part>.log`, the UTC hour of its creation and a number that only
-/// rises, of nine digits at most. Parts are in the order of (hour, number).
+/// rises, of nine digits at most. Parts are in the order of their numbers: the hour is what the clock showed, and a clock can
+/// be wrong.
 public struct PartName: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// Hours since the Unix epoch.
     public let hour: Int64
@@ -47,7 +48,7 @@ public struct PartName: Sendable, Hashable, Comparable, CustomStringConvertible 
         return "\(year)-\(two(date.month))-\(two(date.day))T\(two(hour - hour.floorDivided(by: 24) * 24)).\(padded).log"
     }
 
-    public static func < (a: PartName, b: PartName) -> Bool { (a.hour, a.number) < (b.hour, b.number) }
+    public static func < (a: PartName, b: PartName) -> Bool { (a.number, a.hour) < (b.number, b.hour) }
 
     /// The parts in a directory, in order. Other names are passed over.
     public static func list(_ directory: String) throws(StoreError) -> [PartName] {

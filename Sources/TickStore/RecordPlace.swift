@@ -15,13 +15,22 @@ public enum RecordPlace: Sendable, Equatable {
     }
 
     /// Looks for the record: first in the footers of the segments from the hour of its receipt on (a record can be
-    /// committed later than it was received, hardly earlier), then in the log. Nil: it is in neither (any more).
+    /// committed later than it was received, hardly earlier), then in the log, then in the earlier segments (the clock may
+    /// have been ahead). Nil: it is in none of them (any more).
     public static func find(
         stateDirectory: String, stream: StreamID, key: TickKey, receivedNanos: Int64
     ) throws(StoreError) -> RecordPlace? {
         let ticks = stateDirectory + "/ticks"
         let hour = receivedNanos.floorDivided(by: 3_600_000_000_000) - 1
-        for name in try SegmentName.list(ticksDirectory: ticks, streams: [stream], fromHour: hour) {
+        if let place = try inSegments(ticks, stream, key, fromHour: hour) { return place }
+        if let place = try inLog(stateDirectory + "/log", stream, key) { return place }
+        return try inSegments(ticks, stream, key, fromHour: .min)
+    }
+
+    private static func inSegments(
+        _ ticks: String, _ stream: StreamID, _ key: TickKey, fromHour: Int64
+    ) throws(StoreError) -> RecordPlace? {
+        for name in try SegmentName.list(ticksDirectory: ticks, streams: [stream], fromHour: fromHour) {
             let path = name.path(in: ticks)
             do throws(StoreError) {
                 let footer = try SegmentFooter(of: path)
@@ -33,7 +42,13 @@ public enum RecordPlace: Sendable, Equatable {
                 guard case .notASegment = error else { throw error }
             }
         }
-        var log = LogFollower(directory: stateDirectory + "/log")
+        return nil
+    }
+
+    private static func inLog(
+        _ directory: String, _ stream: StreamID, _ key: TickKey
+    ) throws(StoreError) -> RecordPlace? {
+        var log = LogFollower(directory: directory)
         let kind = stream.kind.rawValue
         while case .records(let ticks, _) = try log.next() {
             for tick in ticks

@@ -43,7 +43,8 @@ struct RecordSource: ~Copyable {
     private var paths: [(path: String, name: SegmentName?)] = []
     /// How often the lists were made.
     private var lists = 0
-    /// Segments of earlier hours can't have changed since the last list.
+    /// Segments of earlier hours can't have changed since the last list: nothing is sealed as an hour before the newest one
+    /// that is.
     private var fromHour = Int64.min
     /// Bytes that can't be read, in segments.
     private var segmentFindings: [LogFinding] = []
@@ -125,11 +126,11 @@ struct RecordSource: ~Copyable {
     /// Makes both lists, the log's first.
     private mutating func list() throws(StoreError) {
         lists += 1
-        let hour = try log?.value.list()
+        try log?.value.list()
         guard let ticksDirectory else { return }
         let names = try SegmentName.list(ticksDirectory: ticksDirectory, streams: options.streams, fromHour: fromHour)
         paths = names.reversed().map { ($0.path(in: ticksDirectory), $0) }
-        if let hour { fromHour = hour }
+        fromHour = names.map(\.hour).max() ?? fromHour
     }
 
     // MARK: - Segments
@@ -170,7 +171,8 @@ struct RecordSource: ~Copyable {
         } catch {
             switch error {
             case .system(_, _, ENOENT) where name != nil:
-                // Retention took it: the oldest go first.
+                // Retention took it, the oldest go first; or it has another hour now, and the next list shows it.
+                fromHour = .min
                 return nil
             case .notASegment, .damagedSegment:
                 // One file that was named is refused; among others it is a finding.

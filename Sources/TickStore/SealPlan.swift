@@ -31,7 +31,7 @@ extension SealPart {
 
 /// The parts of one hour that are sealed together, oldest first.
 public struct SealHour: Sendable, Equatable {
-    /// Hours since the Unix epoch, as in the parts' names.
+    /// Hours since the Unix epoch: that of the parts' names, unless a clock was wrong (`SealPlan.hours(of:notBefore:)`).
     public var hour: Int64
     public var parts: [SealPart]
 
@@ -56,8 +56,8 @@ public struct SealPlan: Sendable {
         case beforeNewestPart
     }
 
-    /// While the clock is behind the log (it was far ahead once, and hours never go back) no hour ends. The parts before the
-    /// newest one are sealed all the same once they are this large, so that the log does not grow for ever.
+    /// While the clock is behind what is sealed (it was far ahead once, and hours never go back) no hour ends. The parts
+    /// before the newest one are sealed all the same once they are this large, so that the log does not grow for ever.
     public static let behindClockBytes: UInt64 = 1 << 30
 
     /// The hours to seal, oldest first. The newest part is never among them: it carries every stream's last key.
@@ -65,24 +65,49 @@ public struct SealPlan: Sendable {
     /// - Parameters:
     ///   - parts: all parts of the log, in any order.
     ///   - kept: parts that were sealed as far as they can be read and stay where they are.
+    ///   - sealedHour: the newest hour that has a sealed file.
+    ///   - settled: parts whose records are sealed already.
     ///   - nowHour: the clock's, in hours since the Unix epoch.
     public static func hours(
-        parts: [SealPart], kept: Set<PartName> = [], reach: Reach, nowHour: Int64
+        parts: [SealPart], kept: Set<PartName> = [], reach: Reach, sealedHour: Int64? = nil,
+        settled: Set<PartName> = [], nowHour: Int64
     ) -> [SealHour] {
-        guard let newest = parts.map(\.name).max() else { return [] }
-        let finished = parts.filter { $0.name < newest && !kept.contains($0.name) }.sorted { $0.name < $1.name }
+        let sorted = parts.sorted { $0.name < $1.name }
+        let all = SealPlan.hours(of: sorted.map(\.name), notBefore: sealedHour, settled: settled)
+        guard let newestHour = all.last else { return [] }
         var hours: [SealHour] = []
-        for part in finished {
-            if hours.last?.hour == part.name.hour {
+        for (part, hour) in zip(sorted, all).dropLast() where !kept.contains(part.name) {
+            if hours.last?.hour == hour {
                 hours[hours.count - 1].parts.append(part)
             } else {
-                hours.append(SealHour(hour: part.name.hour, parts: [part]))
+                hours.append(SealHour(hour: hour, parts: [part]))
             }
         }
-        guard reach == .pastHours, let last = hours.last, last.hour == newest.hour else { return hours }
-        let clockIsBehind = newest.hour > nowHour + 1
+        guard reach == .pastHours, let last = hours.last, last.hour == newestHour else { return hours }
+        let clockIsBehind = newestHour > nowHour + 1
         if !clockIsBehind || last.bytes < behindClockBytes { hours.removeLast() }
         return hours
+    }
+
+    /// The hours as which parts are sealed: those of their names, but never later than that of a part behind them, and never
+    /// earlier than what is sealed already.
+    ///
+    /// A part that was named by a clock far ahead so gets the hour of the first one that a right clock named, and need not
+    /// wait for its own. Files of a stream are in the order of their hours, and the hours given never fall.
+    ///
+    /// - Parameters:
+    ///   - parts: in order.
+    ///   - settled: parts that were sealed already and kept: they stay what they were sealed as.
+    public static func hours(
+        of parts: [PartName], notBefore sealedHour: Int64?, settled: Set<PartName> = []
+    ) -> [Int64] {
+        var least = Int64.max
+        var hours: [Int64] = []
+        for part in parts.reversed() {
+            least = min(least, part.hour)
+            hours.append(settled.contains(part) ? least : max(sealedHour ?? .min, least))
+        }
+        return hours.reversed()
     }
 
     /// What one stream needs while its hour is sealed.

@@ -42,7 +42,11 @@ private final class SealBench: Sendable {
             queue.begin(at: recovery.positions)
             var writer = try CommitWriter(
                 task, context: context, paths: paths, queue: queue, status: status,
-                openLog: OpenLog(directory: paths.log, recovery: recovery), commitIntervalNanos: 20_000_000)
+                openLog: OpenLog(directory: paths.log, recovery: recovery),
+                clock: LogClock(
+                    lastHour: recovery.lastHour, newestEventNanos: recovery.newestEventNanos, realNanos: realNanos(),
+                    bootNanos: bootNanos()),
+                commitIntervalNanos: 20_000_000)
             try writer.run()
         }
         seal = try SupervisedThread("seal", fault: fault, reportsDiskWait: false) { task in

@@ -267,7 +267,7 @@ private func run(_ stream: StreamID, _ seqs: ClosedRange<UInt32>) -> [Tick] { ti
         let temporary = bench.segments + "/" + HourSealer.temporaryName
         try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
         try write([1, 2, 3], to: temporary + "/711280073.bid_ask.490896")
-        try write([1], to: bench.log + "/2025-12-31T23.0009.durable")
+        try write([1], to: bench.log + "/2025-12-31T23.0000.durable")
         #expect(try bench.sealer().removeLeftovers() == 2)
         #expect(try bench.temporaries().isEmpty)
         #expect(try bench.logNames().filter { $0.hasSuffix(".durable") }.count == 2)

@@ -41,7 +41,35 @@ private func hours(
         #expect(hours(parts, kept: [parts[0].name, parts[1].name], now: 11).isEmpty)
     }
 
-    /// The clock was in the year 2099 once: hours never go back, so this one would not end for decades.
+    /// The clock was in the year 2040 for a while, or a year back: parts are in the order of their numbers.
+    @Test func partsOfAWrongHourAreSealedByTheirOrder() {
+        func all(_ hours: [Int64], sealed: Int64? = nil) -> [Int64] {
+            SealPlan.hours(of: hours.enumerated().map { PartName(hour: $1, number: UInt32($0)) }, notBefore: sealed)
+        }
+        #expect(all([10, 11, 900, 901, 11, 12]) == [10, 11, 11, 11, 11, 12])
+        #expect(all([900, 900, 12]) == [12, 12, 12])
+        #expect(all([10, 11, 10, 11, 12]) == [10, 10, 10, 11, 12])
+        // Nothing is sealed in front of what is sealed already.
+        #expect(all([10, 11, 12, 13], sealed: 12) == [12, 12, 12, 13])
+        #expect(all([10, 11, 12, 13], sealed: 900) == [900, 900, 900, 900])
+        #expect(all([]).isEmpty)
+        let parts = [part(10, 1), part(900, 2), part(900, 3), part(11, 4), part(12, 5)]
+        let sealed = SealPlan.hours(parts: parts, reach: .pastHours, nowHour: 12)
+        #expect(sealed.map(\.hour) == [10, 11])
+        #expect(sealed.map { $0.parts.map(\.name.number) } == [[1], [2, 3, 4]])
+        // While the clock is still wrong, or nothing newer is there, it waits.
+        #expect(hours(Array(parts.prefix(3)), now: 900) == [[1]])
+    }
+
+    @Test func whatWasSealedAndKeptStaysInItsHour() {
+        let parts = [part(10, 1), part(11, 2), part(12, 3)]
+        let hours = SealPlan.hours(
+            parts: parts, reach: .pastHours, sealedHour: 11, settled: [parts[0].name], nowHour: 12)
+        #expect(hours.map(\.hour) == [10, 11])
+    }
+
+    /// The clock was in the year 2099 once, and what it named is sealed: hours never go back, so this one would not end for
+    /// decades.
     @Test func aLogAheadOfTheClockIsSealedByItsSize() {
         let half = SealPlan.behindClockBytes / 2
         let parts = [part(900, 1, bytes: half), part(900, 2, bytes: half), part(900, 3)]
