@@ -1,145 +1,38 @@
 """Against a gateway that shares nothing with the product: what its market did is recorded, once, in order, unaltered.
 
-Each test has a market of its own and a truth that is written down tick by tick (Tests/Adversary); what is exported from the
-recording is held against it by code of its own.
+Each test has a market of its own and a truth that is written down tick by tick (Tests/Adversary); what is exported from
+the recording is held against it by code of its own.
 """
 
 import asyncio
 import csv
 import json
+import subprocess
 import sys
 import time
 
 import pytest
 
-from ibstream import REPOSITORY, wait_for
+from against_adversary import AAPL, BTC, EUR, MNQ, Adversary, Run, compare
+from ibstream import REPOSITORY
 
-sys.path.insert(0, str(REPOSITORY / "Tests" / "Adversary"))
-
-from adversary import Adversary, compare  # noqa: E402
-
-MNQ, AAPL, EUR = 711280073, 265598, 12087792
-STREAMS = {
-    MNQ: ("MNQ", ["bid_ask", "last"]),
-    AAPL: ("AAPL", ["all_last", "mid_point"]),
-}
 ALL = {
     MNQ: ("MNQ", ["bid_ask", "last", "all_last", "mid_point"]),
     AAPL: ("AAPL", ["bid_ask", "last", "all_last", "mid_point"]),
     EUR: ("EUR.USD", ["bid_ask", "mid_point"]),
-    479624278: ("BTC", ["bid_ask", "last"]),
+    BTC: ("BTC", ["bid_ask", "last"]),
 }
-FAST = "heal:\n  requests_per_10min: 6000\n  identical: 0s\n  per_contract_2s: 100\n"
-GONE = "TWS disconnection detected, clearing active streams"
-
-
-class Run:
-    """Gateway, recorder and connector of one test."""
-
-    def __init__(self, lab, streams=STREAMS, tws=(), more=FAST, faults=None, ready=True, **options):
-        self.lab = lab
-        self.streams = streams
-        self.truth = lab.folder / "truth"
-        self.names = sorted(f"{con_id}.{kind}" for con_id, (_, kinds) in streams.items() for kind in kinds)
-        faults = {"tick_by_tick_lines": len(self.names), **(faults or {})}
-        self.gateway = Adversary(self.truth, faults=faults, warm_up=3, **options).start()
-        lab.processes.append(self)
-        self.config = lab.configure(self.gateway.port, streams, tws=tws, more=more)
-        self.recorder = lab.recorder(self.config)
-        self.connector = lab.connector(self.config)
-        if ready:
-            self.wait_ticks()
-
-    # What the lab asks of its processes.
-    name = "adversary"
-
-    def stderr(self):
-        return "\n".join(self.gateway.gateway.complaints)
-
-    def end(self):
-        self.gateway.stop()
-
-    # The system
-
-    def states(self):
-        try:
-            return self.lab.control("connector", "streams").get("streams", {})
-        except AssertionError:
-            return {}
-
-    def ticks(self):
-        return {name: state["ticks"] for name, state in self.states().items()}
-
-    def wait_ticks(self, count=5, names=None, seconds=60):
-        """Waits until each of these streams has brought so many ticks more, and none has an open gap."""
-        names = names or self.names
-        wait_for("the connector", lambda: (self.lab.run / "connector.sock").exists())
-        before = self.ticks()
-
-        def flow():
-            # The gateway's word first: the connector may not know yet that it has been dropped.
-            put = self.gateway.status()["delivered"]
-            states = self.states()
-            return all(put.get(name, 0) >= count and name in states and not states[name]["gap_open"]
-                       and states[name]["ticks"] >= before.get(name, 0) + count for name in names)
-
-        wait_for(f"{count} ticks of {names}", flow, seconds, 0.05)
-
-    def gaps(self, *more, check=None):
-        return json.loads(self.lab.ib_stream("gaps", "--json", "--all", "--root", self.lab.root, *more, check=check))
-
-    def wait_healed(self, least=1, names=None, seconds=60):
-        """Waits until each of these streams has had so many gaps, and all of them are healed: those of `all_last` as far as
-        anybody can know that history had all of it."""
-        names = set(names or self.names)
-
-        def healed():
-            gaps = [g for g in self.gaps()["gaps"] if g["stream"] in names]
-            counts = {name: [g["state"] for g in gaps if g["stream"] == name] for name in names}
-            return all(len(states) >= least and set(states) <= {"healed", *(["subset"] if "all_last" in n else [])}
-                       for n, states in counts.items())
-
-        wait_for("healed gaps", healed, seconds, 0.3)
-
-    def start(self, service):
-        setattr(self, service, getattr(self.lab, service)(self.config))
-
-    def stop(self):
-        """The gateway ends first, so that truth and recording end with the same tick."""
-        before = self.connector.stderr().count(GONE)
-        self.gateway.do("pause")
-        self.gateway.stop()
-        wait_for("the end of the session", lambda: self.connector.stderr().count(GONE) > before)
-        self.lab.settle()
-        assert self.connector.stop() == 0, self.connector.stderr()
-        assert self.recorder.stop() == 0, self.recorder.stderr()
-
-    def reports(self):
-        out = self.lab.folder / "export"
-        self.lab.ib_stream("export", "--format", "csv", "--no-markers", "--root", self.lab.root, "--out", out)
-        return compare.compare_folders(self.truth, out, self.names)
-
-    def check(self, least=20, complaints=False):
-        """Stops all; every stream is exactly what the market did, and the client kept the gateway's rules."""
-        if not complaints:
-            assert self.gateway.complaints == []
-        self.stop()
-        self.lab.ib_stream("verify", "--root", self.lab.root)
-        reports = self.reports()
-        assert all(r.is_exact for r in reports), "\n".join(map(str, reports))
-        assert all(r.recorded >= least for r in reports), "\n".join(map(str, reports))
-        return reports
 
 
 def test_what_was_put_on_sockets_is_recorded_exactly(lab):
-    run = Run(lab, streams=ALL, speed=3)
+    run = Run(lab, streams=ALL, speed=3, unreported=0.07)
     run.wait_ticks(60)
     reports = run.check(least=60)
     assert all(r.unavailable == 0 for r in reports)
 
 
 def test_what_was_missed_comes_from_its_history(lab):
-    run = Run(lab, speed=2, unreported=0, faults={"history_pieces": 3})
+    run = Run(lab, speed=2, faults={"history_pieces": 3})
     run.gateway.do("drop")
     run.wait_ticks()
     run.gateway.do("refuse")
@@ -152,7 +45,7 @@ def test_what_was_missed_comes_from_its_history(lab):
 
 
 def test_a_stop_and_a_start_lose_and_repeat_nothing(lab):
-    run = Run(lab, speed=2, unreported=0)
+    run = Run(lab, speed=2)
     assert run.connector.stop() == 0
     time.sleep(1)
     assert run.recorder.stop() == 0
@@ -203,7 +96,8 @@ def test_an_official_kind_of_client_reads_what_it_writes(tmp_path):
     assert [(t.price, t.size, t.exchange, t.specialConditions, t.tickAttribLast.unreported)
             for t in got["TickByTickAllLast"]] == trades[:len(got["TickByTickAllLast"])]
     assert [(t.bidPrice, t.askPrice, t.bidSize, t.askSize, t.tickAttribBidAsk.bidPastLow
-             + 2 * t.tickAttribBidAsk.askPastHigh) for t in got["TickByTickBidAsk"]] == quotes[:len(got["TickByTickBidAsk"])]
+             + 2 * t.tickAttribBidAsk.askPastHigh)
+            for t in got["TickByTickBidAsk"]] == quotes[:len(got["TickByTickBidAsk"])]
     market = [(int(r["second"]), float(r["bid_price"]), int(r["mask"])) for r in compare.read(tmp_path / "market.csv")
               if r["kind"] == "bid_ask" and r["route"] == "SMART" and r["con_id"] == str(AAPL)]
     history = [(int(t.time.timestamp()), t.priceBid, t.tickAttribBidAsk.bidPastLow + 2 * t.tickAttribBidAsk.askPastHigh)
@@ -265,15 +159,14 @@ def test_the_comparison_sees_what_differs(tmp_path, change, counts):
 
 
 def test_it_runs_as_a_program_of_its_own(tmp_path):
-    import subprocess
-
     program = subprocess.Popen(
         [sys.executable, "-m", "adversary", "--folder", tmp_path / "truth"], cwd=REPOSITORY / "Tests" / "Adversary",
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert program.stdout.readline().startswith("listening on 127.0.0.1:")
         answers = []
-        for line in ('set history_repeat "whole"', "set no_such_fault 1", "do status", "do nothing", "clear history_repeat"):
+        for line in ('set history_repeat "whole"', "set no_such_fault 1", "do status", "do nothing",
+                     "clear history_repeat"):
             print(line, file=program.stdin, flush=True)
             answers.append(json.loads(program.stdout.readline()))
         assert [a["ok"] for a in answers] == [True, False, True, False, True]

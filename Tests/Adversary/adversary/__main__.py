@@ -23,7 +23,8 @@ def arguments():
     parser = argparse.ArgumentParser(
         prog="python -m adversary", description=__doc__.strip(), epilog=COMMANDS + listing,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("adversary-truth"), help="where the truth goes")
+    parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("adversary-truth"),
+                        help="where the truth goes")
     parser.add_argument("--host", action="append", help="address to listen on (default 127.0.0.1); may be repeated")
     parser.add_argument("--port", type=int, default=0, help="0: picked by the system, and printed (default)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same market")

@@ -31,8 +31,8 @@ def ready(adversary):
 
 def chosen(adversary, streams):
     """(session, subscription) of these streams, such as `711280073.last`; None: of all."""
-    return [(session, subscription) for session in ready(adversary) for subscription in list(session.subscriptions.values())
-            if streams is None or subscription.stream in streams]
+    return [(session, subscription) for session in ready(adversary)
+            for subscription in list(session.subscriptions.values()) if streams is None or subscription.stream in streams]
 
 
 @action
@@ -106,6 +106,35 @@ def notice(adversary, code, farm="", text=None, request=-1):
     """A connection-level notice to every client, with the usual text of its code or this one."""
     for session in ready(adversary):
         session.error(request, code, text, farm=farm, limit=50, count=51, kind="", symbol="")
+
+
+@action
+def link_lost(adversary):
+    """The gateway has lost its broker: 1100, and no ticks."""
+    adversary.gateway.link_is_down = True
+    notice(adversary, 1100)
+
+
+@action
+def link_restored(adversary, lost=False):
+    """1102, and subscriptions go on; or 1101, and they are gone."""
+    adversary.gateway.link_is_down = False
+    if lost:
+        forget(adversary)
+    notice(adversary, 1101 if lost else 1102)
+
+
+@action
+def farm_down(adversary, farm):
+    """2103, and no ticks of the instruments that this farm serves."""
+    adversary.gateway.dark_farms.add(farm)
+    notice(adversary, 2103, farm)
+
+
+@action
+def farm_up(adversary, farm):
+    adversary.gateway.dark_farms.discard(farm)
+    notice(adversary, 2104, farm)
 
 
 @action

@@ -18,8 +18,8 @@ class Answers:
     def to(self, number, fields):
         answer = {
             1: self.market_data, 2: self.cancel_market_data, 5: self.open_orders, 6: self.account_updates,
-            7: self.executions, 8: self.next_id, 9: self.contract_data, 17: self.managed_accounts, 49: self.current_time,
-            61: self.positions, 76: self.account_updates_multi, 81: self.matching_symbols, 83: self.smart_components,
+            7: self.executions, 8: self.next_id, 9: self.contract_data, 17: self.managed_accounts,
+            49: self.current_time, 61: self.positions, 76: self.account_updates_multi, 81: self.matching_symbols, 83: self.smart_components,
             87: self.head_timestamp, 91: self.market_rule, 96: self.historical_ticks, 97: self.tick_by_tick,
             98: self.cancel_tick_by_tick, 99: self.completed_orders, 104: self.user_info, 105: self.current_millis,
         }.get(number)

@@ -23,7 +23,7 @@ MASK = 3
 
 @dataclasses.dataclass
 class Expected:
-    """One tick of the market. Needed: it must be recorded. Not live: a subscription does not bring it, history may."""
+    """One tick of the market. Needed: it must be recorded. Not live: subscriptions do not bring it, history may."""
 
     key: tuple
     index: int
@@ -78,7 +78,9 @@ def key_of(row, second, mask):
 
 
 def seconds_of(text):
-    """Unix seconds of an RFC 3339 time; ticks have no parts of a second."""
+    """Unix seconds of an RFC 3339 time; ticks have no parts of a second, and odd ones have no time (-1)."""
+    if not text:
+        return -1
     whole, _, fraction = text.rstrip("Z").partition(".")
     assert not fraction.strip("0"), f"a tick's time is a whole second: {text}"
     return int(datetime.datetime.fromisoformat(whole).replace(tzinfo=datetime.timezone.utc).timestamp())
@@ -97,21 +99,25 @@ def exported(path):
 
 @dataclasses.dataclass
 class Sent:
-    """What was put on sockets of one stream: by market index, and ticks that the market never made."""
+    """What was put on sockets of one stream, by market index; `spoiled` were put there as nobody can read them."""
 
     by_index: dict = dataclasses.field(default_factory=dict)
+    spoiled: set = dataclasses.field(default_factory=set)
     first: int | None = None
     last: int | None = None
 
 
 def sent_ticks(folder, route):
-    """{stream: Sent}. Poisoned ticks were not good ones: they are not needed."""
+    """{stream: Sent}."""
     streams = collections.defaultdict(Sent)
     for row in read(folder / "sent.csv"):
-        if row["route"] != route.get(row["con_id"], row["route"]) or row["note"] == "poisoned":
+        if row["route"] != route.get(row["con_id"], row["route"]):
             continue
         sent = streams[f"{row['con_id']}.{row['kind']}"]
         index = int(row["index"])
+        if row["note"] == "poisoned":
+            sent.spoiled.add(index)
+            continue
         sent.by_index.setdefault(index, key_of(row, int(row["second"]), int(row["mask"])))
         sent.first = index if sent.first is None else min(sent.first, index)
         sent.last = index if sent.last is None else max(sent.last, index)
@@ -134,7 +140,7 @@ def expectations(folder, route=None):
         index = int(row["index"])
         put = sent.by_index.get(index)
         key = put or key_of(row, int(row["second"]), int(row["mask"]))
-        is_within = sent.first <= index <= sent.last
+        is_within = sent.first is not None and sent.first <= index <= sent.last and index not in sent.spoiled
         is_live = row["live"] == "1"
         is_to_be_had = put is not None or (row["history"] == "1" and is_live)
         expected[name].append(Expected(key, index, is_within and is_to_be_had, is_live))
@@ -155,7 +161,8 @@ def compare(stream, expected, recorded):
     compare_order(report, expected, recorded)
     first, last = (needed[0].index, needed[-1].index) if needed else (0, -1)
     have = collections.Counter(recorded)
-    report.unavailable = sum(not e.is_needed and e.is_live and first <= e.index <= last and not have[e.key] for e in expected)
+    report.unavailable = sum(
+        not e.is_needed and e.is_live and first <= e.index <= last and not have[e.key] for e in expected)
     return report
 
 

@@ -93,8 +93,8 @@ class Describer:
         b = i.bond
         fields = [18, *([6] if version < 164 else []), req_id, self.symbol(i), i.sec_type, b["cusip"], b["coupon"],
                   b["maturity"], b["issued"], "", "", "", 0, 0, 0, "", i.exchange, i.currency, i.trading_class,
-                  i.trading_class, i.con_id, i.tick, *([1] if version < 164 else []), "LMT", i.valid_exchanges, "", "", 0,
-                  "", i.long_name]
+                  i.trading_class, i.con_id, i.tick, *([1] if version < 164 else []), "LMT", i.valid_exchanges, "", "",
+                  0, "", i.long_name]
         if version >= 188:
             fields += [zone, hours, liquid]
         fields += ["", 0, 1, "CUSIP", b["cusip"], 4, 1910]

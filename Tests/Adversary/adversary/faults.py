@@ -35,17 +35,17 @@ CATALOGUE = {
     "history_error": "[code, text]: the answer to each request",
     "history_delay": "seconds until an answer",
     "history_lag": "seconds: the newest ticks that history does not have yet",
-    "history_without_unreported": "true: unreported trades are left out",
-    "history_repeat": "`whole`: the page before again; `part`: a third of it in front; `backwards`: half of it again; "
-                      "`twice`: the page two times; `bunch`: each second two times",
+    "history_without_unreported": "true: unreported trades are left out; `sometimes`: they may be",
+    "history_repeat": "`whole`: the page before again; `part`: a third of it in front; `backwards`: in its last "
+                      "second it goes back to the one before; `twice`: the page two times",
     "history_page_strict": "true: a page is cut at its count, in the middle of a second",
-    "history_day_end": "Unix seconds: a request from before it gets ticks up to there and then the last one again and again",
+    "history_day_end": "Unix seconds: a request from before it gets ticks up to there, and then the last one again",
     "history_pieces": "messages that an answer is divided into",
     "history_empty_first": "true: the first answer for each stream is empty",
     "history_pacing": "{identical, per_contract_2s, per_10min}: enforced with 162; {}: the documented limits",
     # The wire
     "chop": "bytes: the most that is written at once",
-    "poison_tick": "{stream: {field: text}}: the next live tick of it has these texts, once: time, price, size, mask ...",
+    "poison_tick": "{stream: {field: text}}: its next live tick has these texts, once: time, price, size, mask ...",
     "unknown_messages": "true: a message with an unknown id in front of each tick",
     "extra_fields": "true: fields behind the known ones of definitions and errors",
     "localized": "true: notices are not in English, and hold bytes that are no UTF-8",

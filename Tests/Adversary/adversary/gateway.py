@@ -47,6 +47,8 @@ class Gateway:
         self.next_order_id = 1
         self.session_count = 0
         self.is_paused = False
+        self.link_is_down = False
+        self.dark_farms = set()
         self.level1_due = 0
 
     # Instruments
@@ -100,7 +102,8 @@ class Gateway:
         subscription.is_silent = stream in self.silenced or stream in (self.faults["subscription_silent"] or [])
         if past and not self.faults["past_ticks_missing"]:
             early = int((self.faults["past_ticks_end_early"] or 0) * 1_000_000)
-            ticks = history.recent(self.markets[instrument.key].ticks[kind], min(past, history.MOST), self.now() - early)
+            ticks = history.recent(self.markets[instrument.key].ticks[kind], min(past, history.MOST),
+                                   self.now() - early, history.content(self.faults))
             session.put(messages.past(req_id, kind, ticks, True))
         session.subscriptions[req_id] = subscription
         self.subscribers[instrument.key, kind].append((session, subscription))
@@ -168,9 +171,10 @@ class Gateway:
         for key, market in self.markets.items():
             market.unreported_live = bool(self.faults["live_unreported_last"])
             market.unreported_history = not self.faults["history_without_unreported"]
+            is_dark = self.link_is_down or market.instrument.farm in self.dark_farms
             for kind, tick in market.advance(now):
                 self.truth.happened(market.instrument, kind, tick)
-                if tick.live:
+                if tick.live and not is_dark:
                     for session, subscription in self.subscribers[key, kind]:
                         session.tick(subscription, kind, tick)
 
@@ -203,12 +207,13 @@ class Gateway:
             return kind, []
         all_ticks = self.markets[instrument.key].ticks[kind]
         until = history.newest_allowed(faults, self.now())
+        has = history.content(faults)
         day_end = faults["history_day_end"]
         is_day_before = day_end and start is not None and start < day_end
         ticks = history.page(all_ticks, start, end, count, bool(faults["history_page_strict"]),
-                             min(until, day_end) if is_day_before else until)
+                             min(until, day_end) if is_day_before else until, has)
         if is_day_before and not ticks:
-            ticks = history.page(all_ticks, None, day_end, 1, True)
+            ticks = history.page(all_ticks, None, day_end, 1, True, has=has)
         pages = self.previous_page
         altered = history.apply_faults(ticks, faults, pages.get(key))
         pages[key] = ticks

@@ -40,29 +40,30 @@ def parse_time(text, login_zone):
     return int(when.timestamp())
 
 
-def page(ticks, start, end, count, strict=False, until=None):
-    """The ticks of one answer. `ticks` are in order, up to now; `until` (Unix seconds) is where history ends.
+def page(ticks, start, end, count, strict=False, until=None, has=lambda tick: True):
+    """The ticks of one answer. `ticks` are in order, up to now; `until` (Unix seconds) is where history ends, and
+    `has` says of a tick whether history has it.
 
-    With `start`: the first `count` from there; with `end`: the last `count` before it. The second at the page's far end is
-    completed, unless `strict`.
+    With `start`: the first `count` from there; with `end`: the last `count` before it. The second at the page's far end
+    is completed, unless `strict`.
     """
     stop = len(ticks) if until is None else bisect.bisect_left(ticks, until, key=lambda t: t.second)
     if start is not None:
         at = bisect.bisect_left(ticks, start, key=lambda t: t.second)
-        rest = (t for t in itertools.islice(ticks, at, stop) if t.history)
+        rest = (t for t in itertools.islice(ticks, at, stop) if has(t))
     else:
         stop = min(stop, bisect.bisect_left(ticks, end, key=lambda t: t.second))
-        rest = (ticks[i] for i in range(stop - 1, -1, -1) if ticks[i].history)
+        rest = (ticks[i] for i in range(stop - 1, -1, -1) if has(ticks[i]))
     taken = list(itertools.islice(rest, count))
     if not strict and taken:
         taken += itertools.takewhile(lambda t: t.second == taken[-1].second, rest)
     return taken if start is not None else taken[::-1]
 
 
-def recent(ticks, count, before):
+def recent(ticks, count, before, has):
     """The past ticks in front of a subscription: the newest `count` of history that happened before `before` (ns)."""
     newest = itertools.takewhile(lambda pair: pair[0] < count, enumerate(
-        t for t in reversed(ticks) if t.history and t.time < before))
+        t for t in reversed(ticks) if has(t) and t.time < before))
     return [tick for _, tick in newest][::-1]
 
 
@@ -91,21 +92,29 @@ class Pacer:
 
 
 def apply_faults(ticks, faults, previous):
-    """What a faulty history makes of a page. `previous` is the page before of the same kind."""
+    """What a faulty history makes of a page. `previous` is the page before of the same kind.
+
+    Within a second nobody can tell ticks that are told again from equal ones: what is told again here shows in its times.
+    """
     mode = faults["history_repeat"]
     if mode == "whole" and previous:
         return previous
     if mode == "part" and previous:
         return previous[-max(1, len(previous) // 3):] + ticks
-    if mode == "backwards" and len(ticks) > 4:
-        middle = len(ticks) // 2
-        return ticks[:middle] + ticks[middle // 2:]
-    if mode == "twice":
-        return ticks + ticks
-    if mode == "bunch":
-        seconds = [list(group) for _, group in itertools.groupby(ticks, key=lambda t: t.second)]
-        return [tick for second in seconds for tick in [*second, *second]]
+    if mode in ("backwards", "twice") and ticks and ticks[0].second < ticks[-1].second:
+        # Backwards: in the middle of its last second it goes back to the one before.
+        before = sum(t.second < ticks[-1].second for t in ticks)
+        cut = (before + len(ticks) + 1) // 2 if mode == "backwards" else len(ticks)
+        again = ticks[before - 1].second if mode == "backwards" else ticks[0].second
+        return ticks[:cut] + [t for t in ticks if t.second >= again]
     return ticks
+
+
+def content(faults):
+    """What history has, as a function of a tick: with or without unreported trades."""
+    if faults["history_without_unreported"] is True:
+        return lambda tick: not tick.is_unreported
+    return lambda tick: True
 
 
 def newest_allowed(faults, now):

@@ -8,6 +8,8 @@ LAST, ALL_LAST, BID_ASK, MID_POINT = "last", "all_last", "bid_ask", "mid_point"
 KINDS = [LAST, ALL_LAST, BID_ASK, MID_POINT]
 PAST_LIMIT, UNREPORTED = 1, 2
 BID_PAST_LOW, ASK_PAST_HIGH = 1, 2
+CONDITIONS = ("", "", "", " O X", "  T  ", "   I", " O XT 4 I")
+UNREPORTED_CONDITIONS = ("   I", "    4", "")
 BILLION = 1_000_000_000
 
 
@@ -24,11 +26,8 @@ class Tick:
     live: bool = True
     """A subscription of this kind brings it."""
     history: bool = True
-    """History has it."""
-
-    @property
-    def is_unreported(self):
-        return len(self.values) == 4 and isinstance(self.values[2], str) and bool(self.mask & UNREPORTED)
+    """History is certain to have it."""
+    is_unreported: bool = False
 
 
 def plain(number):
@@ -96,8 +95,8 @@ class Market:
     def _price(self, steps, halves=0):
         return plain(self.instrument.tick * steps + self.instrument.tick * halves / 2)
 
-    def _add(self, made, kind, mask, values, live=True, history=True):
-        tick = Tick(self.counts[kind], self.next_time, self.next_time // BILLION, mask, values, live, history)
+    def _add(self, made, kind, mask, values, **more):
+        tick = Tick(self.counts[kind], self.next_time, self.next_time // BILLION, mask, values, **more)
         self.counts[kind] += 1
         self.ticks[kind].append(tick)
         made.append((kind, tick))
@@ -118,7 +117,8 @@ class Market:
             self.bid_size = self._size()
         else:
             self.ask_size = self._size()
-        mask = (BID_PAST_LOW if self.random.random() < 0.01 else 0) | (ASK_PAST_HIGH if self.random.random() < 0.02 else 0)
+        mask = BID_PAST_LOW if self.random.random() < 0.01 else 0
+        mask |= ASK_PAST_HIGH if self.random.random() < 0.02 else 0
         self._add(made, BID_ASK, mask, (self._price(self.bid), self._price(self.ask), self._size_text(self.bid_size),
                                         self._size_text(self.ask_size)))
         if self.bid + self.ask != before or self.counts[MID_POINT] == 0:
@@ -128,10 +128,10 @@ class Market:
         is_unreported = self.random.random() < self.unreported
         steps = self.random.choice((self.bid, self.ask))
         exchange = self.random.choice(self.instrument.venues or ("",))
-        conditions = self.random.choice(("", "", "", " O X", "  T  ", "   I", " O XT 4 I") if not is_unreported else ("   I", "    4", ""))
+        conditions = self.random.choice(UNREPORTED_CONDITIONS if is_unreported else CONDITIONS)
         mask = (UNREPORTED if is_unreported else 0) | (PAST_LIMIT if self.random.random() < 0.01 else 0)
         values = (self._price(steps), self._size_text(self._size()), exchange, conditions)
-        history = self.unreported_history or not is_unreported
-        self._add(made, ALL_LAST, mask, values, history=history)
+        more = {"history": self.unreported_history or not is_unreported, "is_unreported": is_unreported}
+        self._add(made, ALL_LAST, mask, values, **more)
         # The two kinds of trades share one history; what only AllLast brings live stands in it all the same.
-        self._add(made, LAST, mask, values, live=self.unreported_live or not is_unreported, history=history)
+        self._add(made, LAST, mask, values, live=self.unreported_live or not is_unreported, **more)

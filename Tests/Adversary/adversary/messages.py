@@ -1,6 +1,6 @@
 """What the gateway sends, apart from definitions: values to frames."""
 
-from .market import ALL_LAST, BID_ASK, MID_POINT
+from .market import BID_ASK, MID_POINT
 from .wire import frame
 
 LIVE_KINDS = {"Last": "last", "AllLast": "all_last", "BidAsk": "bid_ask", "MidPoint": "mid_point"}

@@ -210,7 +210,7 @@ class Session(asyncio.Protocol):
             self.answers.to(number, fields)
 
     def is_within_rate(self):
-        """Counts this message; one beyond the limit gets error 100 and no answer, the third of them ends the session."""
+        """Counts this message; one beyond the limit gets error 100 and no answer, the third ends the session."""
         limit = self.faults["requests_per_second"] or 50
         now = self.gateway.now()
         self.sent_times = [t for t in self.sent_times if t > now - BILLION] + [now]

@@ -43,12 +43,14 @@ class Truth:
         return writer
 
     def happened(self, instrument, kind, tick):
-        self.market.writerow([instrument.con_id, instrument.exchange, kind, tick.index, tick.time, tick.second, tick.mask,
-                              *columns(kind, tick.values), int(tick.live), int(tick.history)])
+        self.market.writerow([
+            instrument.con_id, instrument.exchange, kind, tick.index, tick.time, tick.second, tick.mask,
+            *columns(kind, tick.values), int(tick.live), int(tick.history)])
 
     def put(self, wall, session, request, con_id, route, kind, index, second, mask, values, note=""):
         """A tick that was put on a socket. `index` is empty for one that the market never made."""
-        self.sent.writerow([wall, session, request, con_id, route, kind, index, second, mask, *columns(kind, values), note])
+        self.sent.writerow([
+            wall, session, request, con_id, route, kind, index, second, mask, *columns(kind, values), note])
 
     def put_level1(self, wall, session, request, con_id, field, value, size, mask):
         self.level1.writerow([wall, session, request, con_id, field, value, size, mask])

@@ -1,0 +1,236 @@
+"""What real gateways are known to do, done by one that shares nothing with the product: nothing ends recording, nothing is
+stored twice, and what history can give is there."""
+
+import datetime
+import re
+import subprocess
+import time
+
+import pytest
+
+from against_adversary import AAPL, MNQ, ODD, STREAMS, Run
+from ibstream import wait_for
+
+FARMS = {MNQ: "usfuture", AAPL: "usfarm"}
+
+
+def farm(run, code, *names, text=None):
+    for name in names:
+        run.gateway.do("notice", code=code, farm=name, **({"text": text} if text else {}))
+
+
+def away(run, seconds):
+    """The gateway is not to be had for a while."""
+    run.gateway.do("refuse")
+    run.gateway.do("drop")
+    time.sleep(seconds)
+    run.gateway.do("accept")
+    run.wait_ticks()
+
+
+# Definitions
+
+IMPOSSIBLE = [
+    ({"definition_impossible_field": {"con_id": ODD, "field": "price_magnifier", "value": "0.01"}}, "price.?magnifier"),
+    ({"definition_impossible_field": {"con_id": ODD, "field": "price_magnifier", "value": "2147483648"}}, "price.?magnifier"),
+    ({"definition_impossible_field": {"con_id": ODD, "field": "min_tick", "value": "0,01"}}, "min.?tick"),
+    ({"definition_short": ODD}, "field"),
+]
+
+
+@pytest.mark.parametrize("faults,field", IMPOSSIBLE, ids=["fraction", "too great", "comma", "too few fields"])
+def test_an_impossible_definition_costs_its_request(lab, faults, field):
+    run = Run(lab, {ODD: ("ODD", ["bid_ask"]), MNQ: ("MNQ", ["last"]), AAPL: ("AAPL", ["all_last"])},
+              faults=faults, exchanges={ODD: "SMART"}, tws=["max_server_version: 200"])
+    run.wait_ticks(10)
+    assert run.gateway.status()["logins"] == 1
+    said = [line for line in run.log().splitlines() if re.search(rf"(?i){field}", line) and "ODD" in line]
+    assert len(said) == 1, run.log()
+    run.check()
+
+
+def test_definitions_wait_for_their_farm(lab):
+    run = Run(lab, faults={"definition_error": {AAPL: [200, "No security definition has been found for the request"]},
+                           "greeting_notices": [[2157, "Sec-def data farm connection is broken:secdefil"]]}, ready=False)
+    run.wait_ticks(5, [f"{MNQ}.{kind}" for kind in STREAMS[MNQ][1]])
+    run.gateway.faults.clear("definition_error")
+    run.gateway.do("notice", code=2158, farm="secdefil")
+    run.wait_ticks(5, seconds=20)
+    run.check()
+
+
+# Starting
+
+
+def test_a_client_id_that_was_left_behind_is_got_over(lab):
+    run = Run(lab, faults={"client_id_in_use": 2}, ready=False)
+    run.wait_ticks(5, seconds=60)
+    run.check()
+
+
+@pytest.mark.parametrize("order", ["id first", "errors first"])
+def test_the_order_of_the_first_messages_does_not_matter(lab, order):
+    run = Run(lab, faults={"ready_order": order, "first_frame_early": False, "login": "slow"})
+    run.check()
+
+
+# Subscriptions
+
+
+def test_ticks_between_past_and_live_ones_come_from_history(lab):
+    run = Run(lab, speed=3, faults={"past_ticks_end_early": 500})
+    away(run, 2)
+    run.wait_healed(1)
+    run.check()
+
+
+# Farms and the link
+
+
+def test_a_loss_that_nothing_ends_is_got_over_when_farms_come_back(lab):
+    run = Run(lab)
+    run.gateway.do("notice", code=1100)
+    run.gateway.do("forget")
+    farm(run, 2103, *FARMS.values())
+    time.sleep(0.5)
+    farm(run, 2104, *FARMS.values())
+    run.wait_ticks()
+    assert run.is_subscribed()
+    run.wait_healed(1)
+    run.check()
+
+
+# History
+
+
+@pytest.mark.parametrize("faults", [
+    {}, {"history_without_unreported": True}, {"live_unreported_last": True},
+    {"live_unreported_last": True, "history_without_unreported": True},
+], ids=["history has them", "history has none", "last has them", "last has them, history has none"])
+def test_unreported_trades_are_there_once(lab, faults):
+    run = Run(lab, {MNQ: ("MNQ", ["last", "all_last"]), AAPL: ("AAPL", ["last", "all_last"])}, speed=2, unreported=0.25,
+              faults=faults)
+    run.gateway.do("drop")
+    run.wait_ticks()
+    run.gateway.do("drop", reset=True)
+    run.wait_ticks(20)
+    assert run.connector.stop() == 0
+    time.sleep(1)
+    run.start("connector")
+    run.wait_ticks(20)
+    run.wait_healed(3)
+    run.check()
+
+
+def test_a_warning_about_the_newest_seconds_refuses_nothing(lab):
+    run = Run(lab, faults={"history_2188": True, "history_lag": 3, "past_ticks_missing": True})
+    run.gateway.do("drop")
+    run.wait_ticks()
+    run.wait_healed(1)
+    said = [line for line in run.log().splitlines() if "2188" in line]
+    assert 1 <= len(said) <= len(run.streams), "\n".join(said)
+    run.check()
+
+
+@pytest.mark.parametrize("mode", ["whole", "part", "backwards", "twice"])
+def test_history_that_repeats_itself_is_never_stored_twice(lab, mode):
+    run = Run(lab, {MNQ: ("MNQ", ["bid_ask"]), AAPL: ("AAPL", ["mid_point", "last"])}, speed=6,
+              faults={"history_repeat": mode, "past_ticks_missing": True})
+    away(run, 4)
+    run.wait_requests(4, 96)
+    time.sleep(1)
+    run.gateway.faults.clear("history_repeat")
+    wait_for("an end of healing", lambda: all(state in ("healed", "edge_unreconciled") for states in run.gap_states().values()
+                                              for state in states), 120, 0.5)
+    run.stop()
+    lab.ib_stream("verify", "--root", lab.root)
+    for report in run.reports():
+        assert (report.repeated, report.altered, report.invented, report.misplaced) == (0, 0, 0, 0), str(report)
+        assert report.missing == 0 or "edge_unreconciled" in run.gap_states()[report.stream], str(report)
+
+
+def test_the_documented_limits_of_history_are_kept(lab):
+    run = Run(lab, more="", faults={"history_pacing": {}})
+    run.gateway.do("drop")
+    run.wait_ticks()
+    run.gateway.do("drop")
+    run.wait_ticks()
+    run.wait_healed(2, seconds=90)
+    run.check()
+
+
+# Instruments
+
+
+def hours(now, form):
+    """Trading hours in UTC in which it is open now, in an old or odd form."""
+    day = datetime.timedelta(days=1)
+
+    def at(when):
+        return f"{when:%H%M}"
+
+    today = now + datetime.timedelta(hours=1)
+    start, end = now + datetime.timedelta(hours=2), now + datetime.timedelta(hours=1)
+    if form == "old":
+        return f"{today:%Y%m%d}:{at(start)}-{at(end)};{today + day:%Y%m%d}:CLOSED"
+    if form == "odd entry":
+        return f"{now - day:%Y%m%d}:nonsense;{now:%Y%m%d}:0000-{now + day:%Y%m%d}:0000"
+    if form == "words":
+        return f"{now - day:%Y%m%d}:Closed; {now:%Y%m%d}:0000-{now + day:%Y%m%d}:0000 ;{now + 2 * day:%Y%m%d}:closed"
+    assert form == "seconds"
+    return f"{now:%Y%m%d}:000000-{now + day:%Y%m%d}:000000"
+
+
+@pytest.mark.parametrize("form,zone", [
+    ("old", "UTC"), ("odd entry", "UTC"), ("words", "UTC"), ("seconds", "UTC"), ("words", "GMT Standard Time"),
+    ("words", "GMT+00:00")])
+def test_hours_in_every_known_form_are_understood(lab, form, zone):
+    text = hours(datetime.datetime.now(datetime.timezone.utc), form)
+    run = Run(lab, {MNQ: ("MNQ", ["bid_ask"])}, faults={"hours": {MNQ: {"hours": text, "zone": zone}}}, up=True)
+    status = run.wait_health("a live stream", lambda s: s["streams"].get(f"{MNQ}.bid_ask", {}).get("state") == "live")
+    http = status["http"]
+    body = subprocess.run(["curl", "-s", f"http://{http}/background/health"], capture_output=True, text=True).stdout
+    assert '"market_status":"OPEN"' in body, body
+    run.check()
+
+
+# The wire
+
+
+@pytest.mark.parametrize("faults", [
+    {"chop": 7}, {"unknown_messages": True}, {"localized": True, "extra_fields": True}, {"connection_time": ""},
+    {"connection_time": "20261127 03:40:00 \u4e2d\u56fd\u6807\u51c6\u65f6\u95f4"}, {"clock_offset": 86400 * 3},
+], ids=["pieces", "unknown messages", "localized", "no time", "foreign zone", "wrong clock"])
+def test_what_is_odd_on_the_wire_changes_no_tick(lab, faults):
+    run = Run(lab, faults=faults)
+    farm(run, 2103, "usbond")
+    run.wait_ticks(20)
+    assert run.gateway.status()["logins"] == 1
+    run.check()
+
+
+@pytest.mark.parametrize("poison", [
+    {"price": "nan"}, {"time": ""}, {"time": "99999999999999999999"}, {"size": "1e400"}, {"mask": "x"}, {"fields": 3}],
+    ids=["no number", "no time", "beyond time", "beyond size", "no mask", "cut"])
+def test_a_poisoned_tick_costs_itself(lab, poison):
+    run = Run(lab)
+    run.gateway.faults["poison_tick"] = {f"{MNQ}.last": poison}
+    run.wait_ticks(20)
+    assert not run.gateway.faults["poison_tick"]
+    assert run.gateway.status()["logins"] == 1 and run.is_subscribed()
+    run.stop()
+    for report in run.reports():
+        # What can't be read is left out; what can be written down as it came is no tick of the market.
+        odd = report.invented if report.stream == f"{MNQ}.last" else 0
+        report.invented -= odd
+        assert report.is_exact and odd <= 1, str(report)
+
+
+def test_old_gateways_send_whole_sizes(lab):
+    run = Run(lab, max_version=162)
+    run.gateway.do("drop")
+    run.wait_ticks()
+    run.wait_healed(1)
+    run.check()
+
+
