@@ -41,8 +41,9 @@ sanitize: setup-tests  ## unit tests and a short slow pipeline under the thread 
 	scripts/sanitize thread
 	scripts/sanitize address
 
-chaos: build setup-tests  ## 5 minutes of faults at random, then the proof that no tick is missing (CHAOS='--seed 7')
+chaos: build setup-tests  ## 5 minutes of faults at random with each gateway, then the proof that no tick is missing (CHAOS='--seed 7')
 	.venv/bin/python Tests/Chaos/chaos.py --bin $(BIN) $(CHAOS)
+	.venv/bin/python Tests/Chaos/chaos.py --gateway adversary --bin $(BIN) $(CHAOS)
 
 fuzz: setup-tests  ## made-up bytes into every decoder, a minute each, guided by coverage
 	scripts/fuzz

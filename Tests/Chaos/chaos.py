@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Breaks a whole system for minutes, at random, and proves that no tick is missing, repeated or altered afterwards.
 
-ib-simulator makes 5,000 ticks a second for 12 streams while processes are killed, stopped and continued, the gateway
+A gateway makes 5,000 ticks a second for 12 streams (1,500 with the gateway of Tests/Adversary) while processes are killed, stopped and continued, the gateway
 drops, stalls and loses its link, farms go down and streams die silently, and the disk (a small tmpfs) is full for a while.
 Then it is quiet, the gaps are healed, and the files are compared with the history of the simulated market, tick by tick.
 
-    Tests/Chaos/chaos.py [--seconds 300] [--seed N] [--json] [--keep] [--bin .build/release]
+    Tests/Chaos/chaos.py [--gateway adversary] [--seconds 300] [--seed N] [--json] [--keep] [--bin .build/release]
 
 The same seed makes the same plan. Exit status 0: all is as it must be; 1: it is not, and what differs is printed; the
 directory is kept then. Several runs may go on at once: each has its own root, sockets, port and mount.
@@ -58,6 +58,8 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=300, help="how long faults are injected (default 300)")
     parser.add_argument("--seed", type=int, default=None, help="the plan's seed (default: a new one, printed)")
+    parser.add_argument("--gateway", choices=["simulator", "adversary"], default="simulator",
+                        help="whose ticks are recorded: ib-simulator's, or those of Tests/Adversary (default simulator)")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     parser.add_argument("--keep", action="store_true", help="keep the directory also when all is well")
     parser.add_argument("--bin", default=None, help="where the programs are (default .build/release)")
@@ -80,13 +82,14 @@ def own_mounts():
 class System:
     """The system under test, as the faults see it."""
 
-    def __init__(self, lab, config):
+    def __init__(self, lab, config, gateway):
         self.lab = lab
         self.config = config
+        self.gateway = gateway
         self.seals = []
 
     def says(self, command):
-        return self.lab.simulator_says(command)
+        return self.gateway.says(command)
 
     def is_ours(self, pid):
         """True for a living process of this run: its command line has our configuration."""
@@ -110,7 +113,7 @@ class System:
         return ""
 
     def processes(self):
-        """All living processes of this run but the simulator."""
+        """All living processes of this run but the gateway's."""
         found = [int(p.name) for p in pathlib.Path("/proc").iterdir() if p.name.isdigit()]
         return [pid for pid in found if self.is_ours(pid)]
 
@@ -126,7 +129,7 @@ class Run:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"ibchaos-{seed}-"))
         self.lab = ibstream.Lab(self.folder)
         self.wait_for = ibstream.wait_for
-        self.report = {"seed": seed, "seconds": options.seconds, "problems": []}
+        self.report = {"gateway": options.gateway, "seed": seed, "seconds": options.seconds, "problems": []}
         self.has_disk = has_mounts
         self.origin = time.time()
         self.described = 0
@@ -143,6 +146,7 @@ class Run:
 
     def start(self):
         from faults import Disk, Injector
+        from gateways import GATEWAYS, RATES
 
         lab = self.lab
         # The runtime directory is on tmpfs too, as in production: the journal shares no fate with the data disk.
@@ -151,11 +155,10 @@ class Run:
             directory.mkdir(parents=True)
             if self.has_disk:
                 subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", directory], check=True)
-        self.sim = lab.simulator(
-            "--rate", RATE, "--seed", self.seed, "--history", lab.folder / "history.csv", "--warm-up", 5, "--keep",
-            20_000_000, "--last-unreported")
-        config = lab.configure(self.sim.port, STREAMS, tws=["requests_per_second: 1000"], more=PACING)
-        self.system = System(lab, config)
+        name = self.options.gateway
+        self.gateway = GATEWAYS[name](lab, self.seed, RATES[name], NAMES)
+        config = lab.configure(self.gateway.port, STREAMS, tws=["requests_per_second: 1000"], more=PACING)
+        self.system = System(lab, config, self.gateway)
         self.up = lab.start("ib-stream", "up", "--config", config)
         self.injector = Injector(self.system, Disk(lab.state) if self.has_disk else None)
         self.wait_healthy()
@@ -196,7 +199,7 @@ class Run:
         while time.time() - self.origin < self.options.seconds:
             plan = self.injector.step(plan, self.origin, show)
             assert self.up.running(), f"ib-stream up ended: {self.up.stderr()[-2000:]}"
-            assert self.sim.running(), f"ib-simulator ended: {self.sim.stderr()[-2000:]}"
+            assert self.gateway.running(), "the gateway ended"
             time.sleep(0.02)
         self.injector.end_all(show)
 
@@ -217,9 +220,8 @@ class Run:
         self.report["healthy"] = healthy
         self.say(f"{time.time() - self.origin:7.2f} s  stopping")
         # The market first, so that truth and recording end with the same tick.
-        status = self.sim.stop()
-        if status != 0:
-            self.problem(f"ib-simulator ended with {status}: {self.sim.stderr()[-300:]}")
+        if problem := self.gateway.stop():
+            self.problem(problem)
         if healthy:
             self.lab.settle()
         if (status := self.up.stop()) != 0:
@@ -258,7 +260,7 @@ class Run:
     def summary(self):
         r = self.report
         numbers = " ".join(f"{name}={r[name]}" for name in (
-            "seed", "seconds", "faults", "ticks", "healed", "gaps", "missing", "unavailable", "repeated", "altered",
+            "gateway", "seed", "seconds", "faults", "ticks", "healed", "gaps", "missing", "unavailable", "repeated", "altered",
             "misplaced") if name in r)
         return f"chaos: {'passed' if r['passed'] else 'FAILED'}: {numbers}" + (
             f" directory={r['directory']}" if "directory" in r else "")

@@ -17,7 +17,9 @@ def judge(run):
     check_verify(run)
     out = lab.folder / "export"
     lab.ib_stream("export", "--format", "csv", "--no-markers", "--root", lab.root, "--out", out, timeout=600)
-    market = truth.read_rows(lab.folder / "history.csv", set(stream_names(run)))
+    for difference in run.gateway.differences(out):
+        run.problem(f"the gateway's own comparison: {difference}")
+    market = truth.read_rows(run.gateway.history, set(stream_names(run)))
     ledger = read_ledger(run)
     totals = dict.fromkeys(("ticks", "healed", "gaps", "missing", "unavailable", "repeated", "altered", "misplaced",
                             "unexpected_gaps"), 0)
