@@ -17,9 +17,9 @@ struct Absences {
     /// All of them: streams in order, then keys, then files.
     mutating func find() -> [Absence] {
         var found: [Absence] = []
-        let streams = Set(account.streams.keys).union(expected.entries.keys).sorted()
+        let streams = Set(report.streams.keys).union(account.streams.keys).union(expected.entries.keys).sorted()
         for stream in streams where selection.selects(stream) {
-            if let absence = absence(of: stream) { found.append(absence) }
+            if let absence = absence(of: stream) ?? removed(stream) { found.append(absence) }
         }
         return found + missingKeys() + damage()
     }
@@ -45,6 +45,18 @@ struct Absences {
                 ? "older hours are not kept" : "nothing is recorded before \(Timestamp.text(first, digits: 3))")
     }
 
+    /// The beginning of a stream's files is gone although none was ever to be removed.
+    private func removed(_ stream: StreamID) -> Absence? {
+        guard expected.keepsAll, selection.fromNanos == nil, let begins = report.streams[stream]?.beginsAt else {
+            return nil
+        }
+        let first = account.streams[stream].flatMap { firstKnown($0.ledger) }
+        return Absence(
+            stream: stream, state: .missing, fromNanos: nil, toNanos: first,
+            cause: "what was recorded before key \(begins) is gone, and no file is to be removed "
+                + "(storage.keep_days, keep_bytes)")
+    }
+
     /// When the recording of a stream begins: with its first live tick, or with a gap that stands before it.
     private func firstKnown(_ ledger: GapLedger) -> Int64? {
         [ledger.firstLive?.tsRecvNanos, ledger.gaps.first?.fromNanos].compactMap(\.self).min()
@@ -56,6 +68,7 @@ struct Absences {
 
     /// Why there is no tick of a stream: what the running system says, else what is recorded, else what can be.
     private func causeOfNone(_ stream: StreamID, _ ledger: GapLedger?) -> String {
+        if let begins = report.streams[stream]?.beginsAt { return "all files before key \(begins) are gone" }
         if let word = expected.word(stream) { return word }
         guard let ledger else {
             return report.records == 0

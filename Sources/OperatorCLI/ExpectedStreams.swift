@@ -21,6 +21,10 @@ struct ExpectedStreams {
     /// Where the streams are named, in words.
     private(set) var source = "no configuration names a stream"
 
+    /// No file is ever to be removed, as far as a configuration tells: a recording that does not begin with its first key has
+    /// lost files.
+    private(set) var keepsAll = false
+
     /// What is not known of the running system, in words: it does not say which streams it is to record.
     private(set) var silence: String?
 
@@ -33,6 +37,8 @@ struct ExpectedStreams {
         running = ["ib-connector", "ib-recorder", "ib-watchdog"].filter { ServiceLock.isHeld(name: $0, paths: paths) }
         let loaded = try context.load(simulate: paths.simulated)
         addRunning(paths)
+        let storage = loaded.configuration.storage
+        keepsAll = !loaded.configuration.streams.isEmpty && storage.keepDays == nil && storage.keepBytes == nil
         let knowsRunning = !entries.isEmpty
         if knowsRunning { source = "the running system" }
         guard loaded.file != nil || !knowsRunning else { return }

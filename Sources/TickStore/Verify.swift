@@ -138,6 +138,10 @@ public struct Verify: ~Copyable {
         report.files += 1
         guard let table else { return problem("\(path): the first block is damaged") }
         for (stream, position) in table.positions {
+            // Nothing of what the log says was there before it: older hours are gone, all of them.
+            if strayPlaces.ticks != nil || account != nil, last[stream] == nil, position.key != .zero {
+                report.streams[stream, default: VerifyReport.Stream()].beginsAt = position.key.next
+            }
             // Below: an earlier part was given up and its last records stand in this one again.
             if let known = last[stream], known < position.key {
                 missing(stream, known.next, position.key, until: position.tsRecvNanos)

@@ -68,6 +68,18 @@ import Ticks
             reasons(hole) == ["- 5.bid_ask: keys 9:11 to 9:20 are neither recorded nor marked as lost"],
             "\(hole.output)")
 
+        // Files from the beginning on: nothing is ever to be removed, unless the configuration says so.
+        let shortened = try HoursRecording()
+        for hour in 0...1 as ClosedRange<Int64> {
+            try FileManager.default.removeItem(atPath: shortened.segment(HoursRecording.quotes, hour: hour))
+        }
+        let late = try shortened.run("audit")
+        #expect(late.status == 1 && reasons(late).count == 1)
+        #expect(late.output.contains("5.bid_ask: what was recorded before key 9:21 is gone"), "\(late.output)")
+        let config = try String(contentsOfFile: shortened.config, encoding: .utf8)
+        try (config + "storage:\n  keep_days: 1\n").write(toFile: shortened.config, atomically: false, encoding: .utf8)
+        #expect(try shortened.run("audit").status == 0)
+
         let never = try HoursRecording()
         try never.configure([HoursRecording.quotes, HoursRecording.trades, StreamID(conId: 8, kind: .midPoint)])
         let absent = try never.run("audit")
