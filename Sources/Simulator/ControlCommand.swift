@@ -30,7 +30,7 @@ enum ControlCommand: Equatable {
         "drop [reset], stall, resume, error CODE [text], mute STREAM|all, unmute STREAM|all, "
         + "silence STREAM|all, offset STREAM AMOUNT [always], refuse, accept, raw HEX, fragment BYTES, "
         + "history ok|empty|repeat|silent|delay SECONDS|error CODE [text]|notice CODE [text]|"
-        + "trades reported|all|unmarked|pages once|again|seam TICKS, status"
+        + "trades reported|all|unmarked|pages once|again|seam TICKS|day SECOND, status"
 
     /// What `history` does to the answers of history requests.
     enum HistoryFault: Equatable {
@@ -53,6 +53,9 @@ enum ControlCommand: Equatable {
         case pages(repeated: Bool)
         /// The past ticks in front of a subscription lack their last ones.
         case seam(ticks: Int)
+        /// A trading day ends at this Unix second: no answer goes beyond it that was asked from before it on, and its last tick is
+        /// repeated where there is no other.
+        case day(end: UInt32)
     }
 
     enum HistoryTrades: String {
@@ -140,10 +143,13 @@ enum ControlCommand: Equatable {
                 throw ControlError("history seam takes a number of ticks, 0 to 1000")
             }
             return .seam(ticks: ticks)
+        case ("day", 2):
+            guard let end = UInt32(words[1]) else { throw ControlError("history day takes a Unix second") }
+            return .day(end: end)
         default:
             throw ControlError(
                 "history takes ok, empty, repeat, silent, delay SECONDS, error CODE [text], notice CODE [text], "
-                    + "trades reported|all|unmarked, pages once|again or seam TICKS")
+                    + "trades reported|all|unmarked, pages once|again, seam TICKS or day SECOND")
         }
     }
 

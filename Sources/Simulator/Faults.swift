@@ -31,6 +31,7 @@ struct Faults {
         case .trades(let trades): answers.trades = trades
         case .pages(let repeated): answers.repeatsPages = repeated
         case .seam(let ticks): answers.seamTicks = ticks
+        case .day(let end): answers.dayEnd = end
         case .notice(let code, let text): answers.notice = (code, text ?? Notice.text(ofCode: code))
         case .none, .empty, .repeating, .silent, .delayed, .error:
             history = fault
@@ -58,4 +59,5 @@ struct HistoryManners {
     /// So many of the last past ticks in front of a subscription are left out.
     var seamTicks = 0
     var notice: (code: Int32, text: String)?
+    var dayEnd: UInt32?
 }

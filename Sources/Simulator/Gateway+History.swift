@@ -34,7 +34,7 @@ extension Gateway {
             return true
         }
         switch faults.history {
-        case .none, .repeating, .delayed, .notice, .trades, .pages, .seam: return false
+        case .none, .repeating, .delayed, .notice, .trades, .pages, .seam, .day: return false
         case .empty: refuse(162, service + "HMDS query returned no data")
         case .silent: break
         case .error(let code, let text): refuse(code, text ?? Notice.text(ofCode: code))
@@ -75,14 +75,20 @@ extension Gateway {
         let hasAll = kind == .trades && faults.answers.trades != .reported
         let isReported = kind == .trades && !hasAll
         let source = hasAll ? TickKind.allLast : kind.tickKind
+        let isBeforeEnd = fromStart && faults.answers.dayEnd.map { second < $0 } ?? false
+        let open = min(openSecond(of: index), isBeforeEnd ? faults.answers.dayEnd ?? .max : .max)
+        func last(_ limit: Int) -> [MarketTick] {
+            history.ticks(
+                instrument: index, kind: source, through: second, openSecond: open, limit: limit,
+                ignoreSize: request.ignoreSize, reportedOnly: isReported)
+        }
         var ticks =
             fromStart
             ? history.ticks(
-                instrument: index, kind: source, from: second, openSecond: openSecond(of: index),
+                instrument: index, kind: source, from: second, openSecond: open,
                 limit: Int(request.numberOfTicks), ignoreSize: request.ignoreSize, reportedOnly: isReported)
-            : history.ticks(
-                instrument: index, kind: source, through: second, openSecond: openSecond(of: index),
-                limit: Int(request.numberOfTicks), ignoreSize: request.ignoreSize, reportedOnly: isReported)
+            : last(Int(request.numberOfTicks))
+        if isBeforeEnd, ticks.isEmpty { ticks = last(1).suffix(1) }
         if hasAll, faults.answers.trades == .unmarked { ticks = ticks.map { $0.without(.unreported) } }
         send(
             messages(ticks, instrument: index, kind: kind.tickKind), instrument: index, kind: kind.tickKind, as: kind,

@@ -20,6 +20,7 @@ import Ticks
             ("history trades all", .history(.trades(.all))), ("history trades unmarked", .history(.trades(.unmarked))),
             ("history pages again", .history(.pages(repeated: true))),
             ("history pages once", .history(.pages(repeated: false))), ("history seam 40", .history(.seam(ticks: 40))),
+            ("history day 1795752902", .history(.day(end: 1_795_752_902))),
             (
                 "offset 620731015.all_last 445860400",
                 .offset(StreamID(conId: 620_731_015, kind: .allLast), units: 445_860_400_000_000_000, always: false)
@@ -41,6 +42,7 @@ import Ticks
         "offset 620731015.level1 1", "offset 620731015.bid_ask 1 sometimes", "offset ES 1", "offset all 1",
         "offset 620731015.bid_ask 9223372036", "history", "history trades", "history trades some", "history pages",
         "history pages twice", "history seam", "history seam -1", "history seam 1001", "history notice",
+        "history day", "history day -1",
     ]) func otherLinesAreErrors(line: String) {
         #expect(throws: ControlError.self) { try ControlCommand(parsing: line) }
     }
