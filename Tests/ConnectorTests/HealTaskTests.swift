@@ -11,6 +11,14 @@ struct HealTaskTests {
         .init(ticks: seconds.flatMap { quotes($0.1, $0.0) }, through: through, next: next)
     }
 
+    /// What follows a page; where it is looked for whether history goes on later, it does not.
+    private func end(_ task: inout HealTask, _ page: HistoryPager.Page) -> HealTask.Step {
+        let step = task.take(page)
+        guard step.next == .ask else { return step }
+        let nothing = task.take(.init(ticks: [], through: task.pager.start - 1, next: .exhausted))
+        return .init(runs: step.runs + nothing.runs, next: nothing.next)
+    }
+
     private let edges = StoredTicks(front: [quotes("ab", 100)], back: [quotes("yz", 103)])
 
     @Test func aShortGapIsOneRun() {
@@ -53,7 +61,7 @@ struct HealTaskTests {
         #expect(step.next == .retry(waitNanos: 5_000_000_000))
         #expect(letters(step.runs[0].ticks) == "c" && step.runs[0].verdict == nil && step.runs[0].to == 102)
         for wait in HealTask.retryNanos.dropFirst() {
-            step = task.take(page([], through: 101, .exhausted))
+            step = end(&task, page([], through: 101, .exhausted))
             #expect(step == .init(runs: [], next: .retry(waitNanos: wait)))
         }
         step = task.take(page([], through: 101, .exhausted))
@@ -62,24 +70,24 @@ struct HealTaskTests {
 
     @Test func whatHistoryHasOfItsLastSecondIsTakenInTheEnd() {
         var task = HealTask(gap(), stored: .init(front: [quotes("ab", 100)]))
-        let end = HistoryPager.Page(
+        let early = HistoryPager.Page(
             ticks: quotes("abc", 100), through: 101, next: .exhausted, rest: quotes("de", 102))
-        #expect(task.take(end).next == .retry(waitNanos: HealTask.retryNanos[0]))
+        #expect(task.take(early).next == .retry(waitNanos: HealTask.retryNanos[0]))
         let again = HistoryPager.Page(ticks: [], through: 101, next: .exhausted, rest: quotes("def", 102))
-        let step = task.take(again)
+        let step = end(&task, again)
         #expect(step.next == .finished && letters(step.runs.flatMap(\.ticks)) == "def")
         #expect(step.runs.last?.verdict == .healed)
         // Where the last second should be there and never comes, that of the others is not lost.
         var cut = HealTask(gap(), stored: edges)
-        _ = cut.take(end)
-        for _ in HealTask.retryNanos.dropFirst() { _ = cut.take(again) }
+        _ = cut.take(early)
+        for _ in HealTask.retryNanos.dropFirst() { _ = end(&cut, again) }
         let last = cut.take(again)
         #expect(letters(last.runs[0].ticks) == "def" && last.runs[0].verdict == .edgeUnreconciled)
         // It is held against what is stored like any other second.
         var first = HealTask(gap(), stored: .init(front: [quotes("ab", 100)]))
         let only = HistoryPager.Page(ticks: [], through: 99, next: .exhausted, rest: quotes("abc", 100))
         _ = first.take(only)
-        #expect(letters(first.take(only).runs[0].ticks) == "c")
+        #expect(letters(end(&first, only).runs[0].ticks) == "c")
     }
 
     @Test func historyThatComesLateStillHealsAll() {
@@ -105,7 +113,7 @@ struct HealTaskTests {
     @Test func anEndlessAnswerEndsAsPartly() {
         var task = HealTask(gap(), stored: edges)
         _ = task.take(page([(100, "abc")], through: 100, .more))
-        for _ in HealTask.retryNanos { _ = task.take(page([], through: 100, .stuck)) }
+        for _ in HealTask.retryNanos { _ = end(&task, page([], through: 100, .stuck)) }
         let step = task.take(page([], through: 100, .stuck))
         #expect(step.next == .finished && step.runs[0].verdict == .partly)
     }
@@ -372,12 +380,57 @@ struct HealTaskTests {
         task.isBehind = true
         _ = task.take(page([(100, "abc")], through: 101, .more))
         for wait in HealTask.retryNanos {
-            let step = task.take(page([], through: 101, .exhausted))
+            let step = end(&task, page([], through: 101, .exhausted))
             #expect(step.next == .retry(waitNanos: wait))
         }
         let step = task.take(page([], through: 101, .exhausted))
         #expect(step.next == .finished && step.runs.last?.verdict == .partly, "not what there is, for good")
         #expect(step.runs.last?.to == 102)
+    }
+
+    @Test func historyThatEndsWithATradingDayGoesOnBehindIt() {
+        // Days end at 1,000 and 50,000; the second one has nothing before 3,000 and behind 40,000.
+        let days = [Int64(0)..<1_000, 3_000..<40_000, 60_000..<90_001]
+        let ends: [Int64] = [1_000, 50_000, .max]
+        let history = stride(from: Int64(100), through: 90_000, by: 100).filter { second in
+            days.contains { $0.contains(second) }
+        }
+        var task = HealTask(gap(from: 100, through: 90_000), stored: .init(back: [[quote(90_000, 1)]]))
+        var healed: [HealTick] = []
+        var (asked, waits) = (0, 0)
+        while asked < 200 {
+            asked += 1
+            let start = task.pager.start
+            let end = ends.first { start < $0 } ?? .max
+            let answer = history.filter { start <= $0 && $0 < end }
+            // Where there is no other, the last tick is repeated.
+            let ticks = (answer.isEmpty ? history.filter { $0 < start }.suffix(1) : answer[...]).map { quote($0, 1) }
+            _ = task.pager.take(ticks)
+            let step = task.take(task.pager.finish())
+            healed += step.runs.flatMap(\.ticks)
+            if case .retry = step.next { waits += 1 }
+            if step.next == .finished {
+                #expect(step.runs.last?.verdict == .healed && step.runs.last?.to == 90_001)
+                break
+            }
+        }
+        #expect(healed.map(\.second) == history.dropLast())
+        #expect(asked < 60 && waits == 2, "\(asked) requests")
+    }
+
+    @Test func historyThatIsLateIsWaitedForAllTheSame() {
+        var task = HealTask(gap(), stored: edges)
+        var waits = 0
+        for _ in 0..<20 {
+            _ = task.pager.take(task.pager.start <= 100 ? quotes("abc", 100) : [])
+            let step = task.take(task.pager.finish())
+            if case .retry = step.next { waits += 1 }
+            if step.next == .finished {
+                #expect(step.runs.last?.verdict == .edgeUnreconciled)
+                break
+            }
+        }
+        #expect(waits == HealTask.retryNanos.count)
     }
 
     // MARK: - The history in front of a subscription

@@ -459,6 +459,18 @@ def test_pages_that_are_told_again_are_stored_once(lab):
     system.check()
 
 
+def test_history_that_ends_with_the_trading_day_is_had_of_the_next_day_too(lab):
+    system = System(lab, streams={265598: ("AAPL", ["bid_ask"])}, rate=300)
+    lab.simulator_says("refuse")
+    lab.simulator_says(f"history day {int(time.time()) + 3}")
+    lab.simulator_says("drop")
+    time.sleep(6)
+    lab.simulator_says("accept")
+    system.wait_ticks(20)
+    system.wait_healed(seconds=60)
+    system.check()
+
+
 def test_history_that_comes_after_a_refusal_is_taken(lab):
     system = System(lab, streams={265598: ("AAPL", ["bid_ask", "last"])}, rate=300)
     lab.simulator_says(

@@ -50,6 +50,9 @@ struct HealTask {
     private var lacksUnreported = false
     /// History has trades that this stream's live ticks are without.
     private var isWithoutUnreported = false
+    /// Looks for where history goes on.
+    private var probe: HistoryProbe?
+    private var hasProbed = false
     /// The gateway said that history has not got the last seconds (2188): what it lacks is asked for again later.
     var isBehind = false
 
@@ -69,6 +72,7 @@ struct HealTask {
 
     /// Works through one page.
     mutating func take(_ page: HistoryPager.Page) -> Step {
+        if let step = takeProbe(page) { return step }
         showsUnreported = showsUnreported || page.ticks.contains(where: \.isUnreported)
         if let second = page.cutSecond { cutSeconds.append(second) }
         return work(through: page)
@@ -198,6 +202,16 @@ struct HealTask {
         switch page.next {
         case .more: break
         case .finished: finish(success, into: &step)
+        case .exhausted, .stuck:
+            if !beginProbe(page, into: &step) { followEnd(page, into: &step) }
+        }
+        if !page.ticks.isEmpty, page.next == .more { (retries, hasProbed) = (0, false) }
+    }
+
+    /// History ends before the last second wanted, for now or for good.
+    private mutating func followEnd(_ page: HistoryPager.Page, into step: inout Step) {
+        switch page.next {
+        case .more, .finished: break
         case .exhausted:
             // What is stored of the last second proves that history should reach it.
             let isExpected = isBehind || !stored(through).isEmpty
@@ -219,7 +233,38 @@ struct HealTask {
                 finish(.partly, into: &step)
             }
         }
-        if !page.ticks.isEmpty, page.next == .more { retries = 0 }
+    }
+
+    /// Waiting brought nothing: perhaps history goes on behind the end of a trading day. True: that is asked for, once.
+    private mutating func beginProbe(_ page: HistoryPager.Page, into step: inout Step) -> Bool {
+        guard retries > 0, !hasProbed, reached < through else { return false }
+        let begun = HistoryProbe(behind: reached, through: through, page: page)
+        (probe, hasProbed) = (begun, true)
+        pager.jump(to: begun.asking)
+        closeRun(into: &step)
+        return true
+    }
+
+    /// Nil: nothing is looked for.
+    private mutating func takeProbe(_ page: HistoryPager.Page) -> Step? {
+        guard var probe else { return nil }
+        var step = Step(next: .ask)
+        switch probe.take(page) {
+        case .ask:
+            self.probe = probe
+            pager.jump(to: probe.asking)
+        case .goesOn(let second):
+            self.probe = nil
+            takeRest(probe.page, into: &step)
+            reached = second
+            pager.jump(to: second)
+            (retries, hasProbed) = (0, false)
+        case .nothing:
+            self.probe = nil
+            pager.jump(to: reached)
+            followEnd(probe.page, into: &step)
+        }
+        return step
     }
 
     /// History has been asked for often enough: what it has of its last second is all.

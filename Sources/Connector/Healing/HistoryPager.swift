@@ -79,6 +79,9 @@ struct HistoryPager {
         if second > start { begin(at: min(second, through)) }
     }
 
+    /// Asks from another second on.
+    mutating func jump(to second: Int64) { begin(at: min(second, through)) }
+
     private mutating func begin(at second: Int64) {
         guard second != start else { return }
         start = second
