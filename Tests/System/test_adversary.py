@@ -7,6 +7,7 @@ the recording is held against it by code of its own.
 import asyncio
 import csv
 import json
+import re
 import subprocess
 import sys
 import time
@@ -176,3 +177,16 @@ def test_it_runs_as_a_program_of_its_own(tmp_path):
         assert program.wait(30) == 0
         program.stdout.close()
     assert (tmp_path / "truth" / "market.csv").stat().st_size > 0
+
+
+def test_every_assumption_names_a_test_that_exists_or_says_that_there_is_none():
+    text = (REPOSITORY / "docs" / "assumptions.md").read_text()
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ")]
+    rows = [[cell.strip() for cell in row] for row in rows if row[0].strip() != "assumption"]
+    assert len(rows) > 40 and all(len(row) == 4 for row in rows)
+    for assumption, recorded, health, test in rows:
+        if test == "no test yet":
+            continue
+        [file, name] = re.fullmatch(r"`(\w+\.py)::(\w+)`", test).groups()
+        assert re.search(rf"^def {name}\(", (REPOSITORY / "Tests" / "System" / file).read_text(), re.M), test
+        assert recorded and health, f"shown, and not said what happens: {assumption}"

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from against_adversary import AAPL, MNQ, ODD, STREAMS, Run
+from against_adversary import AAPL, BOND, CFD, MNQ, ODD, STREAMS, Run, compare
 from ibstream import wait_for
 
 FARMS = {MNQ: "usfuture", AAPL: "usfarm"}
@@ -74,6 +74,18 @@ def test_the_order_of_the_first_messages_does_not_matter(lab, order):
     run.check()
 
 
+def test_an_empty_list_of_accounts_says_nothing(lab):
+    run = Run(lab)
+    run.gateway.faults["accounts"] = ""
+    run.gateway.do("drop")
+    run.wait_ticks()
+    run.gateway.faults.clear("accounts")
+    run.gateway.do("drop")
+    run.wait_ticks()
+    run.wait_healed(1)
+    run.check()
+
+
 # Subscriptions
 
 
@@ -82,6 +94,15 @@ def test_ticks_between_past_and_live_ones_come_from_history(lab):
     away(run, 2)
     run.wait_healed(1)
     run.check()
+
+
+@pytest.mark.parametrize("code,text", [
+    (200, "No security definition has been found for the request"), (142, "The gateway is too old for this request")])
+def test_what_a_gateway_refuses_is_named(lab, code, text):
+    refused = [f"{MNQ}.{kind}" for kind in STREAMS[MNQ][1]]
+    run = Run(lab, faults={"subscription_error": {name: [code, text] for name in refused}}, up=True, ready=False)
+    run.wait_health("the cause", lambda s: s["health"] == "down" and all(
+        any(name in reason and (str(code) in reason or text in reason) for reason in s["reasons"]) for name in refused))
 
 
 # Farms and the link
@@ -97,6 +118,18 @@ def test_a_loss_that_nothing_ends_is_got_over_when_farms_come_back(lab):
     run.wait_ticks()
     assert run.is_subscribed()
     run.wait_healed(1)
+    run.check()
+
+
+def test_a_farm_that_comes_back_is_known_in_any_language(lab):
+    run = Run(lab, speed=2, faults={"localized": True})
+    farm(run, 2103, "usfarm")
+    run.gateway.do("forget", streams=[n for n in run.names if n.startswith(f"{AAPL}.")])
+    time.sleep(0.3)
+    farm(run, 2104, "usfarm", text="Verbindung zur Marktdatenfarm ist OK: usfarm")
+    run.wait_ticks()
+    assert run.is_subscribed()
+    run.wait_healed(1, [n for n in run.names if n.startswith(f"{AAPL}.")])
     run.check()
 
 
@@ -160,6 +193,33 @@ def test_the_documented_limits_of_history_are_kept(lab):
 
 
 # Instruments
+
+
+def test_a_bond_is_found_and_recorded(lab):
+    run = Run(lab, {BOND: ("BOND", ["bid_ask"])}, speed=4, up=True)
+    assert "BOND" in lab.ib_stream("lookup", "IBCID15960357", "--type", "BOND", "--config", run.config)
+    run.wait_health("hours", lambda s: s["health"] == "healthy")
+    definition = (lab.state / "definitions" / f"{BOND}.json").read_text()
+    assert "UTC" in definition and "0000-" in definition, definition
+    run.check()
+
+
+def test_a_contract_that_is_rerouted_is_followed(lab):
+    """What is recorded under a contract for difference is what its underlying did."""
+    run = Run(lab, {CFD: ("AAPL.CFD", ["bid_ask"]), MNQ: ("MNQ", ["last"])}, faults={"reroute": True}, ready=False,
+              exchanges={CFD: "SMART"})
+    wait_for("its ticks", lambda: run.ticks().get(f"{CFD}.bid_ask", 0) >= 20)
+    assert any(str(AAPL) in line and str(CFD) in line for line in run.log().splitlines()), run.log()
+    run.stop()
+    run.reports()
+    report = compare.compare(f"{CFD}.bid_ask", compare.expectations(run.truth)[f"{AAPL}.bid_ask"],
+                             compare.exported(lab.folder / "export" / f"{CFD}.bid_ask.csv"))
+    assert report.is_exact and report.recorded >= 20, str(report)
+
+
+def test_the_exchange_of_the_configuration_is_the_one_that_is_recorded(lab):
+    run = Run(lab, {AAPL: ("AAPL", ["last"])}, exchanges={AAPL: "OVERNIGHT"})
+    run.check(route={str(AAPL): "OVERNIGHT"})
 
 
 def hours(now, form):
