@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Breaks a whole system for minutes, at random, and proves that no tick is missing, repeated or altered afterwards.
 
-A gateway makes 5,000 ticks a second for 12 streams (1,500 with the gateway of Tests/Adversary) while processes are killed, stopped and continued, the gateway
-drops, stalls and loses its link, farms go down and streams die silently, and the disk (a small tmpfs) is full for a while.
+A gateway makes 5,000 ticks a second for 12 streams (1,500 with the gateway of Tests/Adversary) while processes are killed,
+stopped and continued, the gateway drops, stalls and loses its link, farms go down and streams die silently, and the disk (a
+small tmpfs) is full or slow for a while.
 Then it is quiet, the gaps are healed, and the files are compared with the history of the simulated market, tick by tick.
 
     Tests/Chaos/chaos.py [--gateway adversary] [--seconds 300] [--seed N] [--json] [--keep] [--bin .build/release]
@@ -79,14 +80,33 @@ def own_mounts():
     os.execvpe("unshare", ["unshare", *flags, sys.executable, *sys.argv], environment)
 
 
+def compile_slow_disk(folder):
+    """The library that makes a recorder's disk slow, or None where there is no compiler."""
+    library = pathlib.Path(folder) / "slow_disk.so"
+    if shutil.which("gcc") is None:
+        return None
+    source = HERE.parent / "System" / "slow_disk.c"
+    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
+    return library
+
+
 class System:
     """The system under test, as the faults see it."""
 
-    def __init__(self, lab, config, gateway):
+    def __init__(self, lab, config, gateway, ticks_per_second):
         self.lab = lab
         self.config = config
         self.gateway = gateway
         self.seals = []
+        self.disk_rate = lab.folder / "disk-rate"
+        # A third of what the feed brings.
+        self.slow_bytes_per_second = ticks_per_second * 64 // 3
+
+    def set_disk_rate(self, bytes_per_second):
+        """What the recorder's disk takes; 0: all that it can."""
+        new = self.disk_rate.with_suffix(".new")
+        new.write_text(f"{bytes_per_second}\n")
+        os.replace(new, self.disk_rate)
 
     def says(self, command):
         return self.gateway.says(command)
@@ -133,6 +153,7 @@ class Run:
         self.has_disk = has_mounts
         self.origin = time.time()
         self.described = 0
+        self.witness = None
 
     def say(self, text):
         if not self.options.json:
@@ -147,6 +168,7 @@ class Run:
     def start(self):
         from faults import Disk, Injector
         from gateways import GATEWAYS, RATES
+        from witness import Witness
 
         lab = self.lab
         # The runtime directory is on tmpfs too, as in production: the journal shares no fate with the data disk.
@@ -158,10 +180,14 @@ class Run:
         name = self.options.gateway
         self.gateway = GATEWAYS[name](lab, self.seed, RATES[name], NAMES)
         config = lab.configure(self.gateway.port, STREAMS, tws=["requests_per_second: 1000"], more=PACING)
-        self.system = System(lab, config, self.gateway)
-        self.up = lab.start("ib-stream", "up", "--config", config)
+        self.system = System(lab, config, self.gateway, RATES[name])
+        self.system.set_disk_rate(0)
+        library = compile_slow_disk(self.folder)
+        env = {"LD_PRELOAD": str(library), "SLOW_DISK": str(self.system.disk_rate)} if library else {}
+        self.up = lab.start("ib-stream", "up", "--config", config, env=env)
         self.injector = Injector(self.system, Disk(lab.state) if self.has_disk else None)
         self.wait_healthy()
+        self.witness = Witness(lab)
 
     def wait_healthy(self):
         """Waits until `ib-stream status` says healthy, and no service is missing."""
@@ -224,6 +250,7 @@ class Run:
             self.problem(problem)
         if healthy:
             self.lab.settle()
+        self.witness.stop()
         if (status := self.up.stop()) != 0:
             self.problem(f"ib-stream up ended with {status}: {self.up.stderr()[-300:]}")
         left = self.system.processes()
@@ -246,6 +273,8 @@ class Run:
         self.report["passed"] = not self.report["problems"]
         self.report["timeline"] = [fault.line(self.origin) for fault in self.injector.done]
         keep = self.options.keep or not self.report["passed"]
+        if self.witness:
+            self.witness.stop()
         self.lab.end()
         if keep:
             # The mount goes with this process.
@@ -276,7 +305,7 @@ def main():
     has_mounts = own_mounts()
     from faults import make_plan
 
-    plan = make_plan(options.seed, options.seconds, FARMS, has_mounts, MEAN_SECONDS)
+    plan = make_plan(options.seed, options.seconds, FARMS, has_mounts, MEAN_SECONDS, shutil.which("gcc") is not None)
     if options.plan:
         for fault in plan:
             print(f"{fault.at:8.3f} {fault.kind} {fault.target} {fault.seconds or ''}")

@@ -19,14 +19,14 @@ DECK = {
     "kill connector": 2, "kill recorder": 2, "kill watchdog": 1, "stop connector": 1, "stop recorder": 2,
     "restart connector": 1, "drop": 2, "refuse": 1, "stall": 1, "link lost, data lost": 1, "link lost, data kept": 1,
     "farm down": 1, "farm down, streams dead": 1, "disk full": 1, "seal now": 1,
-    "history with unreported trades": 2, "history pages told again": 2,
+    "history with unreported trades": 2, "history pages told again": 2, "slow disk": 1,
 }
 # Seconds from a fault's begin to its end, for those that have one. A stalled gateway swallows ticks without a word, so it
 # must be silent for as long as the connector needs to notice: 2 s until it asks, and 1.5 s without an answer.
 LASTING = {
     "stop connector": (0.2, 9), "stop recorder": (0.2, 9), "refuse": (0.5, 6), "stall": (5, 14),
     "link lost, data lost": (0.2, 6), "link lost, data kept": (0.2, 6), "farm down": (0.2, 6),
-    "farm down, streams dead": (0.2, 3), "disk full": (1, 8),
+    "farm down, streams dead": (0.2, 3), "disk full": (1, 8), "slow disk": (3, 14),
     # What opens gaps comes all the time: their healing falls into these, or begins in one and ends behind it.
     "history with unreported trades": (4, 20), "history pages told again": (4, 20),
 }
@@ -37,6 +37,7 @@ RESOURCES = {
     "stall": ["gateway", "connector"], "link lost, data lost": ["gateway"], "link lost, data kept": ["gateway"],
     "farm down": ["gateway"], "farm down, streams dead": ["gateway"], "disk full": ["disk"],
     "history with unreported trades": ["trades"], "history pages told again": ["pages"],
+    "slow disk": ["disk speed"],
 }
 # What a gap's marker may say, by the faults that can be behind it.
 CAUSES = {
@@ -54,7 +55,7 @@ CAUSES = {
     "silent": ["farm down, streams dead", "farm down", "link lost, data kept", "stall", "stop connector"],
     "resubscribe": ["farm down, streams dead", "stall"],
     # The journal is gone, or has been written over, before the recorder had it all.
-    "lost": ["kill recorder", "stop recorder", "disk full"],
+    "lost": ["kill recorder", "stop recorder", "disk full", "slow disk"],
 }
 # A gap may be opened this long after the fault's end: silence has to be noticed first.
 NOTICED_SECONDS = 30
@@ -80,7 +81,7 @@ class Fault:
         return text + (f": {self.note}" if self.note else "")
 
 
-def make_plan(seed, seconds, farms, has_disk, mean_seconds):
+def make_plan(seed, seconds, farms, has_disk, mean_seconds, has_slow_disk=True):
     """The faults of a run, in order. `farms`: {farm: [streams]}."""
     rng = random.Random(seed)
     plan = []
@@ -101,7 +102,7 @@ def make_plan(seed, seconds, farms, has_disk, mean_seconds):
         together = rng.random() < 0.3
         wait = rng.expovariate(1 / mean_seconds)
         resources = RESOURCES.get(kind, [])
-        is_possible = kind != "disk full" or has_disk
+        is_possible = (kind != "disk full" or has_disk) and (kind != "slow disk" or has_slow_disk)
         if is_possible and all(busy.get(name, 0) <= at for name in resources):
             target = {"farm down": farm, "farm down, streams dead": f"{farm} {' '.join(dead)}",
                       "drop": "reset" if resets else ""}.get(kind, "")
@@ -136,7 +137,8 @@ class Disk:
 
 
 class Injector:
-    """Carries faults out. `system` has `.says(command)`, `.pid(service)`, `.seal()`; `disk` may be None."""
+    """Carries faults out. `system` has `.says(command)`, `.pid(service)`, `.seal()`, `.set_disk_rate(bytes a second)` and
+    `.slow_bytes_per_second`; `disk` may be None."""
 
     def __init__(self, system, disk):
         self.system = system
@@ -189,6 +191,8 @@ class Injector:
             self.system.says("history pages again")
         elif fault.kind == "disk full":
             fault.note = f"{self.disk.fill() >> 20} MiB taken"
+        elif fault.kind == "slow disk":
+            self.system.set_disk_rate(self.system.slow_bytes_per_second)
         elif fault.kind == "seal now":
             fault.note = self.system.seal()
         else:
@@ -219,6 +223,8 @@ class Injector:
             self.system.says("history pages once")
         elif fault.kind == "disk full":
             self.disk.empty()
+        elif fault.kind == "slow disk":
+            self.system.set_disk_rate(0)
         fault.ended = time.time()
 
     def end_all(self, show):

@@ -6,6 +6,7 @@ import time
 import faults
 import ibstream
 import truth
+import witness
 
 AROUND_SECONDS = 12
 # So many streams are described at length; the others in one line.
@@ -21,6 +22,9 @@ def judge(run):
         run.problem(f"the gateway's own comparison: {difference}")
     market = truth.read_rows(run.gateway.history, set(stream_names(run)))
     ledger = read_ledger(run)
+    report["health_pages"] = len(run.witness.pages)
+    if not any(status == 200 for _, status in run.witness.pages) or not run.witness.reports:
+        run.problem("the witness saw no green page or no durable report: health is not proved")
     totals = dict.fromkeys(("ticks", "healed", "gaps", "missing", "unavailable", "repeated", "altered", "misplaced",
                             "unexpected_gaps"), 0)
     for stream in stream_names(run):
@@ -37,6 +41,7 @@ def judge(run):
         gaps = truth.gaps_of(records)
         check_ledger(run, stream, gaps, ledger.get(stream, []))
         result = truth.compare(stream, rows.seconds[stream], market.seconds[stream], gaps)
+        check_health(run, stream, records)
         check_ends(run, stream, rows.seconds[stream], market.seconds[stream])
         totals["unexpected_gaps"] += check_causes(run, stream, gaps, result)
         for name, value in (
@@ -76,6 +81,18 @@ def read_ledger(run):
     for gap in answer["gaps"]:
         ledger.setdefault(gap["stream"], []).append(gap)
     return ledger
+
+
+def check_health(run, stream, records):
+    """Health was not 200 while a tick that the gateway had sent was not durable for too long."""
+    ticks = records[records["kind"] < 128]
+    keys = ibstream.keys(ticks)
+    order = keys.argsort(kind="stable")
+    worst = witness.late(
+        run.witness.pages, run.witness.reports.get(stream, []), keys[order], ticks["ts_recv"][order] / 1e9)
+    if worst:
+        run.problem(f"{stream}: health was 200 at {worst[0] - run.origin:.2f} s although a tick had been waiting for "
+                    f"{worst[1]:.1f} s to become durable")
 
 
 def check_ends(run, stream, recorded, market):

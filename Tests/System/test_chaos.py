@@ -15,6 +15,7 @@ sys.path.insert(0, str(CHAOS))
 
 import faults  # noqa: E402
 import truth  # noqa: E402
+import witness  # noqa: E402
 
 SECONDS = 300 if FULL else 60
 SEED = 7
@@ -108,6 +109,23 @@ def test_a_plan_depends_on_the_seed_alone_and_a_minute_has_most_kinds():
     assert [f for f in plan(SEED) if f[1] != "disk full"] == plan(SEED, has_disk=False)
     assert len({kind for _, kind, _, _ in plan(SEED)}) >= 10
     assert all(4 <= at < 57 for at, _, _, _ in plan(SEED))
+
+
+def test_a_green_page_beside_a_tick_that_waits_is_found():
+    keys = np.arange(1, 101, dtype="u8")
+    received = np.arange(100, 200.0)
+    reports = [(110.0, 10), (120.0, 20), (121.0, 15), (140.0, 40)]
+    limit = witness.LATE_SECONDS + witness.MACHINE_SECONDS
+
+    def late(*pages):
+        return witness.late(pages, reports, keys, received)
+
+    # Key 21 was received at 120.
+    assert late((120 + limit, 200)) is None
+    assert late((121 + limit, 503), (122 + limit, 503)) is None
+    assert late((121 + limit, 200), (123 + limit, 200), (141, 200)) == (123 + limit, 3 + limit)
+    assert witness.late([(109, 200)], reports, keys, received) is None, "nothing was heard before"
+    assert witness.late([(200, 200)], [(199, 100)], keys, received) is None, "all is durable"
 
 
 def test_a_gap_is_explained_only_by_a_fault_of_its_kind_before_it():
