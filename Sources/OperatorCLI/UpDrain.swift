@@ -30,10 +30,13 @@ struct UpDrain {
     }
 
     /// Call it often; it asks once a second while the recorder runs.
-    mutating func look(recorderRuns: Bool, _ display: inout UpDisplay, nowNanos now: Int64) {
-        guard recorderRuns, now >= nextNanos else { return }
+    ///
+    /// - services: those that still run.
+    mutating func look(services: [String], _ display: inout UpDisplay, nowNanos now: Int64) {
+        guard services.contains("ib-recorder"), now >= nextNanos else { return }
         nextNanos = now + Self.lookNanos
-        if isAbandoned { endRecorder() }
+        // Not before the connector has ended: a recorder that ends before it would not know of its last ticks.
+        if isAbandoned, !services.contains("ib-connector") { endRecorder() }
         if client == nil { client = StatusClient(socket: paths.recorderSocket) }
         guard let status = client?.ask(), let left = status["backlog"]?.unsigned else { return }
         let durable = status["durable"]?.unsigned
@@ -52,12 +55,12 @@ struct UpDrain {
         return ", \(max(1, Int((Double(left) / perSecond).rounded()))) s"
     }
 
-    /// Nobody wants to wait any longer: the recorder is told so until it has ended.
+    /// Nobody wants to wait any longer: the recorder is told so, once a second, until it has ended.
     mutating func abandon(_ display: inout UpDisplay) {
         guard !isAbandoned else { return }
         isAbandoned = true
+        nextNanos = 0
         display.say("stopping at once: what is not durable stays in the journal")
-        endRecorder()
     }
 
     private func endRecorder() {

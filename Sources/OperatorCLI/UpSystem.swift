@@ -222,7 +222,7 @@ final class UpSystem {
             // The watchdog gives its lock back a moment before it is gone.
             guard !services.isEmpty || watchdogRuns || watchdog != nil else { break }
             // A watchdog that does not run (or is stopped) can't stop the services; they end by themselves, later.
-            drain.look(recorderRuns: services.contains("ib-recorder"), &display, nowNanos: now)
+            drain.look(services: services, &display, nowNanos: now)
             var late = now - drain.movedNanos > Self.servicesLimitNanos ? services : []
             if watchdogRuns, let gone = servicesGoneNanos, now - gone > Self.watchdogLimitNanos {
                 late = ["ib-watchdog"]
