@@ -3,17 +3,23 @@ internal import ServiceKit
 internal import TickStore
 
 let repairCommand = Command(
-    "repair", usage: "[DIR]",
+    "repair", usage: "[--acknowledge] [DIR]",
     "Rebuilds what is damaged, writes down what is lost; exit status 0 only if no damage ever cost anything.",
+    flags: [
+        FlagSet.Flag("acknowledge", "repair nothing: you know of the destroyed data that turns health red")
+    ],
     words: 0...1,
     examples: [
         ("ib-stream repair", "the whole recording; the recorder must be stopped"),
+        ("ib-stream repair --acknowledge", "health may be green again; the recorder may be running"),
         ("ib-stream repair /backup/ib-stream/state", "a copy of one"),
     ]
 ) { context throws(ProgramError) in
     let paths = try repairPaths(context)
+    if context.flags.has("acknowledge") { return try acknowledge(paths) }
     let lock = try recordersLock(paths)
-    let report = try repaired(paths.state)
+    let report = try repaired(paths.state, journalDirectory: try journal(context))
+    if report.verified.isSound { try clearNotes(paths) }
     _ = consume lock
     guard !report.verified.isEmpty || !report.actions.isEmpty else {
         throw ProgramError(.noInput, "repair: nothing is recorded in \(paths.state): check the path")
@@ -42,9 +48,35 @@ private func recordersLock(_ paths: Paths) throws(ProgramError) -> ServiceLock {
     }
 }
 
-private func repaired(_ state: String) throws(ProgramError) -> RepairReport {
+/// The journal that may still have what a file has lost; a copy that is named has none.
+private func journal(_ context: OperatorContext) throws(ProgramError) -> String? {
+    guard context.flags.words.isEmpty else { return nil }
+    let place = try context.locate()
+    return place.paths.journal(place.configuration)
+}
+
+/// Says what was open, and that it is known now.
+private func acknowledge(_ paths: Paths) throws(ProgramError) -> Int32 {
+    do throws(FileError) {
+        let places = try DamageNotes(state: paths.state).acknowledge()
+        let lines = places.map { "acknowledged: \($0.text), found \($0.time)\n" }.joined()
+        let text = lines.isEmpty ? "nothing to acknowledge\n" : lines
+        return printOut(text) ? ExitStatus.success.rawValue : ExitStatus.ioError.rawValue
+    } catch {
+        throw ProgramError(error.code == EACCES ? .permission : .ioError, "repair: \(error)")
+    }
+}
+
+/// What was noted is repaired.
+private func clearNotes(_ paths: Paths) throws(ProgramError) {
+    do throws(FileError) { try DamageNotes(state: paths.state).clear() } catch {
+        throw ProgramError(.ioError, "repair: \(error)")
+    }
+}
+
+private func repaired(_ state: String, journalDirectory: String?) throws(ProgramError) -> RepairReport {
     do throws(StoreError) {
-        return try Repair(stateDirectory: state, nowNanos: realNanos()).run()
+        return try Repair(stateDirectory: state, nowNanos: realNanos(), journalDirectory: journalDirectory).run()
     } catch {
         throw CatSelection.failure("repair", error)
     }

@@ -26,10 +26,11 @@ func startRecorder(_ service: ServiceContext) throws {
     let fault = service.fault
     let facts = service.facts
     let lockNote = service.stateLockNote
+    let damage = DamageWatch(paths, facts)
     let writer = try service.supervise("write") { task in
         let recovery = try task.progress.duringDiskCall {
             lockNote.write()
-            return try recover(paths, queue)
+            return try recover(paths, queue, damage, journalDirectory: journalDirectory)
         }
         let openLog = OpenLog(directory: paths.log, recovery: recovery)
         let clock = LogClock(
@@ -67,7 +68,8 @@ func startRecorder(_ service: ServiceContext) throws {
         // What a crash left is recovery's first.
         while !queue.isRecovered, !task.stop.wait(millis: 100) { task.progress.advance() }
         var seal = SealThread(
-            task, configuration: configuration, paths: paths, queue: queue, board: board, faultPoint: faultPoint)
+            task, configuration: configuration, paths: paths, queue: queue, board: board, damage: damage,
+            faultPoint: faultPoint)
         seal.run()
     }
     let control = try service.supervise("control") { task in
@@ -107,12 +109,19 @@ func startRecorder(_ service: ServiceContext) throws {
 
 /// Reads what the log holds, reports what recovery found, and tells the ingest thread where the files end. The first start
 /// and each start of a write thread that failed: then everything above is asked for again.
-private func recover(_ paths: Paths, _ queue: CommitQueue) throws -> LogRecovery {
+private func recover(
+    _ paths: Paths, _ queue: CommitQueue, _ damage: DamageWatch, journalDirectory: String
+) throws -> LogRecovery {
     try Files.makeDirectory(paths.log)
     // Only before the first recovery does nobody read.
-    if !queue.isRecovered { try renameFutureFiles(paths) }
-    let recovery = try LogRecovery(directory: paths.log, ticksDirectory: paths.ticks)
+    if !queue.isRecovered { renameFutureFiles(paths) }
+    var recovery = try LogRecovery(directory: paths.log, ticksDirectory: paths.ticks)
     for finding in recovery.findings { report(finding) }
+    damage.note(recovery.findings)
+    damage.look()
+    if try mend(recovery.findings, paths, journalDirectory) {
+        recovery = try LogRecovery(directory: paths.log, ticksDirectory: paths.ticks)
+    }
     for failure in recovery.failures {
         log(.critical, "CRITICAL: recovery: a part can't be made durable, what was durable before counts: \(failure)")
     }
@@ -122,9 +131,33 @@ private func recover(_ paths: Paths, _ queue: CommitQueue) throws -> LogRecovery
     return recovery
 }
 
+/// Writes damaged parts of the log anew, with what the journal has of them; the rest is lost, and is said to be. True when that
+/// was done: the log is to be read again.
+private func mend(_ findings: [LogFinding], _ paths: Paths, _ journalDirectory: String) throws -> Bool {
+    let damaged = Set(findings.filter(\.isAlarm).compactMap { PartName(path: $0.path) })
+    guard !damaged.isEmpty else { return false }
+    do throws(StoreError) {
+        let report = try Repair(
+            stateDirectory: paths.state, nowNanos: realNanos(), journalDirectory: journalDirectory
+        ).mendParts(damaged)
+        for action in report.actions { log(.notice, "mended: \(action.path): \(action.what)") }
+        return true
+    } catch {
+        // Recording goes on; what is missing stays so until the next start, or until somebody repairs it.
+        log(.critical, "CRITICAL: recovery: a damaged file can't be written anew", ["why": "\(error)"])
+        return false
+    }
+}
+
 /// What a clock far ahead had sealed gets hours that have come.
-private func renameFutureFiles(_ paths: Paths) throws(StoreError) {
-    let files = try FutureSegments.rename(ticksDirectory: paths.ticks, nowNanos: realNanos())
+private func renameFutureFiles(_ paths: Paths) {
+    let files: (renamed: Int, waiting: Int)
+    do throws(StoreError) {
+        files = try FutureSegments.rename(ticksDirectory: paths.ticks, nowNanos: realNanos())
+    } catch {
+        // They stay what they are until the next start, and all can be read.
+        return log(.error, "sealed files of hours that have not come can't be renamed", ["why": "\(error)"])
+    }
     if files.renamed > 0 {
         log(.notice, "sealed files of hours that had not come were given right ones", ["files": "\(files.renamed)"])
     }

@@ -24,10 +24,15 @@ struct SealThread: ~Copyable {
     private let queue: CommitQueue
     private let board: SealBoard
     private let watch: SealWatch
+    private let damage: DamageWatch
+    private let journalDirectory: String
     private let sealer: HourSealer
     private let stock: SegmentStock
     /// Parts that stay although they are sealed: each is looked at once per start.
     private var kept: Set<PartName> = []
+    /// Damaged files that were written anew once in this run, or could not be.
+    private var triedToMend: Set<String> = []
+    private var nextDamageLookNanos: Int64 = 0
     private var nextLookNanos: Int64 = 0
     private var nextSurveyNanos: Int64 = 0
     private var isSurveyed = false
@@ -39,9 +44,11 @@ struct SealThread: ~Copyable {
 
     init(
         _ task: TaskContext, configuration: Configuration, paths: Paths, queue: CommitQueue, board: SealBoard,
-        faultPoint: FaultPoint
+        damage: DamageWatch, faultPoint: FaultPoint
     ) {
         self.task = task
+        self.damage = damage
+        journalDirectory = paths.journal(configuration)
         self.paths = paths
         storage = configuration.storage
         self.queue = queue
@@ -63,6 +70,7 @@ struct SealThread: ~Copyable {
         while !task.stop.isStopped {
             task.progress.advance()
             board.bell.clear()
+            lookForDamage()
             round()
             rest()
         }
@@ -119,6 +127,11 @@ struct SealThread: ~Copyable {
     }
 
     private mutating func seal(_ reach: SealPlan.Reach) throws(SealError) {
+        while try !sealHours(reach) {}
+    }
+
+    /// False when a damaged file was written anew meanwhile: then what there is to seal is looked at again.
+    private mutating func sealHours(_ reach: SealPlan.Reach) throws(SealError) -> Bool {
         let parts = try parts()
         let sealedHour = stock.newestHour
         let settled = try settled(parts, before: sealedHour)
@@ -128,13 +141,71 @@ struct SealThread: ~Copyable {
         for hour in hours {
             let started = bootNanos()
             watch.hour = hour.hour
-            let sealed = try sealer.seal(hour)
+            let sealed: SealedHour
+            do throws(SealError) {
+                sealed = try sealer.seal(hour, tolerating: settled.union(tried(hour)))
+            } catch {
+                guard try mend(error) else { throw error }
+                return false
+            }
             stock.add(sealed)
             kept.formUnion(sealed.kept.map(\.part))
             board.note(sealed: sealed)
             board.note(stored: stock.files, bytes: stock.bytes, newestHour: stock.newestHour)
             report(sealed, tookNanos: bootNanos() - started)
         }
+        return true
+    }
+
+    // MARK: - Damage
+
+    /// Once a second: somebody may have repaired or acknowledged it.
+    private mutating func lookForDamage() {
+        let now = bootNanos()
+        guard now >= nextDamageLookNanos else { return }
+        nextDamageLookNanos = now + SealThread.lookNanos
+        task.progress.duringDiskCall { damage.look() }
+    }
+
+    private func tried(_ hour: SealHour) -> [PartName] {
+        let (tried, directory) = (triedToMend, paths.log)
+        return hour.parts.map(\.name).filter { tried.contains($0.path(in: directory)) }
+    }
+
+    /// Writes the damaged files that hold up sealing anew, each once. False when there is none, or none that was not tried.
+    private mutating func mend(_ error: SealError) throws(SealError) -> Bool {
+        let found: [String]
+        switch error {
+        case .damaged(let findings):
+            damage.note(findings)
+            found = findings.map(\.path)
+        case .store(.notASegment(let path)), .store(.damagedSegment(let path, _)):
+            damage.note(["\(error)"])
+            found = [path]
+        case .store, .stopped, .waiting, .differs: return false
+        }
+        let paths = Set(found).subtracting(triedToMend)
+        guard !paths.isEmpty else { return false }
+        log(.critical, "CRITICAL: durable data was destroyed, writing the file anew", ["why": "\(error)"])
+        triedToMend.formUnion(paths)
+        do throws(StoreError) {
+            try task.progress.duringDiskCall { () throws(StoreError) in try rewrite(paths) }
+        } catch {
+            log(.critical, "CRITICAL: a damaged file can't be written anew", ["why": "\(error)"])
+        }
+        return true
+    }
+
+    private func rewrite(_ files: Set<String>) throws(StoreError) {
+        var actions: [RepairReport.Action] = []
+        let damaged = Set(files.compactMap { PartName(path: $0) })
+        if !damaged.isEmpty { actions += try mender.mendParts(damaged).actions }
+        for path in files where SegmentName(path: path) != nil { actions += try mender.mendSegment(at: path).actions }
+        for action in actions { log(.notice, "mended: \(action.path): \(action.what)") }
+    }
+
+    private var mender: Repair {
+        Repair(stateDirectory: paths.state, nowNanos: queue.logNanos, journalDirectory: journalDirectory)
     }
 
     /// Parts of hours before the newest sealed one: kept when they were sealed, or named by a clock that was set back.

@@ -94,8 +94,11 @@ public final class HourSealer {
 
     /// Seals the hour. After an error the log is as it was; some of the hour's files may be finished, and are found so the
     /// next time.
-    public func seal(_ wanted: SealHour) throws(SealError) -> SealedHour {
-        do throws(SealError) { return try sealAnew(wanted) } catch {
+    ///
+    /// - Parameter tolerating: parts that are sealed as far as they can be read, and kept, where they are damaged; damage in
+    ///   another one is thrown as `damaged` before anything is written. Nil: all.
+    public func seal(_ wanted: SealHour, tolerating: Set<PartName>? = nil) throws(SealError) -> SealedHour {
+        do throws(SealError) { return try sealAnew(wanted, tolerating) } catch {
             // It may be one of them that somebody has removed.
             forgetDirectories()
             throw error
@@ -105,7 +108,7 @@ public final class HourSealer {
     /// To be called when directories of sealed files were removed: they are made anew then.
     public func forgetDirectories() { directories = DurableDirectories() }
 
-    private func sealAnew(_ wanted: SealHour) throws(SealError) -> SealedHour {
+    private func sealAnew(_ wanted: SealHour, _ tolerated: Set<PartName>?) throws(SealError) -> SealedHour {
         hour = wanted
         result = SealedHour(hour: wanted.hour)
         tallies = [:]
@@ -113,6 +116,10 @@ public final class HourSealer {
         defer { tallies = [:] }
         pass = PartsPass(directory: logDirectory, parts: wanted.parts, observer: observer)
         try count()
+        if let tolerated {
+            let alarms = pass.findings.filter { !tolerated.contains($0.key) }.values.joined().filter(\.isAlarm)
+            guard alarms.isEmpty else { throw .damaged(alarms) }
+        }
         observer.reach(.beforeWrite)
         let groups = SealPlan.groups(tallies.values.map(load), memoryBytes: bounds.memoryBytes)
         // A group with files that are written straight from the log is compared in a second pass.

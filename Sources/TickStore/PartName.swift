@@ -66,6 +66,12 @@ public struct PartName: Sendable, Hashable, Comparable, CustomStringConvertible 
         }
     }
 
+    /// Of a part's path; nil for any other file.
+    public init?(path: String) {
+        guard let name = path.split(separator: "/").last else { return nil }
+        self.init(fileName: String(name))
+    }
+
     public func path(in directory: String) -> String { directory + "/" + description }
 
     /// The file with the durable slots of a part.

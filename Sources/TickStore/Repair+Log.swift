@@ -43,7 +43,8 @@ extension Repair {
     mutating func rewriteLog(missing: [KeyRange], damaged: Set<PartName> = []) throws(StoreError) {
         var last = try sealedKeys()
         let names = try parts()
-        for (index, name) in names.enumerated() {
+        let end = damaged.max()
+        for (index, name) in names.enumerated() where end.map({ name <= $0 }) ?? true {
             let path = name.path(in: logDirectory)
             var contents = try PartContents(path)
             // What the table says of a stream that is known shows what is missing; it is found at the next record.
@@ -55,11 +56,15 @@ extension Repair {
             let following = index + 1 < names.count ? names[index + 1].path(in: logDirectory) : nil
             // What only this part's table tells of is lost too: the table written anew says it no more.
             let next = if let following { try PartContents(following).table } else { contents.table }
-            let holes = contents.mend(after: &last, next: next, nowNanos: nowNanos)
-            guard damaged.contains(name) || (damaged.isEmpty && holes > 0) else { continue }
+            let records = contents.records
+            let mended = contents.mend(after: &last, next: next, nowNanos: nowNanos, filler: &filler)
+            guard damaged.contains(name) || (damaged.isEmpty && mended.isChanged) else { continue }
             try replace(path, contents)
             report.actions.append(
-                .init(path: path, what: "written anew: \(contents.records) records kept, \(holes) ranges lost"))
+                .init(
+                    path: path,
+                    what: "written anew: \(records) records kept, \(mended.added) taken from the journal, "
+                        + "\(mended.lost) ranges lost"))
         }
     }
 
@@ -136,12 +141,28 @@ struct PartContents {
         }
     }
 
-    /// Puts a `lost` record wherever keys are missing: in front of the record behind them, or at the end where a table
-    /// (the next part's, or the newest part's own) shows that there were more. Returns how many; `last` goes on to the
-    /// part's end.
-    mutating func mend(after last: inout [StreamID: TickKey], next: KeyTable?, nowNanos: Int64) -> Int {
+    /// What `mend` put in.
+    struct Mended {
+        /// Records from the journal.
+        var added = 0
+        /// Ranges that are lost.
+        var lost = 0
+        var isChanged: Bool { added + lost > 0 }
+
+        mutating func note(_ records: [Tick], added: Int) {
+            self.added += added
+            lost += records.count - added
+        }
+    }
+
+    /// Puts what is missing wherever keys are missing, from the journal or as a `lost` record: in front of the record behind
+    /// them, or at the end where a table (the next part's, or the newest part's own) shows that there were more. `last` goes
+    /// on to the part's end.
+    mutating func mend(
+        after last: inout [StreamID: TickKey], next: KeyTable?, nowNanos: Int64, filler: inout JournalFiller
+    ) -> Mended {
         var mended: [[Tick]] = []
-        var holes = 0
+        var did = Mended()
         for block in blocks {
             var lost: [Tick] = []
             for tick in block {
@@ -149,24 +170,29 @@ struct PartContents {
                 let covered = SegmentMender.firstKeyCovered(by: tick)
                 if let previous = last[stream], let hole = Verify.hole(after: previous, before: covered) {
                     let end = TickKey(rawValue: covered.rawValue - 1)
-                    lost.append(SegmentMender.lost(stream, hole, end, like: tick, nowNanos: nowNanos))
+                    let filled = SegmentMender.filled(
+                        stream, hole, end, with: filler.records(of: stream, previous.next, end), from: previous.next,
+                        before: nil, behind: tick, nowNanos: nowNanos)
+                    did.note(filled.records, added: filled.added)
+                    lost += filled.records
                 }
                 if tick.key > last[stream] ?? .zero { last[stream] = tick.key }
             }
-            holes += lost.count
             if !lost.isEmpty { mended.append(PartContents.merge(lost, into: block)) } else { mended.append(block) }
         }
         var lost: [Tick] = []
         for (stream, position) in (next?.positions ?? [:]).sorted(by: { $0.key < $1.key }) {
             guard let previous = last[stream], previous < position.key else { continue }
-            lost.append(
-                SegmentMender.lost(stream, previous.next, position.key, like: nil, nowNanos: position.tsRecvNanos))
+            let filled = SegmentMender.filled(
+                stream, previous.next, position.key, with: filler.records(of: stream, previous.next, position.key),
+                from: previous.next, before: nil, behind: nil, nowNanos: position.tsRecvNanos)
+            did.note(filled.records, added: filled.added)
+            lost += filled.records
             last[stream] = position.key
         }
-        holes += lost.count
         if !lost.isEmpty { mended.append(lost) }
         blocks = mended.flatMap(PartContents.cut)
-        return holes
+        return did
     }
 
     /// Puts each lost range in front of the record that it was found at.

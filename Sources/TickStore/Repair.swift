@@ -16,14 +16,17 @@ public struct Repair: ~Copyable {
     let stateDirectory: String
     let nowNanos: Int64
     let workspace = SegmentWorkspace()
+    var filler: JournalFiller
     var report = RepairReport()
 
     /// - Parameters:
     ///   - stateDirectory: the recorder's, whose lock the caller holds.
     ///   - nowNanos: the clock's, for records that say what is lost where no neighbour gives a time.
-    public init(stateDirectory: String, nowNanos: Int64) {
+    ///   - journalDirectory: the connector's, which may still have what is missing in the log; nil: none.
+    public init(stateDirectory: String, nowNanos: Int64, journalDirectory: String? = nil) {
         self.stateDirectory = stateDirectory
         self.nowNanos = nowNanos
+        filler = JournalFiller(directory: journalDirectory)
     }
 
     var logDirectory: String { stateDirectory + "/log" }
@@ -89,7 +92,7 @@ public struct Repair: ~Copyable {
     /// Writes a segment anew from its sound blocks, with what the log still has of the keys between them.
     ///
     /// - Parameter footer: what the damaged file says that it had, if that can be read.
-    private mutating func rewrite(_ name: SegmentName, footer stored: SegmentFooter?) throws(StoreError) {
+    mutating func rewrite(_ name: SegmentName, footer stored: SegmentFooter?) throws(StoreError) {
         let path = name.path(in: ticksDirectory)
         var scan = try SegmentScan(path, workspace: workspace, hashes: false)
         let definition = if let known = scan.definition { known } else { try keptDefinition(name.stream.conId) }

@@ -29,6 +29,8 @@ public enum SealError: Error, Sendable, Equatable, CustomStringConvertible {
     case stopped
     /// What has to be done first can't be done now.
     case waiting(String)
+    /// Parts of the log have lost what was durable in them.
+    case damaged([LogFinding])
     /// A finished file does not hold what the log holds, from this key on.
     case differs(path: String, key: TickKey)
 
@@ -37,6 +39,7 @@ public enum SealError: Error, Sendable, Equatable, CustomStringConvertible {
         case .store(let error): "\(error)"
         case .stopped: "told to stop"
         case .waiting(let why): why
+        case .damaged(let findings): findings.first.map { "\($0)" } ?? "damaged"
         case .differs(let path, let key): "\(path): differs from the log at \(key): see 'ib-stream verify'"
         }
     }

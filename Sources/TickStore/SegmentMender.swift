@@ -60,23 +60,39 @@ struct SegmentMender: ~Copyable {
             guard page.records > 0 else { break }
             want = page.next
         }
+        let filled = SegmentMender.filled(
+            stream, first, last, with: found, from: first, before: lastTick, behind: next, nowNanos: nowNanos)
+        added += filled.added
+        return filled.records
+    }
+
+    /// A range of missing keys: the records of it that were found somewhere, and `lost` for the rest.
+    ///
+    /// - Parameters:
+    ///   - found: in the order of keys.
+    ///   - from: found records below the range are taken from here on: of an epoch whose end nobody knows.
+    ///   - before: the record in front of the range; `behind`: the one behind it; nil: not known.
+    static func filled(
+        _ stream: StreamID, _ first: TickKey, _ last: TickKey, with found: [Tick], from: TickKey, before: Tick?,
+        behind: Tick?, nowNanos: Int64
+    ) -> (records: [Tick], added: Int) {
         var out: [Tick] = []
+        var added = 0
         var reached = TickKey(rawValue: first.rawValue - 1)
-        for tick in found where tick.key >= first && tick.key <= last {
-            let covered = SegmentMender.firstKeyCovered(by: tick)
+        func lose(_ first: TickKey, _ last: TickKey, like neighbour: Tick?) {
+            out.append(lost(stream, first, last, like: neighbour, nowNanos: nowNanos))
+        }
+        for tick in found where tick.key >= from && tick.key <= last {
+            let covered = firstKeyCovered(by: tick)
             if let hole = Verify.hole(after: reached, before: covered), hole >= first {
-                out.append(lost(hole, TickKey(rawValue: covered.rawValue - 1), like: out.last ?? lastTick ?? tick))
+                lose(hole, TickKey(rawValue: covered.rawValue - 1), like: out.last ?? before ?? tick)
             }
             out.append(tick)
             added += 1
-            reached = tick.key
+            reached = max(reached, tick.key)
         }
-        if reached < last { out.append(lost(max(first, reached.next), last, like: out.last ?? lastTick ?? next)) }
-        return out
-    }
-
-    private func lost(_ first: TickKey, _ last: TickKey, like neighbour: Tick?) -> Tick {
-        SegmentMender.lost(stream, first, last, like: neighbour, nowNanos: nowNanos)
+        if reached < last { lose(max(first, reached.next), last, like: out.last ?? before ?? behind) }
+        return (out, added)
     }
 
     /// A record that says that a range of keys can't be had any more.

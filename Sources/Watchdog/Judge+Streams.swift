@@ -141,7 +141,7 @@ extension Judge {
             }, sessionReady: snapshot.sessionReady, inMaintenance: snapshot.inMaintenance,
             faults: [board.httpFault, need.fault].compactMap(\.self) + storage.faults,
             warnings: [need.warning, sealing, clockWarning(connector, now)].compactMap(\.self)
-                + configurationWarnings(services, now),
+                + storage.warnings + configurationWarnings(services, now),
             streams: snapshot.streams.map {
                 HealthModel.Stream(id: $0.id, required: $0.required, state: $0.state, reason: $0.reason)
             })

@@ -10,6 +10,8 @@ struct StorageFacts {
     private(set) var waitCause = ""
     /// What is wrong with the storage itself; each is red.
     private(set) var faults: [String] = []
+    /// What costs no tick yet.
+    private(set) var warnings: [String] = []
     /// How far back the journal can be replayed at the present rate; nil: not known, or too long to matter.
     private(set) var reachSeconds: Int64?
     /// How long at the present rate until the journal has to overwrite a tick that is not durable.
@@ -49,6 +51,14 @@ struct StorageFacts {
         if diskFailing { faults.append("the recorder's disk is \(disk.hasPrefix("failing") ? disk : "not answering")") }
         reachSeconds = connector?.fact("JOURNAL_REACH_SECONDS", nowNanos: now).flatMap { Int64($0) }
         leftSeconds = connector?.fact("JOURNAL_LEFT_SECONDS", nowNanos: now).flatMap { Int64($0) }
+        let damage = recorder?.fact("DAMAGE", nowNanos: now) ?? "none"
+        if damage == "unknown" {
+            warnings.append("the recorder has not looked yet whether durable data was destroyed")
+        } else if damage != "none" {
+            faults.append(
+                "durable data was destroyed (\(damage)): what could not be had again is a gap: "
+                    + "stop the recorder and run 'ib-stream repair', or 'ib-stream repair --acknowledge'")
+        }
         if disk.hasPrefix("starting") {
             waitCause = "the recorder reads its files first"
         } else if recorder?.fact("CATCHING_UP", nowNanos: now) == "1" {

@@ -24,6 +24,7 @@ private final class SealBench: Sendable {
     let paths: Paths
     let queue: CommitQueue
     let board: SealBoard
+    let facts: HeartbeatFacts
     let context: Context
     let write: SupervisedThread
     let seal: SupervisedThread
@@ -52,9 +53,10 @@ private final class SealBench: Sendable {
         seal = try SupervisedThread("seal", fault: fault, reportsDiskWait: false) { task in
             var seal = SealThread(
                 task, configuration: configuration, paths: paths, queue: queue, board: board,
-                faultPoint: FaultPoint(environment: [:]))
+                damage: DamageWatch(paths, facts), faultPoint: FaultPoint(environment: [:]))
             seal.run()
         }
+        self.facts = facts
         self.directory = directory
         self.paths = paths
         self.context = context
@@ -80,6 +82,9 @@ private final class SealBench: Sendable {
         }
         return try #require(answer)
     }
+
+    /// As heartbeats tell it.
+    var damage: String { facts.fields.first { $0.0 == "X_IB_DAMAGE" }?.1 ?? "" }
 
     func logParts() throws -> Int {
         try FileManager.default.contentsOfDirectory(atPath: paths.log).filter { $0.hasSuffix(".log") }.count
@@ -147,6 +152,58 @@ private func wait(_ what: Comment, _ condition: () -> Bool) throws {
         try wait("both late hours") { (try? bench.logParts()) == 1 && (try? bench.sealed()) == Array(1...60) }
         #expect(try SegmentName.list(ticksDirectory: bench.paths.ticks).count == 2)
         bench.stop()
+    }
+
+    /// What was destroyed behind the recorder's back, in the log and in what is sealed, is met when the hour is sealed: it is
+    /// mended, noted, and told until somebody acknowledges it.
+    @Test func destroyedDataThatSealingMeetsIsMendedAndTold() throws {
+        let directory = try TemporaryDirectory()
+        let log = directory.path + "/state/log"
+        try Files.makeDirectory(log)
+        var old = OpenLog(directory: log, recovery: try LogRecovery(directory: log))
+        let past = realNanos() - 7_200_000_000_000
+        for seqs in [1...50, 51...60, 61...70, 71...80] as [ClosedRange<UInt32>] {
+            if seqs.lowerBound == 1 || seqs.lowerBound == 71 {
+                try old.beginPart(nowNanos: past + (seqs.lowerBound == 1 ? 0 : 3_600_000_000_000))
+            }
+            let run = ticks(seqs)
+            try run.withUnsafeBytes { bytes in
+                try withUnsafePointer(to: bytes) { try old.append(UnsafeBufferPointer(start: $0, count: 1)) }
+            }
+            try old.sync()
+        }
+        // The key table, then the blocks of 50, 10 and 10 records: the second one is destroyed.
+        let part = try #require(try PartName.list(log).first).path(in: log)
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: part))
+        bytes[32 + 32 + 50 * 64 + 32 + 200] ^= 1
+        try bytes.write(to: URL(fileURLWithPath: part))
+        let bench = try SealBench(directory)
+        try wait("both hours") { (try? bench.sealed().last) == 80 }
+        #expect(try bench.sealed() == Array(1...50) + [60] + Array(61...80))
+        #expect(FileManager.default.fileExists(atPath: part + ".damaged"))
+        try wait("the alarm") { bench.damage.hasPrefix("1: log/") }
+        #expect(bench.board.json["fault"] == .null)
+        // A sealed file that more has to go into.
+        try bench.record(81...90)
+        #expect(try bench.job()["state"]?.string == "done")
+        let files = try SegmentName.list(ticksDirectory: bench.paths.ticks).count
+        let sealed = try #require(try SegmentName.list(ticksDirectory: bench.paths.ticks).last)
+        let path = sealed.path(in: bench.paths.ticks)
+        var segment = try Data(contentsOf: URL(fileURLWithPath: path))
+        segment[segment.count - 30] ^= 1
+        try segment.write(to: URL(fileURLWithPath: path))
+        try bench.record(91...100)
+        #expect(try bench.job()["state"]?.string == "done")
+        // Unless an hour has begun just now, and nothing had to go into that one.
+        if try SegmentName.list(ticksDirectory: bench.paths.ticks).count == files {
+            #expect(try bench.sealed() == Array(1...50) + [60] + Array(61...100))
+            #expect(FileManager.default.fileExists(atPath: path + ".damaged"))
+        }
+        bench.stop()
+        #expect(try DamageNotes(state: bench.paths.state).acknowledge().isEmpty == false)
+        let again = try SealBench(directory)
+        try wait("the all-clear") { again.damage == "none" }
+        again.stop()
     }
 
     @Test func whatCanNotBeSealedStaysInTheLogAndRecordingGoesOn() throws {

@@ -1,0 +1,142 @@
+"""Data that was durable is destroyed: health is red until somebody has repaired or acknowledged it, and what can be had comes back."""
+
+import json
+import os
+import shutil
+import signal
+import struct
+import urllib.error
+import urllib.request
+
+import numpy as np
+
+from ibstream import body_u64, check_numbering, lost_ranges, wait_for
+from test_healing import FAST
+from test_kills import pid_of
+
+STREAMS = {711280073: ("MNQ", ["bid_ask", "last"])}
+NAMES = ["711280073.bid_ask", "711280073.last"]
+LOST, HEALED = 11, 1 << 6
+
+
+class System:
+    """Everything under `ib-stream up`, with its health page."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.sim = lab.simulator("--rate", "1000", "--seed", "5", "--warm-up", "2")
+        self.config = lab.configure(self.sim.port, STREAMS, more=FAST)
+        self.begin()
+
+    def begin(self):
+        self.up = self.lab.start("ib-stream", "up", "--config", self.config)
+        wait_for("the services", lambda: all(
+            (self.lab.run / name).exists() for name in ("durable.sock", "ticks.sock", "watchdog.sock")))
+        self.url = "http://" + self.lab.control("watchdog", "status")["http"] + "/health"
+        self.lab.settle()
+
+    def health(self):
+        try:
+            with urllib.request.urlopen(self.url, timeout=20) as answer:
+                return answer.status, json.load(answer)["reasons"]
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)["reasons"]
+
+    def wait_red(self):
+        """Until destroyed data is all that is wrong."""
+        def is_red():
+            status, reasons = self.health()
+            return status == 503 and len(reasons) == 1 and "durable data was destroyed" in reasons[0]
+
+        wait_for("health that is red for the damage alone", is_red)
+
+    def wait_green(self):
+        wait_for("green health", lambda: self.health()[0] == 200)
+
+    def kill_recorder(self):
+        """The watchdog starts another one."""
+        before = pid_of(self.lab, "recorder")
+        os.kill(before, signal.SIGKILL)
+        wait_for("another recorder", lambda: pid_of(self.lab, "recorder") not in (None, before))
+
+
+def blocks(part):
+    """(offset, bytes of header and payload, is it one of records) of the blocks of a part of the log."""
+    data, at = part.read_bytes(), 0
+    while data[at:at + 4] == b"IBTB":
+        codec, _, size = struct.unpack_from("<HII", data, at + 6)
+        yield at, 32 + size, codec == 0
+        at += (32 + size + 31) // 32 * 32
+
+
+def damage(part):
+    """Flips a bit in the middle of what is durable."""
+    records = [(at, size) for at, size, is_records in blocks(part) if is_records]
+    at, size = records[len(records) // 2]
+    with open(part, "r+b") as file:
+        file.seek(at + size // 2)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 0x10]))
+
+
+def newest_part(lab):
+    return max((lab.state / "log").glob("*.log"), key=lambda path: int(path.name.split(".")[1]))
+
+
+def test_destroyed_data_comes_from_the_journal_and_stays_red_until_it_is_acknowledged(lab):
+    system = System(lab)
+    system.wait_green()
+    part = newest_part(lab)
+    damage(part)
+    system.kill_recorder()
+    system.wait_red()
+    lab.settle()
+    for name in NAMES:
+        records = lab.records(name)
+        check_numbering(records)
+        assert not lost_ranges(records)
+    assert ": sound: " in lab.ib_stream("verify", "--config", system.config)
+    assert list(part.parent.glob(part.name + ".damaged*"))
+    # Nothing that dies takes the alarm along, and nothing that goes on forgets it.
+    system.kill_recorder()
+    system.wait_red()
+    assert "durable data was destroyed" in lab.ib_stream("status", "--config", system.config, check=2)
+    text = lab.ib_stream("repair", "--acknowledge", "--config", system.config)
+    assert f"acknowledged: log/{part.name}: corruption: bytes " in text
+    system.wait_green()
+    system.kill_recorder()
+    system.wait_green()
+    assert lab.ib_stream("repair", "--acknowledge", "--config", system.config) == "nothing to acknowledge\n"
+    assert system.up.stop() == 0
+
+
+def test_what_the_journal_has_no_more_is_lost_and_healed_and_red_until_it_is_repaired(lab):
+    system = System(lab)
+    system.wait_green()
+    part = newest_part(lab)
+    assert system.up.stop() == 0
+    damage(part)
+    shutil.rmtree(lab.run / "journal")
+    system.begin()
+    system.wait_red()
+
+    def is_healed():
+        records = lab.records(NAMES[0])
+        events = (body_u64(records, 0) >> 8) & 0xFF
+        is_lost = (records["kind"] == 255) & (events == LOST)
+        if not is_lost.any():
+            return False
+        first = records[is_lost]["ts_recv"][0]
+        return (((records["flags"] & HEALED) != 0) & (records["ts_event"] <= first + 10**9)).any()
+
+    wait_for("ticks of the gateway's history for what is lost", is_healed, every=0.5)
+    for name in NAMES:
+        check_numbering(lab.records(name))
+    assert system.up.stop() == 0
+    # Damage has cost something, and repair says so; but all is sound and known now.
+    assert ": sound: " in lab.ib_stream("repair", "--config", system.config, check=1)
+    system.begin()
+    system.wait_green()
+    assert np.all(lab.records(NAMES[0])["con_id"] == 711280073)
+    assert system.up.stop() == 0
