@@ -182,6 +182,14 @@ def test_history_that_repeats_itself_is_never_stored_twice(lab, mode):
         assert report.missing == 0 or "edge_unreconciled" in run.gap_states()[report.stream], str(report)
 
 
+def test_history_that_ends_with_the_trading_day_is_had_of_the_next_day_too(lab):
+    run = Run(lab, {MNQ: ("MNQ", ["bid_ask", "last"])}, faults={"past_ticks_missing": True})
+    run.gateway.faults["history_day_end"] = int(time.time()) + 3
+    away(run, 6)
+    run.wait_healed(1, seconds=90)
+    run.check()
+
+
 def test_the_documented_limits_of_history_are_kept(lab):
     run = Run(lab, more="", faults={"history_pacing": {}})
     run.gateway.do("drop")
