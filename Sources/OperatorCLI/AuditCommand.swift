@@ -44,8 +44,10 @@ private func auditedPaths(_ context: OperatorContext) throws(ProgramError) -> Pa
 /// Past hours that are in the log still, since the Unix epoch.
 private func unsealedHours(_ paths: Paths) throws(ProgramError) -> [Int64] {
     do throws(StoreError) {
-        let present = realNanos().floorDivided(by: 3_600_000_000_000)
-        return Set(try PartName.list(paths.log).map(\.hour)).filter { $0 < present }.sorted()
+        let hours = Set(try PartName.list(paths.log).map(\.hour))
+        // The newest part is the one that is written to, whatever hour it is named by.
+        let present = max(hours.max() ?? .min, realNanos().floorDivided(by: 3_600_000_000_000))
+        return hours.filter { $0 < present }.sorted()
     } catch {
         guard error.code == ENOENT else { throw CatSelection.failure("audit", error) }
         return []

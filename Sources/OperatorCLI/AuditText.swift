@@ -54,24 +54,24 @@ enum AuditText {
 
     private static func backlog(_ audit: Audit) -> String {
         let hours = audit.unsealedHours
-        var parts = [
-            hours.isEmpty
-                ? "no past hour waits to be sealed"
-                : "\(hours.count) past hours are in the log still (\(hour(hours[0])) to \(hour(hours[hours.count - 1])))",
-            "\(audit.gaps.count { $0.gap.state == .pending }) gaps to be healed",
-        ]
+        let pending = audit.gaps.count { $0.gap.state == .pending }
+        var parts = ["no past hour waits to be sealed", "\(count(pending, "gap")) to be healed"]
+        if let first = hours.first, let last = hours.last {
+            parts[0] = "\(count(hours.count, "past hour")) in the log still (\(hour(first)) to \(hour(last)))"
+        }
         if let lag = audit.notDurable { parts.append("\(lag) records numbered and not durable yet") }
         return "backlog: " + parts.joined(separator: ", ") + "\n"
     }
 
+    private static func count(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+
     /// What the verdict rests on, and no more.
     private static func lookedAt(_ audit: Audit) -> String {
         let report = audit.report
-        let whole = report.files - report.footersOnly
-        var text = "looked at: every checksum, count and key of \(whole) files"
+        var text = "looked at: every checksum, count and key of \(count(report.files - report.footersOnly, "file"))"
         if report.footersOnly > 0 { text += ", the footers of \(report.footersOnly) of another time" }
-        text += " (\(report.bytes) bytes), the gaps that are written down, "
-        return text + "the streams of \(audit.expected.source)\n"
+        text += " (\(report.bytes) bytes), the gaps that are written down"
+        return text + "; streams: \(audit.expected.source)\n"
     }
 
     private static func verdict(_ audit: Audit) -> String {

@@ -19,7 +19,7 @@ struct ExpectedStreams {
     /// The services that run.
     let running: [String]
     /// Where the streams are named, in words.
-    private(set) var source = "no configuration names a stream"
+    private(set) var source = "those that are recorded, as no configuration names any"
 
     /// No file is ever to be removed, as far as a configuration tells: a recording that does not begin with its first key has
     /// lost files.

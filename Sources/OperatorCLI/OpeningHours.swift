@@ -18,8 +18,7 @@ struct OpeningHours {
         let (from, to) = (
             fromNanos.floorDivided(by: 1_000_000_000), (toNanos - 1).floorDivided(by: 1_000_000_000) + 1
         )
-        guard hours.covered.lowerBound <= from, to <= hours.covered.upperBound else { return false }
-        return !hours.sessions.contains { $0.overlaps(from..<to) }
+        return hours.isClosed(throughout: from..<to)
     }
 
     private mutating func hours(_ conId: Int32) -> TradingHours? {

@@ -58,6 +58,12 @@ public struct TradingHours: Sendable, Equatable {
         if unknown.contains(where: { $0.contains(instant) }) { return nil }
         return covered.contains(instant) ? false : nil
     }
+
+    /// True when it is known of every instant of a time that the market is closed.
+    public func isClosed(throughout time: Range<Int64>) -> Bool {
+        guard covered.lowerBound <= time.lowerBound, time.upperBound <= covered.upperBound else { return false }
+        return !sessions.contains { $0.overlaps(time) } && !unknown.contains { $0.overlaps(time) }
+    }
 }
 
 /// The entries of a text, one by one.

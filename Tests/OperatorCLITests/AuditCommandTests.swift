@@ -58,7 +58,7 @@ import Ticks
         let gap = try HoursRecording(gapIn: 2).run("audit")
         #expect(gap.status == 1)
         #expect(reasons(gap) == ["- 1 gap to be healed yet (6m0s): disconnect"], "\(gap.output)")
-        #expect(gap.output.contains("1 gaps to be healed") && gap.output.contains("pending: disconnect"))
+        #expect(gap.output.contains("1 gap to be healed") && gap.output.contains("pending: disconnect"))
 
         let removed = try HoursRecording()
         try FileManager.default.removeItem(atPath: removed.segment(HoursRecording.quotes, hour: 1))

@@ -158,6 +158,27 @@ import Ticks
         #expect(try run("explain", "5.bid", "1h", "--root", root.path).status == 64)
     }
 
+    @Test func aMarketThatWasClosedIsNoGap() throws {
+        let recording = try HoursRecording()
+        try recording.configure([HoursRecording.quotes, StreamID(conId: 8, kind: .midPoint)])
+        try FileManager.default.createDirectory(
+            atPath: recording.state + "/definitions", withIntermediateDirectories: true)
+        for (hours, status) in [
+            ("20251231:CLOSED;20260101:CLOSED", 0 as Int32), ("20251231:CLOSED;20260101:0300-20260101:1600", 1),
+            // Beyond what the text speaks of nobody knows.
+            ("20260101:0400-20260101:1600", 1), ("no hours", 1),
+        ] {
+            let definition = #"{"con_id":8,"trading_hours":"\#(hours)","time_zone_id":"UTC"}"#
+            try definition.write(toFile: recording.state + "/definitions/8.json", atomically: false, encoding: .utf8)
+            for command in ["gaps", "audit"] {
+                let outcome = try recording.run(
+                    command, "--from", "2025-12-31T22:00:00Z", "--to", "2026-01-01T03:54:00Z")
+                #expect(outcome.output.contains("8.mid_point") || command == "gaps")
+                #expect(outcome.output.contains("never_recorded") == (status == 1), "\(hours) \(outcome.output)")
+            }
+        }
+    }
+
     @Test func whatNoMarkerTellsOfIsARowToo() throws {
         let recording = try HoursRecording()
         let asked = ["--to", "2026-01-01T03:54:00Z"]
