@@ -124,10 +124,11 @@ def sent_ticks(folder, route):
     return streams
 
 
-def expectations(folder, route=None):
+def expectations(folder, route=None, lossy=False):
     """{stream: [Expected]} of every stream of which something was put on a socket.
 
-    `route` names, by contract id as text, the exchange of a contract that has several markets.
+    `route` names, by contract id as text, the exchange of a contract that has several markets. `lossy`: what was put on
+    sockets may have died with them or with their reader; only what history is certain to have must be there then.
     """
     route = {"265598": "SMART", **(route or {})}
     streams = sent_ticks(folder, route)
@@ -142,7 +143,7 @@ def expectations(folder, route=None):
         key = put or key_of(row, int(row["second"]), int(row["mask"]))
         is_within = sent.first is not None and sent.first <= index <= sent.last and index not in sent.spoiled
         is_live = row["live"] == "1"
-        is_to_be_had = put is not None or (row["history"] == "1" and is_live)
+        is_to_be_had = (put is not None and not lossy) or (row["history"] == "1" and is_live)
         expected[name].append(Expected(key, index, is_within and is_to_be_had, is_live))
     return expected
 
@@ -206,9 +207,9 @@ def compare_order(report, expected, recorded):
         at = found.popleft()
 
 
-def compare_folders(truth, exports, streams=None, route=None):
+def compare_folders(truth, exports, streams=None, route=None, lossy=False):
     """[Report] of every stream that was put on sockets; one without a file has nothing."""
-    expected = expectations(pathlib.Path(truth), route)
+    expected = expectations(pathlib.Path(truth), route, lossy)
     reports = []
     for name in sorted(streams or expected):
         path = pathlib.Path(exports) / f"{name}.csv"

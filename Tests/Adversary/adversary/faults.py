@@ -36,7 +36,8 @@ CATALOGUE = {
     "history_delay": "seconds until an answer",
     "history_lag": "seconds: the newest ticks that history does not have yet",
     "history_without_unreported": "true: unreported trades are left out; `sometimes`: they may be",
-    "history_repeat": "`whole`: the page before again; `part`: a third of it in front; `backwards`: in its last "
+    "history_repeat": "`whole`: the page before again; `part`: a third of it in front; `early`: the "
+                      "second before and the first one in front; `backwards`: in its last "
                       "second it goes back to the one before; `twice`: the page two times",
     "history_page_strict": "true: a page is cut at its count, in the middle of a second",
     "history_day_end": "Unix seconds: a request from before it gets ticks up to there, and then the last one again",

@@ -215,7 +215,8 @@ class Gateway:
         if is_day_before and not ticks:
             ticks = history.page(all_ticks, None, day_end, 1, True, has=has)
         pages = self.previous_page
-        altered = history.apply_faults(ticks, faults, pages.get(key))
+        early = [] if start is None else history.page(all_ticks, start - 1, None, 1, until=start, has=has)
+        altered = history.apply_faults(ticks, faults, pages.get(key), early)
         pages[key] = ticks
         return kind, altered
 

@@ -91,8 +91,9 @@ class Pacer:
         return ""
 
 
-def apply_faults(ticks, faults, previous):
-    """What a faulty history makes of a page. `previous` is the page before of the same kind.
+def apply_faults(ticks, faults, previous, second_before):
+    """What a faulty history makes of a page. `previous` is the page before of the same kind, `second_before` what it has of
+    the second before the page.
 
     Within a second nobody can tell ticks that are told again from equal ones: what is told again here shows in its times.
     """
@@ -101,6 +102,8 @@ def apply_faults(ticks, faults, previous):
         return previous
     if mode == "part" and previous:
         return previous[-max(1, len(previous) // 3):] + ticks
+    if mode == "early" and ticks:
+        return second_before + [t for t in ticks if t.second == ticks[0].second] + ticks
     if mode in ("backwards", "twice") and ticks and ticks[0].second < ticks[-1].second:
         # Backwards: in the middle of its last second it goes back to the one before.
         before = sum(t.second < ticks[-1].second for t in ticks)
