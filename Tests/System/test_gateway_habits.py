@@ -231,27 +231,23 @@ def test_the_exchange_of_the_configuration_is_the_one_that_is_recorded(lab):
 
 
 def hours(now, form):
-    """Trading hours in UTC in which it is open now, in an old or odd form."""
-    day = datetime.timedelta(days=1)
-
-    def at(when):
-        return f"{when:%H%M}"
-
-    today = now + datetime.timedelta(hours=1)
-    start, end = now + datetime.timedelta(hours=2), now + datetime.timedelta(hours=1)
+    """Trading hours in UTC in which it is open for the next hour, in an old or odd form."""
+    days = [f"{now + n * datetime.timedelta(days=1):%Y%m%d}" for n in range(-2, 4)]
     if form == "old":
-        return f"{today:%Y%m%d}:{at(start)}-{at(end)};{today + day:%Y%m%d}:CLOSED"
+        # Up to an hour from now, and it began behind that time of the day before.
+        start, end = now + datetime.timedelta(hours=2), now + datetime.timedelta(hours=1)
+        return f"{end:%Y%m%d}:{start:%H%M}-{end:%H%M};{end + datetime.timedelta(days=1):%Y%m%d}:CLOSED"
+    time = "000000" if form == "seconds" else "0000"
+    entries = [f"{a}:{time}-{b}:{time}" for a, b in zip(days[1:], days[2:])]
     if form == "odd entry":
-        return f"{now - day:%Y%m%d}:nonsense;{now:%Y%m%d}:0000-{now + day:%Y%m%d}:0000"
+        return ";".join([f"{days[0]}:nonsense", *entries])
     if form == "words":
-        return f"{now - day:%Y%m%d}:Closed; {now:%Y%m%d}:0000-{now + day:%Y%m%d}:0000 ;{now + 2 * day:%Y%m%d}:closed"
-    assert form == "seconds"
-    return f"{now:%Y%m%d}:000000-{now + day:%Y%m%d}:000000"
+        return f"{days[0]}:Closed; " + " ;".join(entries)
+    return ";".join(entries)
 
 
 @pytest.mark.parametrize("form,zone", [
-    ("old", "UTC"), ("odd entry", "UTC"), ("words", "UTC"), ("seconds", "UTC"), ("words", "GMT Standard Time"),
-    ("words", "GMT+00:00")])
+    ("old", "UTC"), ("odd entry", "GMT Standard Time"), ("words", "GMT+00:00"), ("seconds", "UTC")])
 def test_hours_in_every_known_form_are_understood(lab, form, zone):
     text = hours(datetime.datetime.now(datetime.timezone.utc), form)
     run = Run(lab, {MNQ: ("MNQ", ["bid_ask"])}, faults={"hours": {MNQ: {"hours": text, "zone": zone}}}, up=True)
@@ -266,9 +262,10 @@ def test_hours_in_every_known_form_are_understood(lab, form, zone):
 
 
 @pytest.mark.parametrize("faults", [
-    {"chop": 7}, {"unknown_messages": True}, {"localized": True, "extra_fields": True}, {"connection_time": ""},
-    {"connection_time": "20261127 03:40:00 \u4e2d\u56fd\u6807\u51c6\u65f6\u95f4"}, {"clock_offset": 86400 * 3},
-], ids=["pieces", "unknown messages", "localized", "no time", "foreign zone", "wrong clock"])
+    {"chop": 7, "unknown_messages": True},
+    {"localized": True, "extra_fields": True, "clock_offset": 86400 * 3, "connection_time": ""},
+    {"connection_time": "20261127 03:40:00 \u4e2d\u56fd\u6807\u51c6\u65f6\u95f4", "history_pieces": 4},
+], ids=["pieces and unknown messages", "localized, no time, a wrong clock", "foreign zone"])
 def test_what_is_odd_on_the_wire_changes_no_tick(lab, faults):
     run = Run(lab, faults=faults)
     farm(run, 2103, "usbond")
@@ -277,21 +274,23 @@ def test_what_is_odd_on_the_wire_changes_no_tick(lab, faults):
     run.check()
 
 
-@pytest.mark.parametrize("poison", [
-    {"price": "nan"}, {"time": ""}, {"time": "99999999999999999999"}, {"size": "1e400"}, {"mask": "x"}, {"fields": 3}],
-    ids=["no number", "no time", "beyond time", "beyond size", "no mask", "cut"])
-def test_a_poisoned_tick_costs_itself(lab, poison):
+POISONS = [{"price": "nan"}, {"time": ""}, {"time": "99999999999999999999"}, {"size": "1e400"}, {"mask": "x"}, {"fields": 3}]
+
+
+def test_a_poisoned_tick_costs_itself(lab):
     run = Run(lab)
-    run.gateway.faults["poison_tick"] = {f"{MNQ}.last": poison}
-    run.wait_ticks(20)
-    assert not run.gateway.faults["poison_tick"]
+    stream = f"{MNQ}.last"
+    for poison in POISONS:
+        run.gateway.faults["poison_tick"] = {stream: poison}
+        wait_for(f"{poison} on the socket", lambda: not run.gateway.faults["poison_tick"])
+        run.wait_ticks(5)
     assert run.gateway.status()["logins"] == 1 and run.is_subscribed()
     run.stop()
     for report in run.reports():
         # What can't be read is left out; what can be written down as it came is no tick of the market.
-        odd = report.invented if report.stream == f"{MNQ}.last" else 0
+        odd = report.invented if report.stream == stream else 0
         report.invented -= odd
-        assert report.is_exact and odd <= 1, str(report)
+        assert report.is_exact and odd <= len(POISONS), str(report)
 
 
 def test_old_gateways_send_whole_sizes(lab):
