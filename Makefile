@@ -2,7 +2,8 @@
 
 SWIFT_RELEASE := -c release --static-swift-stdlib
 BIN := .build/release
-PYTEST := .venv/bin/python -m pytest -q -p no:cacheprovider
+# What a test did not try is told with its reason.
+PYTEST := .venv/bin/python -m pytest -q -rs -p no:cacheprovider
 
 .PHONY: help run build test test-all unit system sanitize fuzz chaos bench bench-segments bench-sealing lint format setup setup-tests clean
 
@@ -52,9 +53,9 @@ bench: build setup-tests  ## ticks/s beside a C program and ib_async
 	$(MAKE) -C Benchmarks
 	.venv/bin/python Benchmarks/run.py --bin $(BIN)
 
-bench-segments:  ## bytes a tick of sealed segments, and how fast they are written and read
+bench-segments:  ## bytes a tick of sealed segments, and how fast they are written and read (QUOTES=FILE.csv: of real quotes)
 	swift build $(SWIFT_RELEASE) --product SegmentBenchmark
-	$(BIN)/SegmentBenchmark ../shared/data/esu4-2024-07-01.csv
+	$(BIN)/SegmentBenchmark $(QUOTES)
 
 bench-sealing:  ## how fast the recorder seals an hour of 12 streams, and of 5,000
 	swift build $(SWIFT_RELEASE) --product SealBenchmark

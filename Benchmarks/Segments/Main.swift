@@ -1,6 +1,7 @@
 // How small sealed segments are and how fast they are written and read: `make bench-segments`.
 //
-// usage: SegmentBenchmark [CSV]      a file of ts_ns,kind,price,size,bid_price,ask_price,bid_size,ask_size
+// usage: SegmentBenchmark [CSV]      a file of ts_ns,kind,price,size,bid_price,ask_price,bid_size,ask_size; without one,
+//                                    quotes are made up, the same each time
 
 internal import Glibc
 internal import TickStore
@@ -19,12 +20,18 @@ private let leastReadTicksPerSecond = 20_000_000.0
 private let leastSealTicksPerSecond = 400_000.0
 
 private func runSegmentBenchmark(_ arguments: [String]) -> Int32 {
-    let path = arguments.first ?? "../shared/data/esu4-2024-07-01.csv"
-    guard let quotes = readQuotes(path) else {
-        print("segments: skipped: no market data at \(path)")
-        return 0
+    let name: String
+    let quotes: [Tick]
+    if let path = arguments.first {
+        guard let found = readQuotes(path), found.count > 1 else {
+            print("segments: no quotes in \(path): name a file of quotes, or none")
+            return 66
+        }
+        (name, quotes) = ("real quotes of \(path)", found)
+    } else {
+        (name, quotes) = ("quotes made up with seed \(madeUpSeed)", madeUpQuotes(count: 200_000))
     }
-    do throws(StoreError) { return try measure(path, quotes) } catch {
+    do throws(StoreError) { return try measure(name, quotes) } catch {
         print("segments: \(error)")
         return 1
     }
@@ -35,7 +42,7 @@ private let definition = Array(
     #"{"con_id":637533641,"symbol":"ES","sec_type":"FUT","exchange":"CME","currency":"USD","min_tick":"0.25","multiplier":"50"}"#
         .utf8)
 
-private func measure(_ path: String, _ quotes: [Tick]) throws(StoreError) -> Int32 {
+private func measure(_ name: String, _ quotes: [Tick]) throws(StoreError) -> Int32 {
     let folder = "/tmp/ib-stream-segments-\(getpid())"
     guard mkdir(folder, 0o700) == 0 else { throw .system(call: "mkdir", path: folder, code: errno) }
     defer {
@@ -45,9 +52,9 @@ private func measure(_ path: String, _ quotes: [Tick]) throws(StoreError) -> Int
     _ = try seal("\(folder)/real", quotes)
     let bytesATick = Double(size("\(folder)/real")) / Double(quotes.count)
     let isWhole = try readsAsWritten("\(folder)/real", quotes)
-    print("real quotes: \(quotes.count) ticks of \(path): \(two(bytesATick)) bytes a tick, header and footer included")
+    print("\(name): \(quotes.count) ticks: \(two(bytesATick)) bytes a tick, header and footer included")
 
-    // For the rates as many ticks as an hour may have, each step of all columns drawn from the real ones.
+    // For the rates as many ticks as an hour may have, each step of all columns drawn from these.
     let long = resampled(quotes, count: 4_000_000)
     var sealed: [Double] = []
     var read: [Double] = []
@@ -163,7 +170,34 @@ private func units(_ text: String) -> Int64 {
     return (Int64(parts[0]) ?? 0) * 1_000_000_000 + (Int64(digits) ?? 0)
 }
 
-/// A long walk whose steps are drawn from the real ones at random: as hard to compress, but no repetition.
+private let madeUpSeed: UInt64 = 7
+
+/// An index future in a busy hour: half of the quotes change a size alone, the others move one or both prices by a step or two
+/// of 0.25; they come in bursts, with the clock's nanoseconds.
+private func madeUpQuotes(count: Int) -> [Tick] {
+    var generator = SplitMix64(seed: madeUpSeed)
+    func below(_ limit: UInt64) -> Int64 { Int64(generator.next() % limit) }
+    let step: Int64 = 250_000_000
+    var bid: Int64 = 5_528_500_000_000
+    var (spread, bidSize, askSize): (Int64, Int64, Int64) = (step, 29, 6)
+    var nanos: Int64 = 1_719_878_281_218_485_389
+    return (0..<count).map { index in
+        nanos += below(4) == 0 ? 1_000_000 + below(60_000_000) : 20_000 + below(2_000_000)
+        switch below(8) {
+        case 0: bid += step * (below(2) * 2 - 1)
+        case 1: bid += step * (below(5) - 2)
+        case 2: spread = step * (1 + below(8) / 7)
+        default: break
+        }
+        if below(2) == 0 { bidSize = 1 + below(60) } else { askSize = 1 + below(60) }
+        return Tick(
+            key: TickKey(epoch: 1_719_878_000, seq: UInt32(index + 1)),
+            tsEventNanos: nanos / 1_000_000_000 * 1_000_000_000, tsRecvNanos: nanos, conId: stream.conId, kind: .bidAsk,
+            body: TickBody(bid, bid + spread, bidSize * 1_000_000_000, askSize * 1_000_000_000))
+    }
+}
+
+/// A long walk whose steps are drawn from the given ones at random: as hard to compress, but no repetition.
 private func resampled(_ quotes: [Tick], count: Int) -> [Tick] {
     var generator = SplitMix64(seed: 1)
     var ticks = [quotes[0]]
