@@ -8,7 +8,7 @@ internal import Ticks
 let connectorService = ServiceDescription(
     name: "ib-connector",
     summary: "Speaks the TWS protocol, numbers and journals ticks, and publishes them over ZeroMQ.",
-    lifelineGraceSeconds: 5, stateIsOptional: true,
+    lifelineGraceSeconds: 5, stateIsOptional: true, usesJournal: true,
     examples: [
         ("ib-connector --config /etc/ib-stream/ib-stream.yaml", "as the systemd unit starts it"),
         ("ib-connector --config try.yaml --root /tmp/try", "by hand, files and sockets under /tmp/try"),
@@ -21,7 +21,6 @@ private let spareStreams = 256
 func startConnector(_ service: ServiceContext) throws {
     let configuration = service.configuration
     let paths = service.paths
-    try refuseUnsafeEndpoints(configuration)
     let context = try Context()
     let mailbox = try SessionMailbox()
     let healMail = try HealMailbox(configuration.heal)
@@ -99,10 +98,13 @@ private func makeSession(
         configured: configuration.streams, ranBefore: start.ranBefore)
     var publisher = try Publisher(in: context)
     try publisher.bind(Paths.endpoint(paths.ticksSocket))
-    for endpoint in configuration.publish.tcp { try publisher.bind(endpoint.endpoint) }
+    var endpoints = FeedEndpoints(configuration.publish.tcp.map(\.endpoint))
+    logEndpoints(
+        endpoints.bind(nowNanos: bootNanos()) { endpoint throws(MessagingError) in try publisher.bind(endpoint) })
     log(.notice, "new epoch", ["epoch": "\(epoch)", "journal": paths.journal(configuration)])
     let path = TickPath(
-        capacity: configuration.streams.count + spareStreams, epoch: epoch, journal: journal, publisher: publisher)
+        capacity: configuration.streams.count + spareStreams, epoch: epoch, journal: journal, publisher: publisher,
+        endpoints: endpoints)
     return try GatewaySession(
         task, configuration: configuration, paths: paths, mailbox: mailbox, healMail: healMail, status: status,
         facts: facts, path: path, keeper: keeper, resolver: resolver, durable: durable, wasRecorded: wasRecorded,
@@ -183,22 +185,5 @@ private func bootID() -> String? {
         return text.split(whereSeparator: \.isWhitespace).first.map(String.init)
     } catch {
         return nil
-    }
-}
-
-/// A TCP endpoint without keys is only for this machine, or for those who say that they want it so.
-private func refuseUnsafeEndpoints(_ configuration: Configuration) throws(ProgramError) {
-    for endpoint in configuration.publish.tcp {
-        guard endpoint.curve == nil, endpoint.replay == nil, endpoint.history == nil else {
-            throw ProgramError(
-                .usage, "publish.tcp \(endpoint.endpoint): curve, replay and history over TCP are not built yet")
-        }
-        let host = endpoint.endpoint.dropFirst("tcp://".count)
-        let isLoopback = host.hasPrefix("127.") || host.hasPrefix("localhost:") || host.hasPrefix("[::1]")
-        guard isLoopback || endpoint.insecure else {
-            throw ProgramError(
-                .configuration,
-                "publish.tcp \(endpoint.endpoint): not a loopback address: anybody could read it: add insecure: true")
-        }
     }
 }

@@ -39,6 +39,7 @@ extension GatewaySession {
         facts.set("TICKS", "\(path.counters.ticks)")
         facts.set("EPOCH", "\(path.epoch)")
         facts.set("SESSION", stateName)
+        facts.set("PUBLISH", path.endpointsFact)
         facts.set("JOURNAL", path.journalFault.map { "failing: \($0)" } ?? "ok")
         let seconds = path.journalSeconds(nowNanos: now)
         facts.set("JOURNAL_REACH_SECONDS", seconds.reach.map(String.init) ?? "")

@@ -245,6 +245,7 @@ struct GatewaySession: ~Copyable {
             // Staged ticks go out first: the watermark must not run ahead of them.
             path.flush()
             logRestored(path.restoreFeed(nowNanos: now))
+            logEndpoints(path.bindEndpoints(nowNanos: now))
             publishWatermark()
             publishStatus(nowNanos: now)
         }

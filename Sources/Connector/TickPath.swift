@@ -56,6 +56,7 @@ struct TickPath: ~Copyable {
     private var journal: Journal
     private var reach = JournalReach()
     private var publisher: Publisher
+    private var endpoints: FeedEndpoints
     private var batch: PublishBatch
     /// The receive time given to the last record; the next is greater.
     private(set) var lastReceivedNanos: Int64 = 0
@@ -63,7 +64,10 @@ struct TickPath: ~Copyable {
     private var closedGaps: [Int] = []
 
     /// Begins `epoch` in the journal. A journal that has no room for a segment is a fault, and no reason not to publish.
-    init(capacity: Int, epoch: UInt32, journal: consuming Journal, publisher: consuming Publisher) {
+    init(
+        capacity: Int, epoch: UInt32, journal: consuming Journal, publisher: consuming Publisher,
+        endpoints: FeedEndpoints = FeedEndpoints([])
+    ) {
         var journal = journal
         do throws(StoreError) { try journal.begin(epoch: epoch) } catch { journalFault = "\(error)" }
         self.capacity = capacity
@@ -75,6 +79,7 @@ struct TickPath: ~Copyable {
         batch = PublishBatch(capacity: capacity)
         self.journal = journal
         self.publisher = publisher
+        self.endpoints = endpoints
     }
 
     deinit {
@@ -481,6 +486,17 @@ struct TickPath: ~Copyable {
         epochIsUsedUp = false
         for index in 0..<slotCount { slots[index].seq = 0 }
     }
+
+    /// Tries the feed's TCP addresses that are missing.
+    mutating func bindEndpoints(nowNanos: Int64) -> [(endpoint: String, fault: String?)] {
+        // Out of `self` meanwhile: two of its parts are changed at once.
+        var endpoints = self.endpoints
+        defer { self.endpoints = endpoints }
+        return endpoints.bind(nowNanos: nowNanos) { endpoint throws(MessagingError) in try publisher.bind(endpoint) }
+    }
+
+    /// `ok`, or why an address of the feed is missing.
+    var endpointsFact: String { endpoints.fact }
 
     /// As `Socket.restoreFiles`, for the live feed.
     mutating func restoreFeed(nowNanos: Int64) -> [(path: String, fault: String?)] {

@@ -24,9 +24,9 @@ let configCommand = Command(
 private func checkConfiguration(_ context: OperatorContext) throws(ProgramError) -> Int32 {
     let loaded = try context.load()
     for warning in loaded.warnings { printError("ib-stream", "warning: \(warning)") }
-    if let problem = loaded.configuration.missingContracts { throw problem }
-    _ = try Paths(
-        configuration: loaded.configuration, simulate: context.flags.has("simulate"), environment: context.environment)
+    let paths = try loaded.startable(simulate: context.flags.has("simulate"), environment: context.environment)
+    // A running system has its addresses already.
+    if !OperatorContext.isRunning(paths) { try loaded.tryAddresses(takenIsFine: true) }
     let contracts = loaded.configuration.contracts.count
     let streams = loaded.configuration.streams.count
     printOut("\(loaded.file ?? "built-in defaults"): ok: \(contracts) contracts, \(streams) streams\n")

@@ -36,7 +36,7 @@ struct OperatorContext: Sendable {
         return (try load(simulate: true).configuration, simulated)
     }
 
-    private static func isRunning(_ paths: Paths) -> Bool {
+    static func isRunning(_ paths: Paths) -> Bool {
         ["ib-watchdog", "ib-recorder", "ib-connector"].contains { ServiceLock.isHeld(name: $0, paths: paths) }
     }
 

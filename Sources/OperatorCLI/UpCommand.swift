@@ -5,7 +5,7 @@ let upCommand = Command(
     "up", usage: "[--simulate] [--for 60s]",
     "Runs the whole system in the foreground, with a live status table; Ctrl-C stops it.",
     flags: [
-        .init("for", value: "DURATION", "stop after this long, such as 60s"),
+        .init("for", value: "DURATION", "stop after this long, such as 60s; exit status 1 unless healthy by then"),
         .init("simulator", value: "FLAGS", "with --simulate: more flags for ib-simulator, separated by blanks"),
     ],
     examples: [
@@ -30,13 +30,13 @@ let upCommand = Command(
     umask(0o027)
     let loaded = try context.load()
     for warning in loaded.warnings { printError("ib-stream", "warning: \(warning)") }
-    if let problem = loaded.configuration.missingContracts { throw problem }
-    let paths = try Paths(configuration: loaded.configuration, simulate: simulate, environment: context.environment)
+    let paths = try loaded.startable(simulate: simulate, environment: context.environment)
+    try Descriptors.check(Descriptors.takeAll(), suffices: loaded.configuration)
     try paths.makeDirectories()
     let lock = try ServiceLock(name: "ib-stream", paths: paths)
     try waitForEarlierRun(paths)
     // Later a taken port is red and waited for; at the start the operator is here and can choose another.
-    try loaded.configuration.watchdog.http.tryListening(for: "health pages", key: "watchdog.http")
+    try loaded.tryAddresses(takenIsFine: false)
 
     let system = try UpSystem(
         configuration: loaded.configuration, paths: paths, flags: context.flags, environment: context.environment,

@@ -22,6 +22,7 @@ final class UpSystem {
     private var wasReady = false
     /// Some watchdog did: from then on nothing that happens to watchdogs ends what runs.
     private var isUp = false
+    private var verdict = UpVerdict()
     /// Why the system can't be started at all.
     private var refusal: ExitStatus?
     private let logDescriptor: Int32
@@ -96,6 +97,7 @@ final class UpSystem {
         _ signals: borrowing StopSignals, _ display: inout UpDisplay, forNanos: Int64?
     ) throws(ProgramError) -> ExitStatus {
         let end = forNanos.map { bootNanos() + $0 }
+        var complaint: String?
         var lastRound = bootNanos()
         while refusal == nil {
             if let number = signals.wait(millis: Self.roundMillis, also: receiver.fileDescriptor), number != SIGCHLD {
@@ -107,6 +109,8 @@ final class UpSystem {
             keeper.forgive(nanos: max(0, now - lastRound - 1_000_000_000))
             lastRound = now
             if let end, now >= end {
+                receiveHeartbeats()
+                complaint = verdict.complaint
                 display.say("stopping: the time is over")
                 break
             }
@@ -121,13 +125,28 @@ final class UpSystem {
         }
         let clean = stop(signals, &display)
         if let refusal { return refusal }
+        if let complaint {
+            printError("ib-stream", "up: the system was \(complaint)")
+            return .failure
+        }
         return clean ? .success : .failure
     }
 
     private func receiveHeartbeats() {
         while let arrival = receiver.next() {
             guard arrival.pid == watchdog?.pid else { continue }
-            let event: ProcessKeeper.Event = arrival.notification["STOPPING"] == "1" ? .announcedStop : .beat
+            verdict.hear(arrival.notification)
+            if let name = verdict.refusal, refusal == nil {
+                printError(
+                    "ib-stream", "up: \(name) refuses to start: its own line above says why: nothing is recorded")
+                refusal = .configuration
+            }
+            let isStop = arrival.notification["STOPPING"] == "1"
+            // News between two beats are none.
+            guard isStop || arrival.notification["WATCHDOG"] == "1" || arrival.notification["READY"] == "1" else {
+                continue
+            }
+            let event: ProcessKeeper.Event = isStop ? .announcedStop : .beat
             if event == .beat {
                 if !wasReady { _ = keeper.handle(.productive, nowNanos: bootNanos(), wallNanos: realNanos()) }
                 wasReady = true
@@ -146,6 +165,7 @@ final class UpSystem {
             if ended.pid == simulator?.process?.pid { simulator?.ended(exit, &display) }
             guard ended.pid == watchdog?.pid else { continue }
             watchdog = nil
+            verdict.watchdogEnded()
             if !isUp, case .status(let value) = exit, let status = ExitStatus(rawValue: value), status != .failure {
                 refusal = status == .success ? .failure : status
                 return

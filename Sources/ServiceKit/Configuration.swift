@@ -147,6 +147,8 @@ public struct HealSettings: Sendable, Equatable {
 /// Section `watchdog`.
 public struct WatchdogSettings: Sendable, Equatable {
     public var http = HTTPAddress(host: "127.0.0.1", port: 8851)
+    /// `http` may be an address that other hosts reach.
+    public var httpOpen = false
     public var staleWarnNanos: Int64 = 300_000_000_000
     public var staleRestartNanos: Int64 = 1_800_000_000_000
     public var monitorIntervalNanos: Int64 = 60_000_000_000
@@ -155,7 +157,7 @@ public struct WatchdogSettings: Sendable, Equatable {
     public init() {}
 }
 
-/// Where the watchdog serves HTTP.
+/// Where the watchdog serves HTTP, or the connector its feed.
 public struct HTTPAddress: Sendable, Equatable, CustomStringConvertible {
     /// An IPv4 or IPv6 address, without brackets.
     public var host: String

@@ -100,7 +100,7 @@ extension Configuration {
     /// - file: what `--config` named; nil: the default file if it exists.
     /// - simulate: with it, a configuration without contracts gets the simulator's own, and the gateway's limits default
     ///   to what the simulator allows.
-    /// Throws every problem that was found. A configuration without contracts is no problem here (`requireContracts`).
+    /// Throws every problem that was found. A configuration without contracts is no problem here (`LoadedConfiguration.startable`).
     public static func load(
         file: String?, root: String? = nil, simulate: Bool = false, environment: [String: String]
     ) throws(ConfigurationFailure) -> LoadedConfiguration {
@@ -117,14 +117,6 @@ extension Configuration {
         reader.read(environment: environment)
         if let root { reader.set(root: root) }
         return try reader.finish()
-    }
-
-    /// The problem of a configuration that records nothing; nil if there are contracts.
-    public var missingContracts: ProgramError? {
-        guard contracts.isEmpty else { return nil }
-        return ProgramError(
-            .configuration,
-            "no contract to record: the configuration names none: add one under 'contracts:' or use --simulate")
     }
 
     private static func existingDefaultFile() -> String? { access(defaultFile, F_OK) == 0 ? defaultFile : nil }

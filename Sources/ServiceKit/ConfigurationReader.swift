@@ -171,48 +171,6 @@ struct ConfigurationReader {
             configuration: configuration, file: file, warnings: warnings, origins: origins)
     }
 
-    /// What no key can see alone.
-    private mutating func checkTogether() {
-        var seen: Set<Int32> = []
-        for contract in configuration.contracts where !seen.insert(contract.conId).inserted {
-            problems.append(
-                ConfigurationProblem(
-                    file: file, position: nil, message: "contract \(contract.conId) stands twice in 'contracts'",
-                    suggestion: "name all its ticks in one entry"))
-        }
-        for endpoint in configuration.publish.tcp {
-            guard endpoint.curve == nil, !endpoint.insecure, !Self.isLoopback(endpoint.endpoint) else { continue }
-            problems.append(
-                ConfigurationProblem(
-                    file: file, position: nil,
-                    message: "publish.tcp \(endpoint.endpoint) would be open to everybody on the network",
-                    suggestion: "give it 'curve: DIR' with keys, or say 'insecure: true'"))
-        }
-        if configuration.watchdog.staleRestartNanos < configuration.watchdog.staleWarnNanos {
-            problems.append(
-                ConfigurationProblem(
-                    file: file, position: nil, message: "'watchdog.stale_restart' is shorter than 'watchdog.stale_warn'"
-                ))
-        }
-        for alert in configuration.alerts {
-            let needsURL = alert.type != .command && alert.type != .sendmail
-            if needsURL, alert.url == nil, alert.urlFile == nil {
-                problems.append(
-                    ConfigurationProblem(
-                        file: file, position: nil,
-                        message: "alert '\(alert.type.rawValue)' has neither url nor url_file"))
-            } else if !needsURL, alert.command == nil {
-                problems.append(
-                    ConfigurationProblem(
-                        file: file, position: nil, message: "alert '\(alert.type.rawValue)' has no command"))
-            }
-        }
-    }
-
-    private static func isLoopback(_ endpoint: String) -> Bool {
-        endpoint.hasPrefix("tcp://127.") || endpoint.hasPrefix("tcp://[::1]:") || endpoint.hasPrefix("tcp://localhost:")
-    }
-
     // MARK: Problems
 
     private func origin(_ position: TextPosition) -> ConfigurationOrigin { .file(file ?? "", line: position.line) }

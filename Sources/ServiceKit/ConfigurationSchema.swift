@@ -27,7 +27,9 @@ enum ConfigurationSchema {
     ]
 
     static let tws: [Key<Configuration>] = [
-        .text("host", \.tws.host, "Host name or address of TWS or IB Gateway."),
+        .text(
+            "host", \.tws.host, "Host name or address of TWS or IB Gateway.",
+            check: { text throws(ValueProblem) in try hostName(text) }),
         Key(
             "ports", .integers(1...65_535, maxCount: 16), "Ports of the gateway, tried in this order.",
             set: { root, value throws(ValueProblem) in
@@ -129,6 +131,7 @@ enum ConfigurationSchema {
                 root.watchdog.http = address
             },
             get: { .text($0.watchdog.http.description) }),
+        .flag("http_open", \.watchdog.httpOpen, "Lets `http` be an address that other hosts reach."),
         .duration(
             "stale_warn", \.watchdog.staleWarnNanos, second...(7 * day),
             "An open market without a tick for this long is reported."),
@@ -168,13 +171,13 @@ enum ConfigurationSchema {
             check: { text throws(ValueProblem) in try tcp(text) }),
         .optionalText(
             "replay", \.replay, "`tcp://ADDRESS:PORT` of the journal's replay; empty: not offered.",
-            check: { text throws(ValueProblem) in try tcp(text) }),
+            check: { _ throws(ValueProblem) in try notBuilt() }),
         .optionalText(
             "history", \.history, "`tcp://ADDRESS:PORT` of the recorder's history; empty: not offered.",
-            check: { text throws(ValueProblem) in try tcp(text) }),
+            check: { _ throws(ValueProblem) in try notBuilt() }),
         .optionalText(
             "curve", \.curve, maxBytes: 200, "Directory with `server.key` and `clients/*.key`.",
-            check: { text throws(ValueProblem) in try absolute(text) }),
+            check: { _ throws(ValueProblem) in try notBuilt() }),
         .flag("insecure", \.insecure, "Offers the feed without keys beyond the own host."),
     ]
 
@@ -207,9 +210,29 @@ enum ConfigurationSchema {
     }
 
     static func tcp(_ text: String) throws(ValueProblem) {
-        guard text.hasPrefix("tcp://"), let address = HTTPAddress(String(text.dropFirst(6)), anyHost: true),
-            address.port > 0
-        else { throw ValueProblem("'\(text)' is no TCP endpoint", "write it as tcp://127.0.0.1:5555") }
+        guard HTTPAddress(endpoint: text) == nil else { return }
+        throw ValueProblem(
+            "'\(text)' is no TCP endpoint that can be bound",
+            "write an address in numbers and a port, such as tcp://127.0.0.1:5555, tcp://[::1]:5555 or tcp://*:5555")
+    }
+
+    static func notBuilt() throws(ValueProblem) {
+        throw ValueProblem("is not built yet", "leave it out; it comes with a later version")
+    }
+
+    /// A name or address that can be looked up: no port, no URL.
+    static func hostName(_ text: String) throws(ValueProblem) {
+        let isName = text.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F: true
+            default: false
+            }
+        }
+        // An IPv6 address may have a zone, such as fe80::1%eth0.
+        let address = text.split(separator: "%", maxSplits: 1).first.map(String.init) ?? ""
+        guard isName || (address.contains(":") && IPAddress(address) != nil) else {
+            throw ValueProblem("'\(text)' is no host name or address", "ports belong into 'tws.ports'")
+        }
     }
 
     static func kinds(_ names: [String]) throws(ValueProblem) -> [TickKind] {
@@ -230,33 +253,5 @@ enum ConfigurationSchema {
         }
         guard !kinds.isEmpty else { throw ValueProblem("is empty", "name at least one kind of tick") }
         return kinds
-    }
-}
-
-extension HTTPAddress {
-    /// Parses `127.0.0.1:8851`, `[::1]:8851` or `localhost:8851`; with `anyHost` also other names and `*`.
-    init?(_ text: String, anyHost: Bool = false) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
-            return nil
-        }
-        var host = String(text[..<colon])
-        if host.hasPrefix("["), host.hasSuffix("]") {
-            host = String(host.dropFirst().dropLast())
-            guard host.utf8.allSatisfy({ Self.isAddressByte($0) }), host.contains(":") else { return nil }
-        } else if host == "localhost" {
-            host = "127.0.0.1"
-        } else if !anyHost {
-            let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-            guard parts.count == 4, parts.allSatisfy({ UInt8($0) != nil }) else { return nil }
-        }
-        guard !host.isEmpty, !host.contains(" ") else { return nil }
-        self.init(host: host, port: port)
-    }
-
-    private static func isAddressByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x30...0x3A, 0x41...0x46, 0x61...0x66, 0x2E: true
-        default: false
-        }
     }
 }

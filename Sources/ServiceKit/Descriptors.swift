@@ -33,7 +33,7 @@ public enum Descriptors {
     }
 
     /// Throws 78 when there are fewer than the configuration needs.
-    static func check(_ available: Int, suffices configuration: Configuration) throws(ProgramError) {
+    public static func check(_ available: Int, suffices configuration: Configuration) throws(ProgramError) {
         let needed = needed(configuration)
         guard available >= needed else {
             throw ProgramError(

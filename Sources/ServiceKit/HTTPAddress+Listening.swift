@@ -6,6 +6,18 @@ extension HTTPAddress {
     ///
     /// - what: for the line, such as `health pages`; key: the configuration's key that holds the address.
     public func listen(for what: String, key: String) throws(ProgramError) -> Int32 {
+        try listen(for: what, key: key, takenIsFine: false) ?? -1
+    }
+
+    /// Listens for a moment, to find out whether that is possible. Throws as `listen` does.
+    ///
+    /// - takenIsFine: somebody has the port, and that is no reason to throw.
+    public func tryListening(for what: String, key: String, takenIsFine: Bool = false) throws(ProgramError) {
+        if let made = try listen(for: what, key: key, takenIsFine: takenIsFine) { close(made) }
+    }
+
+    /// Nil: taken, which is fine.
+    private func listen(for what: String, key: String, takenIsFine: Bool) throws(ProgramError) -> Int32? {
         let family = host.contains(":") ? AF_INET6 : AF_INET
         let made = socket(family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard made >= 0 else { throw ProgramError(.ioError, "\(what): \(errorText(errno))") }
@@ -14,15 +26,11 @@ extension HTTPAddress {
         guard bind(made, family), Glibc.listen(made, 64) == 0 else {
             let code = errno
             close(made)
+            if takenIsFine, code == EADDRINUSE { return nil }
             throw ProgramError(
                 .configuration, "\(what) can't listen at \(self): \(errorText(code)): set \(key) to another address")
         }
         return made
-    }
-
-    /// Listens for a moment, to find out whether that is possible. Throws as `listen` does.
-    public func tryListening(for what: String, key: String) throws(ProgramError) {
-        close(try listen(for: what, key: key))
     }
 
     private func bind(_ socket: Int32, _ family: Int32) -> Bool {

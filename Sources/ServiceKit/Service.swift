@@ -52,9 +52,9 @@ public enum Service {
             for problem in error.problems { Log.fatal(description.name, problem.description) }
             return ExitStatus.configuration.rawValue
         }
-        if let problem = loaded.configuration.missingContracts { throw problem }
+        let paths = try loaded.startable(
+            simulate: simulate, environment: environment, usesJournal: description.usesJournal)
         try Descriptors.check(descriptors, suffices: loaded.configuration)
-        let paths = try Paths(configuration: loaded.configuration, simulate: simulate, environment: environment)
         try paths.makeDirectories(stateIsOptional: description.stateIsOptional)
         let lock = try ServiceLock(name: description.name, paths: paths, stateIsOptional: description.stateIsOptional)
         for warning in loaded.warnings { log(.warning, warning) }
@@ -105,6 +105,8 @@ public struct ServiceDescription: Sendable {
     public let watcher: Watcher
     /// True for a service that works without the state directory: it starts also when that can't be used.
     public let stateIsOptional: Bool
+    /// True for the service that writes the journal.
+    public let usesJournal: Bool
 
     public enum Watcher: Sendable {
         case watchdog
@@ -113,9 +115,11 @@ public struct ServiceDescription: Sendable {
 
     public init(
         name: String, summary: String, lifelineGraceSeconds: Int, watcher: Watcher = .watchdog,
-        stateIsOptional: Bool = false, moreFlags: [FlagSet.Flag] = [], examples: [(line: String, meaning: String)]
+        stateIsOptional: Bool = false, usesJournal: Bool = false, moreFlags: [FlagSet.Flag] = [],
+        examples: [(line: String, meaning: String)]
     ) {
         self.stateIsOptional = stateIsOptional
+        self.usesJournal = usesJournal
         self.watcher = watcher
         self.name = name
         self.lifelineGraceSeconds = lifelineGraceSeconds

@@ -103,13 +103,16 @@ func configurationDifference(
 }
 
 extension Judge {
-    /// What runs with another configuration than the watchdog, and what the operator's file says now.
+    /// What runs with another configuration than the watchdog, what the operator's file says now, and which configured address
+    /// of the feed is missing.
     func configurationWarnings(_ services: [ManagedService], _ now: Int64) -> [String] {
-        services.compactMap { service in
-            configurationDifference(
-                service.name.rawValue, service.fact("CONFIG", nowNanos: now),
-                read: service.fact("CONFIG_READ", nowNanos: now), watchdog: setting.identity,
-                advice: setting.restartAdvice)
-        } + (board.configurationFinding.map { [$0] } ?? [])
+        let publish = services.compactMap { $0.fact("PUBLISH", nowNanos: now) }.filter { $0.hasPrefix("failing") }
+        return publish.map { "the connector's feed over TCP is \($0)" }
+            + services.compactMap { service in
+                configurationDifference(
+                    service.name.rawValue, service.fact("CONFIG", nowNanos: now),
+                    read: service.fact("CONFIG_READ", nowNanos: now), watchdog: setting.identity,
+                    advice: setting.restartAdvice)
+            } + (board.configurationFinding.map { [$0] } ?? [])
     }
 }

@@ -16,6 +16,7 @@ extension Judge {
                 step(&parts, index, .beat, now)
             } else if notification["READY"] == "1" {
                 log(.notice, "service is ready", ["service": parts.services[index].name.rawValue])
+                setting.facts.set("REFUSED", "")
                 step(&parts, index, .ready, now)
             } else if notification["X_IB_SERVICE"] != nil {
                 // News between two beats, such as a disk that fails: what they say counts at once, and is no beat.
@@ -109,6 +110,11 @@ extension Judge {
             log(
                 .critical, "service refuses its configuration, next try later",
                 ["service": parts.services[index].name.rawValue])
+            // The very first start of a system that has recorded nothing: whoever started it is to know.
+            if parts.services[index].keeper.restarts == 0, !parts.services.contains(where: { $0.keeper.isProductive }) {
+                setting.facts.set("REFUSED", parts.services[index].name.rawValue)
+                setting.facts.tellNow()
+            }
             return
         }
         hold(&parts, index, found, .adopted, now)

@@ -11,6 +11,8 @@ struct JudgeSetting: Sendable {
     let budgets: BudgetKeeper
     /// Names the configuration, and when it was read (wall clock).
     let identity: (hash: String, readAtNanos: Int64)
+    /// What goes to `ib-stream up` with the heartbeats.
+    let facts: HeartbeatFacts
     /// How the operator restarts all, such as `systemctl restart …`.
     let restartAdvice: String
 }
@@ -59,6 +61,7 @@ struct Judge {
     var monitor: StreamMonitor
     var clock: MarketClock
     var refusedMessages = 0
+    private var toldHealth = ""
     var selfDoubt = SelfDoubt()
     var stretch: Double = 1
     private var pressureAtNanos: Int64 = 0
@@ -119,9 +122,19 @@ struct Judge {
                 snapshotAtNanos = now
                 let snapshot = makeSnapshot(parts.services, now)
                 board.put(snapshot)
+                tell(snapshot.health)
                 monitor.look(snapshot, board: board, nowNanos: now)
             }
         }
+    }
+
+    /// Health for whoever started the watchdog; a change at once.
+    private mutating func tell(_ health: HealthModel) {
+        let name = health.overall.name.description
+        setting.facts.set("HEALTH", name)
+        setting.facts.set("REASON", String((health.reasons.first ?? "").prefix(300)))
+        if name != toldHealth { setting.facts.tellNow() }
+        toldHealth = name
     }
 
     /// Everything has ended; `main` will end this thread next.

@@ -31,7 +31,8 @@ func startWatchdog(_ context: ServiceContext) throws {
     }
     let setting = JudgeSetting(
         configuration: context.configuration, paths: context.paths, budgets: budgets,
-        identity: (context.configuration.hash, context.configurationReadNanos), restartAdvice: owner.restartAdvice)
+        identity: (context.configuration.hash, context.configurationReadNanos), facts: context.facts,
+        restartAdvice: owner.restartAdvice)
     let watch = ConfigurationWatch(
         flags: context.flags, environment: context.environment, running: setting.identity.hash,
         advice: setting.restartAdvice)

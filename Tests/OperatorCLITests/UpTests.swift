@@ -69,7 +69,7 @@ import Testing
     }
 
     @Test func itRunsForATimeAndEndsInOrderWithNothingLeft() throws {
-        let system = try System(["--for", "8s"])
+        let system = try System(["--for", "20s"])
         #expect(Programs.wait(system.process, seconds: 60) == 0, "\(system.errors)")
         #expect(!System.services.contains(where: system.isHeld))
         let lines = system.errors.split(separator: "\n").map(String.init)

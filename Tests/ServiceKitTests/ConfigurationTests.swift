@@ -41,7 +41,6 @@ import Ticks
         #expect(configuration.watchdog.http.description == "127.0.0.1:8851")
         #expect(configuration.watchdog.staleWarnNanos == 300_000_000_000)
         #expect(configuration.watchdog.hangNanos == 5_000_000_000)
-        #expect(configuration.missingContracts?.status == .configuration)
     }
 
     @Test func everyKeyOfAFileArrives() throws {
@@ -73,7 +72,7 @@ import Ticks
             connector: {journal_dir: /var/j, journal_size: 1GiB}
             publish:
               tcp:
-                - {endpoint: "tcp://127.0.0.1:5555", replay: "tcp://127.0.0.1:5556"}
+                - {endpoint: "tcp://0.0.0.0:5555", insecure: true}
             recorder: {commit_interval: 50ms, hold_back: 128MiB}
             storage: {keep_days: 30, keep_bytes: 2TiB}
             heal: {enabled: no, requests_per_10min: 50, identical: 16s, per_contract_2s: 5}
@@ -99,7 +98,7 @@ import Ticks
         #expect(configuration.connector.journalDir == "/var/j" && configuration.connector.journalSizeBytes == 1 << 30)
         #expect(
             configuration.publish.tcp == [
-                TCPEndpoint(endpoint: "tcp://127.0.0.1:5555", replay: "tcp://127.0.0.1:5556")
+                TCPEndpoint(endpoint: "tcp://0.0.0.0:5555", insecure: true)
             ])
         #expect(configuration.recorder.commitIntervalNanos == 50_000_000)
         #expect(configuration.storage.keepDays == 30 && configuration.storage.keepBytes == 2 << 40)
@@ -191,7 +190,122 @@ import Ticks
         let open = "publish: {tcp: [{endpoint: 'tcp://0.0.0.0:5555'}]}"
         #expect(try problems(open).first?.contains("would be open to everybody") == true)
         #expect(try problems("publish: {tcp: [{endpoint: 'tcp://0.0.0.0:5555', insecure: true}]}") == [])
-        #expect(try problems("publish: {tcp: [{endpoint: 'tcp://0.0.0.0:5555', curve: /etc/keys}]}") == [])
+    }
+
+    @Test(arguments: [
+        "tcp://localhost:5555", "tcp://127.0.0.1.example.com:5555", "tcp://eth0:5555", "tcp://127.0.0.1",
+        "tcp://127.0.0.1:",
+        "tcp://127.0.0.1:0", "tcp://127.0.0.1:65536", "tcp://127.0.0.1:+5555", "tcp://127.0.0.1:*", "tcp://:5555",
+        "tcp://::1:5555", "tcp://[::1]", "tcp://[::1%lo]:5555", "tcp://[127.0.0.1]:5555", "tcp://[::g]:5555",
+        "tcp://127.1:5555",
+        "tcp://0127.0.0.1:5555", "tcp://127.0.0.1:5555/x", "tcp://127.0.0.1:80;127.0.0.1:5555", "TCP://127.0.0.1:5555",
+        "udp://127.0.0.1:5555", "ipc:///tmp/x", "127.0.0.1:5555", "tcp:// 127.0.0.1:5555",
+    ]) func anEndpointThatCanNotBeBoundIsRefused(endpoint: String) throws {
+        let found = try problems("publish: {tcp: [{endpoint: '\(endpoint)', insecure: true}]}")
+        #expect(found.count == 1 && found[0].contains("is no TCP endpoint that can be bound"), "\(found)")
+        #expect(found.first?.hasPrefix("1:28: ") == true, "its place")
+    }
+
+    @Test(arguments: ["127.0.0.1", "127.255.1.2", "[::1]", "[::ffff:127.0.0.1]"])
+    func loopbackNeedsNoWord(host: String) throws {
+        #expect(try problems("publish: {tcp: [{endpoint: 'tcp://\(host):5555'}]}") == [])
+    }
+
+    @Test(arguments: ["*", "0.0.0.0", "[::]", "192.0.2.7", "[2001:db8::1]", "[::ffff:192.0.2.7]", "128.0.0.1"])
+    func whatOthersReachNeedsAWord(host: String) throws {
+        let found = try problems("publish: {tcp: [{endpoint: 'tcp://\(host):5555'}]}")
+        #expect(found.count == 1 && found[0].contains("would be open to everybody"), "\(found)")
+        #expect(try problems("publish: {tcp: [{endpoint: 'tcp://\(host):5555', insecure: true}]}") == [])
+        guard host != "*" else { return }
+        let page = try problems("watchdog: {http: '\(host):5555'}")
+        #expect(page.count == 1 && page[0].contains("would be open to everybody") && page[0].contains("http_open"))
+        #expect(try problems("watchdog: {http: '\(host):5555', http_open: true}") == [])
+    }
+
+    @Test(arguments: [
+        "*:8851", ":8851", "8851", "localhost", "127.0.0.1", "127.0.0.1:", "127.0.0.1:+1", "127.0.0.1:65536",
+        "::1:8851",
+        "[::1]", "[:::]:8851", "[1]:8851", "gw.lan:8851", "127.0.0.1.example.com:8851", "http://127.0.0.1:8851",
+    ]) func anAddressThatIsNoneIsNoPlaceForPages(address: String) throws {
+        let found = try problems("watchdog: {http: '\(address)', http_open: true}")
+        #expect(found.count == 1 && found[0].contains("is no address with a port"), "\(found)")
+    }
+
+    @Test(arguments: [
+        ("127.0.0.1:1", "127.0.0.1:1", true), ("0.0.0.0:1", "127.0.0.1:1", true), ("*:1", "127.0.0.1:1", true),
+        ("[::]:1", "0.0.0.0:1", true), ("[::]:1", "[::1]:1", true), ("[::ffff:127.0.0.1]:1", "127.0.0.1:1", true),
+        ("127.0.0.1:1", "127.0.0.1:2", false), ("127.0.0.1:1", "127.0.0.2:1", false), ("127.0.0.1:1", "[::1]:1", false),
+        ("0.0.0.0:1", "[::1]:1", false),
+    ]) func onePortIsForOne(first: String, second: String, isRefused: Bool) throws {
+        for (a, b) in [(first, second), (second, first)] {
+            let found = try problems(
+                "publish: {tcp: [{endpoint: 'tcp://\(a)', insecure: true}, {endpoint: 'tcp://\(b)', insecure: true}]}")
+            #expect(found.map { $0.contains("can't both have port 1") } == (isRefused ? [true] : []), "\(found)")
+        }
+        guard !second.hasPrefix("*") else { return }
+        let found = try problems(
+            "watchdog: {http: '\(second)', http_open: true}\npublish: {tcp: [{endpoint: 'tcp://\(first)', insecure: true}]}"
+        )
+        #expect(found.map { $0.contains("watchdog.http can't both") } == (isRefused ? [true] : []), "\(found)")
+    }
+
+    @Test(arguments: ["replay: 'tcp://127.0.0.1:5556'", "history: 'tcp://127.0.0.1:5556'", "curve: /etc/keys"])
+    func whatIsNotBuiltIsRefused(key: String) throws {
+        let found = try problems("publish: {tcp: [{endpoint: 'tcp://127.0.0.1:5555', \(key)}]}")
+        #expect(found.count == 1 && found[0].contains("is not built yet: leave it out"), "\(found)")
+    }
+
+    @Test(arguments: ["gw:4002", "http://gw", "gw/x", "a b", "[::1]", "::g", "%"])
+    func aGatewayThatIsNoHostIsRefused(host: String) throws {
+        let found = try problems("tws: {host: '\(host)'}")
+        #expect(found.count == 1 && found[0].contains("is no host name or address"), "\(found)")
+    }
+
+    @Test(arguments: ["localhost", "gw-1.lan", "192.0.2.7", "::1", "fe80::1%eth0"])
+    func aGatewayIsANameOrAnAddress(host: String) throws { #expect(try problems("tws: {host: '\(host)'}") == []) }
+
+    @Test func tooManyLinesUnderRefuseAreRefused() throws {
+        func text(_ lines: Int) -> String {
+            "tws: {on_excess: refuse, tick_by_tick_lines: \(lines)}\n"
+                + "contracts: [{con_id: 1, symbol: A, ticks: [last, bid_ask, level1]}]"
+        }
+        #expect(try problems(text(1)).first?.contains("want 2 tick-by-tick lines, but") == true)
+        #expect(try problems(text(2)) == [])
+    }
+
+    @Test func alertsAreWarnedAboutAsLongAsNobodyIsTold() throws {
+        let loaded = try load("alerts: [{type: sendmail, command: x}]")
+        #expect(loaded.warnings.count == 1 && loaded.warnings[0].contains("ALERTS ARE NOT BUILT YET"))
+        #expect(try load("alerts: []").warnings.isEmpty)
+    }
+
+    @Test func whatRecordsNothingDoesNotStartAndTheFileIsNamed() throws {
+        let directory = try TemporaryDirectory()
+        for text in ["", "# nothing\n", "contracts: []\n"] {
+            let file = try directory.file("c.yaml", text)
+            let loaded = try Configuration.load(file: file, environment: [:])
+            #expect(
+                throws: ProgramError(
+                    .configuration, "\(file): no contract to record: add one under 'contracts:' or use --simulate")
+            ) { try loaded.startable(simulate: false, environment: ["HOME": "/root"]) }
+        }
+    }
+
+    @Test func aJournalDirectoryThatCanNotBeMadeDoesNotStart() throws {
+        let directory = try TemporaryDirectory()
+        let plain = try directory.file("plain", "")
+        for (path, works) in [
+            (plain, false), (plain + "/j", false), ("/proc/j", false), (directory.path, true),
+            (directory.path + "/a/b", true),
+        ] {
+            let loaded = try load("root: /r\ncontracts: [{con_id: 1, symbol: A}]\nconnector: {journal_dir: \(path)}")
+            func start(_ usesJournal: Bool) throws(ProgramError) {
+                _ = try loaded.startable(simulate: false, environment: [:], usesJournal: usesJournal)
+            }
+            if works { try start(true) } else { #expect(throws: ProgramError.self, "\(path)") { try start(true) } }
+            try start(false)
+        }
+        #expect(!FileManager.default.fileExists(atPath: directory.path + "/a"), "nothing stays")
     }
 
     // MARK: Environment

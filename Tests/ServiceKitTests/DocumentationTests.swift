@@ -47,6 +47,6 @@ import Testing
         let directory = try TemporaryDirectory()
         let file = try directory.file("ib-stream.yaml", example)
         let loaded = try Configuration.load(file: file, environment: [:])
-        #expect(loaded.configuration.missingContracts == nil)
+        _ = try loaded.startable(simulate: false, environment: ["HOME": "/root"])
     }
 }

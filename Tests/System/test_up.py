@@ -83,7 +83,7 @@ def test_a_newcomer_sees_live_ticks_and_a_healthy_system(lab):
 
 @pytest.mark.skipif(bool(SANITIZED), reason="times of a sanitizer build say nothing")
 def test_up_for_a_while_ends_by_itself_with_0(lab):
-    process = up(lab, "--for", "5s")
+    process = up(lab, "--for", "15s")
     assert process.wait() == 0, process.stderr()
     result = subprocess.run([BIN / "ib-stream", "verify", "--simulate", "--root", lab.root], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
