@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.error
@@ -11,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from ibstream import FULL, HERE, check_numbering, keys, lost_ranges, wait_for
+from ibstream import FULL, HERE, REPOSITORY, check_numbering, keys, lost_ranges, wait_for
 
 STREAMS = {711280073: ("MNQ", ["bid_ask", "last"]), 265598: ("AAPL", ["bid_ask", "last"])}
 RATE = "14000"
@@ -127,9 +128,14 @@ class System:
             status, page = self.health()
             age = self.feed.age()
             assert status == 503 or age <= RED_WITHIN, f"{age:.1f} s behind: {page}"
-            return status == 503 and age > seconds
+            # A journal of 32 MiB lasts half a minute at this rate, of which the backlog has taken some.
+            left = page["journal"]["left_seconds"]
+            assert any("the journal overwrites the first of them" in reason for reason in page["reasons"]) == (
+                left is not None and left < 120), page
+            return page if status == 503 and age > seconds else None
 
-        wait_for("far behind", is_far)
+        page = wait_for("far behind", is_far)
+        assert page["journal"]["left_seconds"] < page["journal"]["reach_seconds"], page["journal"]
 
     def assert_all_is_there(self):
         """Every key that the connector ever told of, none of them lost."""
@@ -179,3 +185,34 @@ def test_who_does_not_wait_for_the_backlog_is_told_and_the_next_start_takes_it_f
         assert key in keys(system.lab.records(stream)), "also the last one of the first run"
     system.assert_all_is_there()
     system.feed.close()
+
+
+def test_systemd_is_asked_for_more_time_while_a_backlog_is_written(lab, shim):
+    # Who is ordered behind the recorder stops before it.
+    [after] = [line for line in (REPOSITORY / "systemd/ib-connector.service").read_text().splitlines()
+               if line.startswith("After=")]
+    assert "ib-recorder.service" in after.removeprefix("After=").split()
+    system = System(lab, shim)
+    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notify.bind(str(lab.folder / "notify"))
+    notify.settimeout(60)
+    recorder = lab.recorder(system.config, env={**system.env, "NOTIFY_SOCKET": str(lab.folder / "notify")})
+    connector = lab.connector(system.config)
+    wait_for("the sockets", lambda: (lab.run / "ticks.sock").exists() and (lab.run / "durable.sock").exists())
+    system.feed = Feed(lab)
+    system.set_rate(SLOW)
+    wait_for("a backlog", lambda: system.feed.hear() or lab.control("recorder", "status")["backlog"] > 20_000)
+    # The connector first, as its unit says: the recorder then reads the journal by itself.
+    assert connector.stop() == 0
+    recorder.send(signal.SIGTERM)
+    asked = 0
+    while asked < 3:
+        told = notify.recv(4096).decode().splitlines()
+        asked += "EXTEND_TIMEOUT_USEC=15000000" in told
+        assert not any(line.startswith("X_IB_") for line in told), "that is for the watchdog alone"
+    system.set_rate(QUICK)
+    assert recorder.wait() == 0, recorder.stderr()
+    system.feed.hear()
+    system.assert_all_is_there()
+    system.feed.close()
+    notify.close()
