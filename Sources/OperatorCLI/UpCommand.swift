@@ -34,26 +34,32 @@ let upCommand = Command(
     try Descriptors.check(Descriptors.takeAll(), suffices: loaded.configuration)
     try paths.makeDirectories()
     let lock = try ServiceLock(name: "ib-stream", paths: paths)
-    try waitForEarlierRun(paths)
+    var display = UpDisplay(paths: paths)
+    try waitForEarlierRun(paths, signals, &display)
     // Later a taken port is red and waited for; at the start the operator is here and can choose another.
     try loaded.tryAddresses(takenIsFine: false)
 
     let system = try UpSystem(
         configuration: loaded.configuration, paths: paths, flags: context.flags, environment: context.environment,
         simulator: simulate ? context.flags.value("simulator") ?? "" : nil)
-    var display = UpDisplay(paths: paths)
     let status = try system.run(signals, &display, forNanos: forNanos)
     _ = consume lock
     return status.rawValue
 }
 
-/// Services whose `up` was killed end by themselves within their grace; starting beside them would only be refused.
-private func waitForEarlierRun(_ paths: Paths) throws(ProgramError) {
+/// Services whose `up` was killed end by themselves within their grace; starting beside them would only be refused. A
+/// recorder that outlives the connector, since it still writes its backlog, is waited for as long as it gets on.
+private func waitForEarlierRun(
+    _ paths: Paths, _ signals: borrowing StopSignals, _ display: inout UpDisplay
+) throws(ProgramError) {
     let names = ["ib-watchdog", "ib-connector", "ib-recorder"]
-    let deadline = bootNanos() + 20_000_000_000
+    var drain = UpDrain(paths: paths, nowNanos: bootNanos())
     var said = false
-    while let name = names.first(where: { ServiceLock.isHeld(name: $0, paths: paths) }) {
-        guard bootNanos() < deadline else {
+    while true {
+        let held = names.filter { ServiceLock.isHeld(name: $0, paths: paths) }
+        guard let name = held.first else { return }
+        if !held.contains("ib-connector") { drain.look(services: held, &display, nowNanos: bootNanos()) }
+        guard bootNanos() - drain.movedNanos < 20_000_000_000 else {
             let pid = ServiceLock.holder(name: name, paths: paths).map { " (pid \($0.pid))" } ?? ""
             throw ProgramError(
                 .configuration,
@@ -61,6 +67,8 @@ private func waitForEarlierRun(_ paths: Paths) throws(ProgramError) {
         }
         if !said { printError("ib-stream", "waiting for \(name) of an earlier run to end") }
         said = true
-        sleepMillis(200)
+        if let number = signals.wait(millis: 200), number != SIGCHLD {
+            throw ProgramError(.failure, "up: \(StopSignals.name(number)) while \(name) of an earlier run was ending")
+        }
     }
 }

@@ -216,3 +216,21 @@ def test_systemd_is_asked_for_more_time_while_a_backlog_is_written(lab, shim):
     system.assert_all_is_there()
     system.feed.close()
     notify.close()
+
+
+def test_another_start_waits_for_a_recorder_that_still_writes_its_backlog(lab, shim):
+    system = System(lab, shim)
+    system.start()
+    system.set_rate(SLOW)
+    wait_for("a backlog", lambda: system.feed.age() > 3)
+    system.up.send(signal.SIGKILL)
+    system.up.wait()
+    again = lab.start("ib-stream", "up", "--config", system.config, env=system.env)
+    wait_for("what it waits for", lambda: "recorder: " in again.stdout() and " ticks to write" in again.stdout())
+    assert "of an earlier run to end" in again.stderr()
+    system.set_rate(0)
+    wait_for("the new system", lambda: "new epoch" in again.stderr())
+    lab.settle()
+    assert again.stop() == 0, again.stderr()
+    system.assert_all_is_there()
+    system.feed.close()
