@@ -8,7 +8,8 @@ final class IndexedPart {
     struct Mark {
         var offset: UInt64
         var key: TickKey
-        var tsRecvNanos: Int64
+        /// Of the stream's records from here to the next mark. Receive times fall where the clock was set back.
+        var greatestRecvNanos: Int64
     }
 
     enum Outcome {
@@ -88,9 +89,15 @@ final class IndexedPart {
 
     private func mark(_ payload: UnsafeRawBufferPointer, _ offset: UInt64) {
         TickRuns(payload: payload).forEach { stream, run in
-            if let last = marks[stream]?.last, offset < last.offset + IndexedPart.markDistanceBytes { return }
+            let greatest = run.reduce(Int64.min) { max($0, $1.tsRecvNanos) }
+            if let at = marks[stream]?.indices.last, let last = marks[stream]?[at],
+                offset < last.offset + IndexedPart.markDistanceBytes
+            {
+                marks[stream]?[at].greatestRecvNanos = max(last.greatestRecvNanos, greatest)
+                return
+            }
             marks[stream, default: []].append(
-                Mark(offset: offset, key: run[0].key, tsRecvNanos: run[0].tsRecvNanos))
+                Mark(offset: offset, key: run[0].key, greatestRecvNanos: greatest))
         }
     }
 
@@ -123,7 +130,10 @@ final class IndexedPart {
     func read(
         _ stream: StreamID, fromNanos: Int64, cursor: inout BlockCursor, visit: (UnsafeBufferPointer<Tick>) -> Bool
     ) throws(StoreError) -> Outcome {
-        guard let offset = start(of: stream, where: { $0.tsRecvNanos < fromNanos }) else { return .read }
+        // One by one: where the clock was set back, they do not rise.
+        guard let offset = marks[stream]?.first(where: { $0.greatestRecvNanos >= fromNanos })?.offset else {
+            return .read
+        }
         return try read(stream, fromOffset: offset, cursor: &cursor, visit: visit)
     }
 

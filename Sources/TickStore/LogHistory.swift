@@ -128,9 +128,11 @@ public struct LogHistory: ~Copyable {
         guard index + 1 < parts.count, parts[index + 1].part.hasTable else { return true }
         guard let after = parts[index + 1].part.table.positions[stream] else { return false }
         if after.key < key { return false }
-        // 0: repair did not know the time.
-        if after.tsRecvNanos != 0, after.tsRecvNanos < receivedFromNanos { return false }
         guard parts[index].part.hasTable, let before = parts[index].part.table.positions[stream] else { return true }
+        // 0: repair did not know the time. Where it fell, the clock was set back, and the last record is not the latest one.
+        if after.tsRecvNanos != 0, after.tsRecvNanos < receivedFromNanos, before.tsRecvNanos <= after.tsRecvNanos {
+            return false
+        }
         return before.key < after.key
     }
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from clock import Clock
-from ibstream import FULL, SANITIZED, keys, wait_for
+from ibstream import FULL, PATIENCE, SANITIZED, keys, wait_for
 from test_healing import MARKER, System
 
 YEAR_2040 = 420_000_000
@@ -49,9 +49,19 @@ class ClockSystem(System):
         assert all(abs(hour - now) < datetime.timedelta(hours=2) for hour in self.hours()), self.hours()
 
 
-def wait_for_event(events, name):
+def listen(lab):
+    """A subscription to the events, once it is in place."""
+    sub = lab.subscribe("ticks.sock", "event", "watermark")
+    assert sub.poll(PATIENCE * 1000), "no watermark"
+    return sub
+
+
+def wait_for_event(sub, name):
     def seen():
-        return events.poll(100) and json.loads(events.recv_multipart()[1])["event"] == name
+        if not sub.poll(100):
+            return False
+        topic, payload = sub.recv_multipart()
+        return topic == b"event" and json.loads(payload)["event"] == name
 
     wait_for(f"the event {name}", seen)
 
@@ -64,12 +74,12 @@ FIRST = {"2040": YEAR_2040, **({"2107": BEYOND_2106, "1973": -1_700_000_000} if 
 def test_a_clock_that_is_wrong_for_a_while_costs_no_tick(lab, offset):
     system = ClockSystem(lab)
     before, _ = lab.numbering()
-    events = lab.subscribe("ticks.sock", "event")
+    events = listen(lab)
     system.clock.set(offset)
     wait_for_event(events, "clock_wrong")
     system.wait_ticks(20)
     system.restart("connector")
-    events = lab.subscribe("ticks.sock", "event")
+    events = listen(lab)
     system.wait_ticks(20)
     system.kill("recorder")
     system.start("recorder")

@@ -140,6 +140,29 @@ private struct Recording {
         #expect(try Verify(stateDirectory: recording.directory.path).run().isSound)
     }
 
+    /// Receive times fall where the clock was set back: what was received before is found all the same.
+    @Test func aTimeIsFoundBeforeTheClockWasSetBack() throws {
+        let recording = try Recording()
+        func later(_ seqs: ClosedRange<UInt32>, by nanos: Int64) -> [Tick] {
+            ticks(quotes, seqs).map {
+                var tick = $0
+                tick.tsRecvNanos += nanos
+                return tick
+            }
+        }
+        var log = OpenLog(directory: recording.log, recovery: LogRecovery())
+        try log.beginPart(nowNanos: someNanos)
+        // More than an index mark apart.
+        try log.append(later(1...4_000, by: 0))
+        try log.append(later(4_001...8_000, by: -hour))
+        try log.beginPart(nowNanos: someNanos)
+        try log.append(later(8_001...8_010, by: -hour))
+        try log.sync()
+        var history = LogHistory(stateDirectory: recording.directory.path)
+        let found = try history.firstKey(of: quotes, receivedFromNanos: someNanos + 3_000_000)
+        #expect(found == TickKey(epoch: 100, seq: 3_000))
+    }
+
     /// Epochs from 2^31 on, up to the last one, in every kind of file.
     @Test(arguments: [1 << 31, 2_208_988_800, UInt32.max - 1, .max]) func everyEpochIsRecordedSealedAndRead(
         epoch: UInt32

@@ -8,7 +8,10 @@ internal import Ticks
 struct StoredTicksReader: ~Copyable {
     /// How long an answer, or a piece of it, may take.
     private static let answerNanos: Int64 = 5_000_000_000
-    /// How far before a gap's last tick its second may have begun, as receive times go; tried in turn.
+    /// How many keys before a gap's last tick its second may have begun; tried in turn. Keys always rise, receive times do
+    /// not where the host's clock was set back.
+    private static let lookBackKeys: [UInt32] = [1_024, 16_384, 262_144]
+    /// Where an epoch has no such key: how long before, as receive times go; tried in turn.
     private static let lookBackNanos: [Int64] = [2, 8, 32, 128].map { $0 * 1_000_000_000 }
     /// For so long ticks of a gap's seconds may come behind later ones.
     private static let lateNanos: Int64 = 2_000_000_000
@@ -124,19 +127,32 @@ struct StoredTicksReader: ~Copyable {
 
     /// The ticks of the latest second in front of the gap.
     private mutating func readFront(_ gap: HealGap, _ before: HealGap.Edge) throws -> Gathering {
-        for lookBack in StoredTicksReader.lookBackNanos {
+        var fullest = Gathering()
+        for start in StoredTicksReader.starts(before) {
             var gathering = Gathering()
-            try read(gap.stream, from: .time(nanos: before.receivedNanos - lookBack)) { tick in
+            try read(gap.stream, from: start) { tick in
                 guard tick.key <= before.key || (gathering.isOpen && tick.kindByte == TickKind.more.rawValue) else {
                     return false
                 }
                 gathering.take(tick) { $0.liveSecond.map { $0 <= gap.through ?? .max } ?? false }
                 return gathering.ticks.count < StoredTicksReader.greatestCount
             }
-            let isWhole = gathering.keepLatestSecond(notBefore: gap.from)
-            if isWhole || lookBack == StoredTicksReader.lookBackNanos.last { return gathering }
+            if gathering.keepLatestSecond(notBefore: gap.from) { return gathering }
+            if gathering.ticks.count >= fullest.ticks.count { fullest = gathering }
         }
-        return Gathering()
+        return fullest
+    }
+
+    /// Where to begin reading in front of a gap, the nearest first.
+    private static func starts(_ before: HealGap.Edge) -> [ReplayStart] {
+        let keys = lookBackKeys.filter { $0 < before.key.seq }.map {
+            ReplayStart.key(TickKey(epoch: before.key.epoch, seq: before.key.seq - $0))
+        }
+        // The epoch from its beginning, and then what came before it.
+        let rest =
+            [ReplayStart.key(TickKey(epoch: before.key.epoch, seq: 1))]
+            + lookBackNanos.map { .time(nanos: before.receivedNanos - $0) }
+        return keys.count == lookBackKeys.count ? keys : keys + rest
     }
 
     /// The ticks of the gap's seconds behind it: of its last one, and of others where time runs backwards.
