@@ -174,6 +174,20 @@ struct SecondReconcilerTests {
         #expect(missingTrades("axb", front: ["YaX"], back: ["b"]) == "x")
     }
 
+    @Test func unreportedTradesOfAnotherGapKeepTheirPlaceInIt() throws {
+        // a and b healed another gap while history left X out; now it has it.
+        let healed = tradeTicks("ab").map { tick in
+            var tick = tick
+            tick.tick.flags.insert(.healed)
+            return tick
+        }
+        let live = tradeTicks("c")
+        let front = SecondReconciler.reconcile(tradeTicks("aXbcYd"), stored: .init(front: [healed, live]))
+        #expect(tradeLetters(front?.missing) == "Yd")
+        let back = SecondReconciler.reconcile(tradeTicks("YdcaXb"), stored: .init(back: [live, healed]))
+        #expect(tradeLetters(back?.missing) == "Yd")
+    }
+
     @Test func tradesThatLiveNeverBroughtAreToldFromOthers() {
         #expect(trades("aXb", front: ["ab"])?.passedUnreported == 1)
         #expect(trades("abX", front: ["ab"])?.passedUnreported == 0, "it may have come in the gap")

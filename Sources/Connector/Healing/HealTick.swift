@@ -28,6 +28,9 @@ struct HealTick: Equatable {
     /// Unix seconds; the protocol's ticks have no finer time.
     var second: Int64 { tick.tsEventNanos.floorDivided(by: 1_000_000_000) }
 
+    /// True for what a run brought.
+    var isHealed: Bool { tick.flags.contains(.healed) }
+
     /// True for trades that `all_last` reports beyond `last`: the gateway's history may have them or not. (The same bit of a
     /// quote says something else.)
     var isUnreported: Bool { isTrade && tick.flags.contains(.unreported) }

@@ -1,5 +1,3 @@
-internal import Ticks
-
 /// One way to find what is stored of a second in history: `SecondReconciler` decides which of them counts.
 struct TickAlignment {
     /// Which ticks are the same.
@@ -38,7 +36,7 @@ struct TickAlignment {
         var low = 0
         for segment in stored.front where !segment.isEmpty {
             guard let match = match(segment, low..<history.count, isFront: true) else { return nil }
-            result.missing += match.passedOver
+            result.missing += missed(match.passedOver, in: segment)
             result.note(match.passedOver, in: segment, leftOut: match.leftOut)
             low = match.range.upperBound
         }
@@ -46,7 +44,7 @@ struct TickAlignment {
         var extraBehind: [HealTick] = []
         for segment in stored.back.reversed() where !segment.isEmpty {
             guard low <= high, let match = match(segment, low..<high, isFront: false) else { return nil }
-            extraBehind = match.passedOver + extraBehind
+            extraBehind = missed(match.passedOver, in: segment) + extraBehind
             result.note(match.passedOver, in: segment, leftOut: match.leftOut)
             high = match.range.lowerBound
         }
@@ -55,6 +53,12 @@ struct TickAlignment {
         result.leftOut += stored.healed.count - own.count
         result.missing += passedOver(own, low..<high) + extraBehind
         return result
+    }
+
+    /// What history has between the ticks of a segment. Unreported trades between those that healed another gap, when history
+    /// left them out, have their place in that gap, which says that it lacks some: here they would be out of order.
+    private func missed(_ passedOver: [HealTick], in segment: [HealTick]) -> [HealTick] {
+        segment.contains(where: \.isHealed) ? passedOver.filter { !$0.isUnreported } : passedOver
     }
 
     private func isSame(_ a: HealTick, _ b: HealTick) -> Bool { rule == .marked ? a == b : a.isEqualButForMark(b) }
@@ -176,7 +180,7 @@ extension SecondReconciler.Result {
     fileprivate mutating func note(_ passedOver: [HealTick], in segment: [HealTick], leftOut count: Int) {
         leftOut += count
         // A run of another gap may come from a history that left them out; live ticks without a hole prove something.
-        guard segment.allSatisfy({ !$0.tick.flags.contains(.healed) }) else { return }
+        guard !segment.contains(where: \.isHealed) else { return }
         passedUnreported += passedOver.count(where: \.isUnreported)
     }
 }
