@@ -7,12 +7,13 @@ internal import Synchronization
 /// Serves the health pages on libmicrohttpd's own thread: every answer is made from the board's snapshot, so that no
 /// client can hold up the judge.
 ///
-/// Bounds: 64 connections, 16 of one address, 5 s per request, 16 KiB per connection.
+/// Bounds: those of `ConnectionTable`, 16 KiB per connection, one request per connection.
 final class HTTPServer: Sendable {
     /// With the port that the system picked when 0 was wanted.
     let address: HTTPAddress
     private let board: Board
     private let daemon = Mutex<Daemon?>(nil)
+    private let connections = Mutex(ConnectionTable())
 
     /// libmicrohttpd locks by itself; the handle is made and stopped under the mutex.
     private struct Daemon: @unchecked Sendable {
@@ -24,18 +25,11 @@ final class HTTPServer: Sendable {
         let listener = try address.listen(for: "health pages", key: "watchdog.http")
         self.board = board
         self.address = HTTPAddress(host: address.host, port: HTTPServer.port(of: listener))
-        let flags = MHD_USE_AUTO_INTERNAL_THREAD.rawValue
         // The daemon calls back with this object, which `stop` keeps alive until no call can come any more.
         let context = Unmanaged.passUnretained(self).toOpaque()
-        let arguments: [any CVarArg] = [
-            MHD_OPTION.LISTEN_SOCKET.rawValue, listener, MHD_OPTION.CONNECTION_LIMIT.rawValue,
-            UInt32(64), MHD_OPTION.PER_IP_CONNECTION_LIMIT.rawValue, UInt32(16),
-            MHD_OPTION.CONNECTION_TIMEOUT.rawValue, UInt32(5), MHD_OPTION.CONNECTION_MEMORY_LIMIT.rawValue,
-            Int(16 << 10), MHD_OPTION.END.rawValue,
-        ]
-        let started = withVaList(arguments) { list in
-            MHD_start_daemon_va(flags, 0, nil, nil, answerRequest, context, list)
-        }
+        // Its own limits lie behind the table's: connections that are told to end take a moment.
+        let started = cmh_start(
+            listener, answerRequest, noteConnection, context, UInt32(ConnectionTable.limit * 4), 5, 16 << 10)
         guard let started else {
             close(listener)
             throw ProgramError(.ioError, "health pages at \(address) can't be served: \(errorText(errno))")
@@ -53,6 +47,27 @@ final class HTTPServer: Sendable {
         }
         if let running { MHD_stop_daemon(running.handle) }
     }
+
+    /// Ends requests that have taken too long; call it a few times a second.
+    func endOverdue(nowNanos: Int64) {
+        connections.withLock { table in
+            for descriptor in table.takeOverdue(nowNanos: nowNanos) { HTTPServer.end(descriptor) }
+        }
+    }
+
+    /// On the daemon's thread. A descriptor in the table is open: it leaves before it is closed.
+    fileprivate func note(_ connection: OpaquePointer, isOpen: Bool) {
+        let descriptor = cmh_descriptor(connection)
+        guard descriptor >= 0 else { return }
+        connections.withLock { table in
+            guard isOpen else { return table.closed(descriptor) }
+            let isLocal = cmh_is_local(connection) != 0
+            if let victim = table.opened(descriptor, isLocal: isLocal, nowNanos: bootNanos()) { HTTPServer.end(victim) }
+        }
+    }
+
+    /// The daemon sees the end of the stream and closes the connection.
+    private static func end(_ descriptor: Int32) { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
     private static func port(of socket: Int32) -> UInt16 {
         var storage = sockaddr_storage()
@@ -77,6 +92,16 @@ final class HTTPServer: Sendable {
         default: return nil
         }
     }
+}
+
+/// libmicrohttpd's callback at a connection's begin and end, on its thread.
+private func noteConnection(
+    _ context: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
+    _ state: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ code: MHD_ConnectionNotificationCode
+) {
+    guard let context, let connection else { return }
+    Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue().note(
+        connection, isOpen: code == .CONNECTION_NOTIFY_STARTED)
 }
 
 /// libmicrohttpd's callback for each request, on its thread.
@@ -107,5 +132,7 @@ private func reply(_ connection: OpaquePointer, _ status: UInt32, _ body: [UInt8
     defer { MHD_destroy_response(response) }
     MHD_add_response_header(response, "Content-Type", type)
     MHD_add_response_header(response, "Cache-Control", "no-store")
+    // A connection's age is its request's.
+    MHD_add_response_header(response, "Connection", "close")
     return MHD_queue_response(connection, status, response)
 }

@@ -43,6 +43,7 @@ final class HealthPages: Sendable {
         repeat {
             task.progress.advance()
             let now = bootNanos()
+            server.withLock { $0?.endOverdue(nowNanos: now) }
             guard now >= nextNanos else { continue }
             // Once open it stays so: no need to look again before long.
             guard !open() else {

@@ -5,10 +5,10 @@ import Testing
 @testable import Watchdog
 
 @Suite struct HTTPServerTests {
-    /// Sends raw bytes to the server and returns everything that it answers.
-    private func exchange(_ address: HTTPAddress, _ request: String) -> String {
+    private func connected(to address: HTTPAddress) -> Int32? {
         let socket = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(socket) }
+        var limit = timeval(tv_sec: 30, tv_usec: 0)
+        setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         var name = sockaddr_in()
         name.sin_family = sa_family_t(AF_INET)
         name.sin_port = address.port.bigEndian
@@ -18,7 +18,17 @@ import Testing
                 connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        guard connected == 0 else { return "" }
+        guard connected == 0 else {
+            close(socket)
+            return nil
+        }
+        return socket
+    }
+
+    /// Sends raw bytes to the server and returns everything that it answers.
+    private func exchange(_ address: HTTPAddress, _ request: String) -> String {
+        guard let socket = connected(to: address) else { return "" }
+        defer { close(socket) }
         let bytes = Array(request.utf8)
         _ = bytes.withUnsafeBytes { send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
         var text = ""
@@ -49,6 +59,30 @@ import Testing
         #expect(get(server.address, "/background/status").hasPrefix("HTTP/1.1 200 "))
         #expect(get(server.address, "/background/health?x=1").hasPrefix("HTTP/1.1 503 "))
         #expect(get(server.address, "/live", "HEAD").hasPrefix("HTTP/1.1 200 "))
+    }
+
+    @Test func slowClientsKeepNobodyFromAnAnswer() throws {
+        let server = try HTTPServer(address: HTTPAddress(host: "127.0.0.1", port: 0), board: Board())
+        defer { server.stop() }
+        // More than there is room for; each has begun a request and goes on for ever.
+        var slow: [Int32] = []
+        defer { for socket in slow { close(socket) } }
+        for _ in 0..<(ConnectionTable.limit + 20) {
+            let socket = try #require(connected(to: server.address))
+            slow.append(socket)
+            _ = Array("GET /live HTTP/1.1\r\nX: ".utf8).withUnsafeBytes { bytes in
+                send(socket, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+            }
+        }
+        #expect(get(server.address, "/live").hasPrefix("HTTP/1.1 503 "))
+        // Their time ends, though they never fall silent.
+        server.endOverdue(nowNanos: bootNanos() + ConnectionTable.requestNanos)
+        var byte: UInt8 = 0
+        for socket in slow {
+            let got = recv(socket, &byte, 1, 0)
+            #expect(got == 0 || (got < 0 && errno == ECONNRESET))
+        }
+        #expect(get(server.address, "/live").hasPrefix("HTTP/1.1 503 "))
     }
 
     @Test func otherPagesAndMethodsAreRefusedInOneLine() throws {
