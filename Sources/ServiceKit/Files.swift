@@ -64,7 +64,8 @@ public enum Files {
         _ bytes: [UInt8], to path: String, mode: UInt32 = 0o640, sync: Bool = true
     ) throws(FileError) {
         let temporary = path + ".new"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+        unlink(temporary)
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw FileError(path: temporary, call: "open", code: errno) }
         var failure = writeAll(descriptor, bytes)
         if failure == 0, sync, fsync(descriptor) != 0 { failure = errno }

@@ -77,12 +77,13 @@ public struct Paths: Sendable, Equatable {
         configuration.connector.journalDir ?? runtime + "/journal"
     }
 
-    /// Makes state and runtime directory (0750). Throws 74 with one line.
+    /// Makes state and runtime directory (0750). Throws 74 with one line, and 78 where others could plant files.
     ///
     /// - stateIsOptional: a state directory that can't be used is reported and gone without.
     public func makeDirectories(stateIsOptional: Bool = false) throws(ProgramError) {
         var passedOver: ProgramError?
         for path in [state, runtime] {
+            try DirectoryTrust.check(path)
             do throws(FileError) {
                 try Files.makeDirectory(path)
             } catch {
@@ -94,6 +95,8 @@ public struct Paths: Sendable, Equatable {
                 passedOver = problem
             }
         }
+        // Somebody may have been faster where there was nothing.
+        for path in [state, runtime] { try DirectoryTrust.check(path) }
         // Said only once the other directory is there: an error that ends the program is the only line.
         if let passedOver { ServiceKit.log(.error, passedOver.description) }
     }

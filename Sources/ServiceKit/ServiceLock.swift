@@ -26,7 +26,7 @@ public struct LockNote: Sendable {
         let record = Array(
             (text + String(repeating: " ", count: max(0, Self.recordBytes - 1 - text.utf8.count)) + "\n").utf8)
         // The lock itself holds without it; only others see less of who holds it.
-        let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+        let descriptor = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC)
         guard descriptor >= 0 else {
             log(.warning, "holder not written into the lock", ["path": path, "error": errorText(errno)])
             return
@@ -84,8 +84,8 @@ public struct ServiceLock: ~Copyable {
 
     private static func take(_ path: String, _ name: String) throws(ProgramError) -> Int32 {
         // Read-only first: opening for writing waits for a frozen disk.
-        var descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        if descriptor < 0, errno == ENOENT { descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640) }
+        var descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+        if descriptor < 0, errno == ENOENT { descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o640) }
         guard descriptor >= 0 else {
             throw ProgramError(
                 .ioError, "lock \(path) can't be opened: \(errorText(errno)): check the directory's owner")

@@ -48,7 +48,7 @@ struct DurableSlots: ~Copyable {
 
     /// Opens or makes the file of a part. Its first write goes where no greater value of the same part is lost.
     init(_ path: String, partID: UInt32) throws(StoreError) {
-        let file = try File(path, O_RDWR | O_CREAT)
+        let file = try File(path, O_RDWR | O_CREAT | O_NOFOLLOW)
         // All at once, so that no later write needs room on a disk that has none.
         if try file.size() == 0 { try file.write([UInt8](repeating: 0, count: DurableSlots.fileBytes), at: 0) }
         let first = DurableSlots.durableTo(try DurableSlots.slot(0, of: file), partID)

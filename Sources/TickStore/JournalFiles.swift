@@ -71,7 +71,7 @@ struct JournalFiles {
         let path = sparePath(number)
         try Directory.make(directory)
         do throws(StoreError) {
-            let file = try File(path, O_RDWR | O_CREAT | O_TRUNC)
+            let file = try File(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW)
             guard try prepare(file) else { throw .system(call: "fallocate", path: path, code: ENOSPC) }
         } catch {
             try Directory.remove(path)

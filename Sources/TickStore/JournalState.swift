@@ -54,7 +54,7 @@ enum BootMark {
         let id = if let bootID { bootID } else { try text(of: "/proc/sys/kernel/random/boot_id") }
         let path = directory + "/boot"
         if access(path, F_OK) == 0, try text(of: path) == id { return true }
-        let file = try File(path, O_RDWR | O_CREAT | O_TRUNC)
+        let file = try File(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW)
         try file.write(Array(id.utf8), at: 0)
         return false
     }

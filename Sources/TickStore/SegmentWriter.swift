@@ -90,7 +90,7 @@ public struct SegmentWriter: ~Copyable {
     /// The file, with its header written.
     private mutating func begun() throws(StoreError) -> File {
         if let file { return file }
-        let file = try File(path, O_RDWR | O_CREAT | O_TRUNC)
+        let file = try File(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW)
         try file.write(header, at: 0)
         header.withUnsafeBytes { hash.update($0) }
         writtenBytes = UInt64(header.count)

@@ -1,0 +1,65 @@
+internal import Glibc
+
+/// Refuses directories in which somebody else could plant files: a link that another user puts where a service of root is about
+/// to write makes root overwrite the link's target.
+///
+/// Every directory from `/` down, links followed, belongs to this user or to root. Others may write only where the system
+/// keeps them from touching what is not theirs (the sticky bit, as in `/tmp`), and never to the directory itself. Then whatever
+/// is below was put there by this user or by root.
+public enum DirectoryTrust {
+    private static let mostLinks = 40
+
+    /// Checks what there is of a path; the rest, which is yet to be made, is beneath it. Throws 78 with one line.
+    public static func check(_ path: String) throws(ProgramError) {
+        if let problem = problem(Files.absolute(path)) {
+            throw ProgramError(
+                .configuration,
+                "directory \(path) can't be used: \(problem): others could plant files there: choose a directory of your own "
+                    + "with --root")
+        }
+    }
+
+    /// Nil when nobody else can write on the way, or what is wrong.
+    static func problem(_ path: String, uid: uid_t = geteuid(), gid: gid_t = getegid()) -> String? {
+        var rest = path.split(separator: "/").map(String.init)[...]
+        var at: [String] = []
+        var links = 0
+        while true {
+            let here = "/" + at.joined(separator: "/")
+            var info = stat()
+            guard lstat(here, &info) == 0 else { return nil }
+            guard info.st_uid == uid || info.st_uid == 0 else {
+                return "\(here) belongs to another user (uid \(info.st_uid))"
+            }
+            if info.st_mode & S_IFMT == S_IFLNK {
+                links += 1
+                guard links <= mostLinks, let target = Files.linkTarget(here) else {
+                    return "\(here) is a link without an end"
+                }
+                at = target.hasPrefix("/") ? [] : at.dropLast()
+                rest = target.split(separator: "/").map(String.init) + rest
+            } else {
+                if let writers = writers(info, gid), rest.isEmpty || info.st_mode & S_ISVTX == 0 {
+                    return "\(writers) can write to \(here)"
+                }
+                // Something else than a directory: whoever makes directories says so.
+                guard info.st_mode & S_IFMT == S_IFDIR else { return nil }
+            }
+            // What comes next; `.` and `..` are no names.
+            while let next = rest.first, next == "." || next == ".." {
+                if next == "..", !at.isEmpty { at.removeLast() }
+                rest = rest.dropFirst()
+            }
+            guard let next = rest.popFirst() else { return nil }
+            at.append(next)
+        }
+    }
+
+    /// Who but the owner may write; nil: nobody. A group counts unless it is the user's own and has no other member.
+    private static func writers(_ info: stat, _ gid: gid_t) -> String? {
+        if info.st_mode & S_IWOTH != 0 { return "everybody" }
+        guard info.st_mode & S_IWGRP != 0, info.st_gid != 0 else { return nil }
+        if info.st_gid == gid, let group = getgrgid(gid), group.pointee.gr_mem?.pointee == nil { return nil }
+        return "the group \(info.st_gid)"
+    }
+}

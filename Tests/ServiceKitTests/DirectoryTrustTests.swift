@@ -1,0 +1,69 @@
+import Foundation
+import Glibc
+import Testing
+
+@testable import ServiceKit
+
+@Suite struct DirectoryTrustTests {
+    private let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    private func make(_ name: String, mode: mode_t) -> String {
+        let path = directory.path + "/" + name
+        mkdir(path, 0o700)
+        chmod(path, mode)
+        return path
+    }
+
+    @Test func ownDirectoriesAndWhatIsYetToBeMadeAreTaken() {
+        let own = make("own", mode: 0o750)
+        #expect(DirectoryTrust.problem(own) == nil)
+        #expect(DirectoryTrust.problem(own + "/not/there/yet") == nil)
+        #expect(DirectoryTrust.problem(own + "/../own/./") == nil)
+        #expect(DirectoryTrust.problem("/") == nil)
+    }
+
+    @Test func oneThatOthersCanWriteToIsRefused() {
+        let open = make("open", mode: 0o777)
+        #expect(DirectoryTrust.problem(open) == "everybody can write to \(open)")
+        #expect(DirectoryTrust.problem(open + "/below") == "everybody can write to \(open)")
+        // The sticky bit keeps others from touching what is below, and lets them put files beside it.
+        let sticky = make("sticky", mode: 0o1777)
+        #expect(DirectoryTrust.problem(sticky + "/below") == nil)
+        #expect(DirectoryTrust.problem(sticky) == "everybody can write to \(sticky)")
+    }
+
+    @Test func oneOfAnotherUserIsRefused() {
+        let own = make("mine", mode: 0o755)
+        // As somebody else would see it.
+        let other = DirectoryTrust.problem(own, uid: geteuid() + 4321)
+        if geteuid() == 0 {
+            chown(own, 4321, 4321)
+            #expect(DirectoryTrust.problem(own) == "\(own) belongs to another user (uid 4321)")
+        } else {
+            #expect(other?.contains("belongs to another user (uid \(geteuid()))") == true)
+        }
+    }
+
+    @Test func linksAreFollowedToWhereTheyLead() {
+        let open = make("target", mode: 0o777)
+        let link = directory.path + "/link"
+        #expect(symlink("target", link) == 0)
+        #expect(DirectoryTrust.problem(link + "/state") == "everybody can write to \(open)")
+        chmod(open, 0o700)
+        #expect(DirectoryTrust.problem(link + "/state") == nil)
+        let circle = directory.path + "/circle"
+        #expect(symlink(circle, circle) == 0)
+        #expect(DirectoryTrust.problem(circle)?.contains("without an end") == true)
+    }
+
+    @Test func aPlantedLinkIsNotWrittenThrough() throws {
+        let target = try directory.file("precious", "kept")
+        let path = directory.path + "/file"
+        #expect(symlink(target, path + ".new") == 0)
+        try Files.writeAtomically(Array("new".utf8), to: path)
+        #expect(try String(contentsOfFile: target, encoding: .utf8) == "kept")
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "new")
+    }
+}
