@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -135,6 +136,8 @@ int clx_terminal_size(int descriptor, int *columns, int *rows) {
 }
 
 char **clx_environment(void) { return environ; }
+
+void clx_give_memory_back(void) { malloc_trim(0); }
 
 const char *clx_error_text(int code) { return strerrordesc_np(code); }
 

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -25,6 +26,9 @@ _Static_assert(
     CZS_POLL_IN == ZMQ_POLLIN && CZS_POLL_OUT == ZMQ_POLLOUT && CZS_POLL_ERROR == ZMQ_POLLERR, "polled in place");
 _Static_assert(CZS_EVENT_HANDSHAKE_FAILED_AUTH == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH, "event bits are libzmq's");
 _Static_assert(CZS_EVENT_DISCONNECTED == ZMQ_EVENT_DISCONNECTED, "event bits are libzmq's");
+
+/// ZMQ_ZAP_ENFORCE_DOMAIN: libzmq 4.3 has it, and its header shows it to users of its draft interface only.
+#define ENFORCE_DOMAIN 93
 
 // The opaque types are libzmq's own pointers under a name that the compiler can tell apart.
 static void *raw(czs_socket *socket) { return (void *)socket; }
@@ -137,6 +141,7 @@ int czs_socket_set_int(czs_socket *socket, enum czs_option option, int64_t value
         [CZS_CURVE_SERVER] = ZMQ_CURVE_SERVER,
         [CZS_SEND_BUFFER_BYTES] = ZMQ_SNDBUF,
         [CZS_RECEIVE_BUFFER_BYTES] = ZMQ_RCVBUF,
+        [CZS_ZAP_ENFORCE_DOMAIN] = ENFORCE_DOMAIN,
     };
     if ((size_t)option >= sizeof options / sizeof options[0]) return EINVAL;
     if (option == CZS_MAX_MESSAGE_BYTES) {
@@ -265,6 +270,82 @@ static int send_frame(czs_socket *socket, const void *bytes, size_t count, int f
     return 0;
 }
 
+struct czs_tally {
+    _Atomic int64_t bytes;
+    /// The owner's, and one for each message that is held.
+    _Atomic int64_t holders;
+};
+
+/// The last frame of a counted message, with its tally in front.
+struct counted {
+    czs_tally *tally;
+    int64_t cost;
+    unsigned char bytes[];
+};
+
+/// What libzmq takes for a message of a few frames beside their bytes.
+#define MESSAGE_COST 512
+
+czs_tally *czs_tally_new(void) {
+    czs_tally *tally = calloc(1, sizeof *tally);
+    if (tally != NULL) atomic_store(&tally->holders, 1);
+    return tally;
+}
+
+int64_t czs_tally_bytes(const czs_tally *tally) { return atomic_load(&tally->bytes); }
+
+void czs_tally_release(czs_tally *tally) {
+    if (atomic_fetch_sub(&tally->holders, 1) == 1) free(tally);
+}
+
+/// libzmq calls it, on any thread, when it needs the frame no more.
+static void release_counted(void *data, void *hint) {
+    (void)data;
+    struct counted *counted = hint;
+    atomic_fetch_sub(&counted->tally->bytes, counted->cost);
+    czs_tally_release(counted->tally);
+    free(counted);
+}
+
+static int send_counted_frame(czs_socket *socket, const czs_part *part, czs_tally *tally) {
+    struct counted *counted = malloc(sizeof *counted + part->count);
+    if (counted == NULL) return ENOMEM;
+    counted->tally = tally;
+    counted->cost = (int64_t)part->count + MESSAGE_COST;
+    if (part->count != 0) memcpy(counted->bytes, part->bytes, part->count);
+    zmq_msg_t message;
+    if (zmq_msg_init_data(&message, counted->bytes, part->count, release_counted, counted) != 0) {
+        free(counted);
+        return ENOMEM;
+    }
+    atomic_fetch_add(&tally->holders, 1);
+    atomic_fetch_add(&tally->bytes, counted->cost);
+    while (zmq_msg_send(&message, raw(socket), ZMQ_DONTWAIT) < 0) {
+        if (errno == EINTR) continue;
+        int code = failure();
+        zmq_msg_close(&message);
+        return code;
+    }
+    return 0;
+}
+
+int czs_send_counted(czs_socket *socket, const czs_part *parts, size_t count, czs_tally *tally) {
+    if (count == 0) return EINVAL;
+    for (size_t index = 0; index + 1 < count; index++) {
+        int code = send_frame(socket, parts[index].bytes, parts[index].count, ZMQ_SNDMORE);
+        if (code != 0) return code;
+    }
+    return send_counted_frame(socket, &parts[count - 1], tally);
+}
+
+int czs_drop_connection(int descriptor, const char *path) {
+    struct sockaddr_un name = {0};
+    socklen_t length = sizeof name;
+    if (descriptor < 0 || getsockname(descriptor, (struct sockaddr *)&name, &length) != 0) return ENOENT;
+    if (name.sun_family != AF_UNIX || strncmp(name.sun_path, path, sizeof name.sun_path) != 0) return ENOENT;
+    return shutdown(descriptor, SHUT_RDWR) == 0 ? 0 : ENOENT;
+}
+
 int czs_send(czs_socket *socket, const czs_part *parts, size_t count, int wait_millis) {
     if (count == 0) return EINVAL;
     int64_t deadline = 0;
@@ -305,9 +386,16 @@ int czs_publish(czs_socket *socket, const czs_run *runs, size_t count, size_t *s
 // MARK: - Receiving
 
 int czs_receive(czs_socket *socket, czs_slot *slots, size_t count, int wait_millis, size_t *frames) {
+    int source = 0;
+    return czs_receive_from(socket, slots, count, wait_millis, frames, &source);
+}
+
+int czs_receive_from(
+    czs_socket *socket, czs_slot *slots, size_t count, int wait_millis, size_t *frames, int *source) {
     int64_t deadline = 0;
     bool cut = false;
     *frames = 0;
+    *source = -1;
     for (;;) {
         zmq_msg_t message;
         zmq_msg_init(&message);
@@ -332,6 +420,7 @@ int czs_receive(czs_socket *socket, czs_slot *slots, size_t count, int wait_mill
         }
         *frames += 1;
         bool more = zmq_msg_more(&message) != 0;
+        if (!more) *source = zmq_msg_get(&message, ZMQ_SRCFD);
         zmq_msg_close(&message);
         if (!more) return cut ? EMSGSIZE : 0;
     }

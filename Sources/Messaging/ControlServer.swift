@@ -9,6 +9,7 @@ internal import JSON
 public struct ControlServer: ~Copyable {
     private var socket: Socket
     private var frames: FrameBuffers
+    private var backlogs = ClientBacklogs(limitBytes: 16 << 20)
 
     /// What one call of `serve` did.
     public enum Served: Sendable, Equatable {
@@ -37,10 +38,14 @@ public struct ControlServer: ~Copyable {
 
     public var lastEndpoint: String? { socket.lastEndpoint }
 
-    /// As `Socket.restoreFiles`.
+    /// As `Socket.restoreFiles`; and gives memory back that waiting answers have taken.
     public mutating func restoreFiles(nowNanos: Int64) -> [(path: String, fault: String?)] {
-        socket.restoreFiles(nowNanos: nowNanos)
+        backlogs.giveBack()
+        return socket.restoreFiles(nowNanos: nowNanos)
     }
+
+    /// Bytes of answers that wait for clients.
+    var backlogBytes: Int64 { backlogs.bytes }
 
     /// Waits for one request (0: looks once, -1: for ever), lets `handler` answer it, and sends the answer. Throws for the
     /// server's own faults and for the context's shutdown, never for what a client sent.
@@ -49,7 +54,11 @@ public struct ControlServer: ~Copyable {
     ) throws(MessagingError) -> Served {
         guard let arrival = try frames.receive(from: socket, waitMillis: timeoutMillis) else { return .nothing }
         let hasDelimiter = arrival.frames == 3 && frames[1].isEmpty
-        var token = ControlToken(routing: Array(frames[0]), hasDelimiter: hasDelimiter, id: .null)
+        let routing = Array(frames[0])
+        guard backlogs.client(routing, descriptor: arrival.source, path: socket.filePath) != nil else {
+            return .clientGone
+        }
+        var token = ControlToken(routing: routing, hasDelimiter: hasDelimiter, id: .null)
         let request: ControlRequest
         do throws(JSONRefusal) {
             request = try read(arrival, idInto: &token)
@@ -77,12 +86,13 @@ public struct ControlServer: ~Copyable {
             case .later: preconditionFailure("a deferred answer cannot be deferred again")
             }
         }
+        guard let client = backlogs.client(token.routing) else { return false }
         let code = token.routing.withUnsafeBytes { routing in
             writer.bytes.withUnsafeBytes { body in
                 var parts = [czs_part(bytes: routing.baseAddress, count: routing.count)]
                 if token.hasDelimiter { parts.append(czs_part(bytes: nil, count: 0)) }
                 parts.append(czs_part(bytes: body.baseAddress, count: body.count))
-                return czs_send(socket.handle, parts, parts.count, 0)
+                return client.send(parts, parts.count, on: socket.handle)
             }
         }
         if code == EHOSTUNREACH || code == EAGAIN { return false }

@@ -12,6 +12,8 @@ struct FrameBuffers: ~Copyable {
     struct Arrival {
         let frames: Int
         let wasCut: Bool
+        /// The descriptor of the connection that it came over, or -1; the connection may be gone by now.
+        let source: Int32
     }
 
     init(_ capacities: [Int]) {
@@ -35,10 +37,11 @@ struct FrameBuffers: ~Copyable {
     mutating func receive(from socket: borrowing Socket, waitMillis: Int32) throws(MessagingError) -> Arrival? {
         for index in 0..<count { slots[index].length = 0 }
         var frames = 0
-        let code = czs_receive(socket.handle, slots, count, waitMillis, &frames)
+        var source: Int32 = -1
+        let code = czs_receive_from(socket.handle, slots, count, waitMillis, &frames, &source)
         switch code {
-        case 0: return Arrival(frames: frames, wasCut: false)
-        case EMSGSIZE: return Arrival(frames: frames, wasCut: true)
+        case 0: return Arrival(frames: frames, wasCut: false, source: source)
+        case EMSGSIZE: return Arrival(frames: frames, wasCut: true, source: source)
         case EAGAIN: return nil
         default: throw MessagingError(errno: code, operation: "receive from", subject: socket.name)
         }

@@ -16,6 +16,10 @@ public struct ReplayServer: ~Copyable {
     private var socket: Socket
     private var frames: FrameBuffers
     private let staging: UnsafeMutableRawPointer
+    private var backlogs: ClientBacklogs
+
+    /// Answers that wait for all clients together: beyond it the one for whom most waits is cut off.
+    public static let backlogBytes: Int64 = 64 << 20
 
     /// What one call of `serve` did.
     public enum Served: Sendable, Equatable {
@@ -31,7 +35,10 @@ public struct ReplayServer: ~Copyable {
         case clientGone
     }
 
-    public init(in context: Context, security: SocketSecurity = .none) throws(MessagingError) {
+    public init(
+        in context: Context, security: SocketSecurity = .none, backlogBytes: Int64 = ReplayServer.backlogBytes
+    ) throws(MessagingError) {
+        backlogs = ClientBacklogs(limitBytes: backlogBytes)
         let socket = try Socket(
             .router, in: context, highWaterMark: ReplayServer.highWaterMark, maxFrameBytes: ReplayServer.requestBytes,
             security: security)
@@ -49,10 +56,14 @@ public struct ReplayServer: ~Copyable {
 
     public var lastEndpoint: String? { socket.lastEndpoint }
 
-    /// As `Socket.restoreFiles`.
+    /// As `Socket.restoreFiles`; and gives memory back that waiting answers have taken.
     public mutating func restoreFiles(nowNanos: Int64) -> [(path: String, fault: String?)] {
-        socket.restoreFiles(nowNanos: nowNanos)
+        backlogs.giveBack()
+        return socket.restoreFiles(nowNanos: nowNanos)
     }
+
+    /// Bytes of answers that wait for clients.
+    var backlogBytes: Int64 { backlogs.bytes }
 
     /// Waits for one request (0: looks once, -1: for ever) and answers it from `source`. Throws for the server's own
     /// faults and for the context's shutdown, never for what a client sent.
@@ -60,7 +71,8 @@ public struct ReplayServer: ~Copyable {
         timeoutMillis: Int32, source: inout Source
     ) throws(MessagingError) -> Served {
         guard let arrival = try frames.receive(from: socket, waitMillis: timeoutMillis) else { return .nothing }
-        var sink = ReplaySink(socket: socket.handle, routing: frames[0], staging: staging)
+        let client = backlogs.client(Array(frames[0]), descriptor: arrival.source, path: socket.filePath)
+        var sink = ReplaySink(socket: socket.handle, routing: frames[0], client: client, staging: staging)
         var served: Served
         do throws(ReplayRefusal) {
             switch try read(arrival, idInto: &sink) {

@@ -9,6 +9,8 @@ public import Ticks
 public struct ReplaySink: ~Copyable {
     private let socket: OpaquePointer
     private let routing: UnsafeRawBufferPointer
+    /// Nil: it was cut off, and gets nothing.
+    private let client: ClientBacklogs.Client?
     private let staging: UnsafeMutableRawPointer
     private var staged = 0
     /// Where in the staging buffer the last tick begins that `more` records may follow.
@@ -20,10 +22,15 @@ public struct ReplaySink: ~Copyable {
     /// Records taken so far.
     public private(set) var records = 0
 
-    init(socket: OpaquePointer, routing: UnsafeRawBufferPointer, staging: UnsafeMutableRawPointer) {
+    init(
+        socket: OpaquePointer, routing: UnsafeRawBufferPointer, client: ClientBacklogs.Client?,
+        staging: UnsafeMutableRawPointer
+    ) {
         self.socket = socket
         self.routing = routing
+        self.client = client
         self.staging = staging
+        if client == nil { failure = EHOSTUNREACH }
     }
 
     /// False once the client has gone or does not read: stop reading for it.
@@ -87,7 +94,7 @@ public struct ReplaySink: ~Copyable {
     }
 
     private mutating func send(_ type: StaticString, _ body: UnsafeRawBufferPointer) {
-        guard failure == 0 else { return }
+        guard failure == 0, let client else { return }
         failure = id.withUnsafeBytes { id in
             withUnsafeTemporaryAllocation(of: czs_part.self, capacity: 4) { parts in
                 parts[0] = czs_part(bytes: routing.baseAddress, count: routing.count)
@@ -95,7 +102,7 @@ public struct ReplaySink: ~Copyable {
                 parts[2] = czs_part(bytes: id.baseAddress, count: id.count)
                 parts[3] = czs_part(bytes: body.baseAddress, count: body.count)
                 guard let start = parts.baseAddress else { return EIO }
-                return czs_send(socket, start, 4, 0)
+                return client.send(start, 4, on: socket)
             }
         }
     }

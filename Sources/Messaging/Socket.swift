@@ -71,12 +71,14 @@ public struct Socket: ~Copyable {
         switch security {
         case .none: break
         case .server(let secretKey, let domain):
-            // libzmq would let everybody in.
+            // Nobody would get in.
             precondition(context.hasAccessControl, "a CURVE server needs Context.startAccessControl first")
             try check(czs_socket_set_int(handle, CZS_CURVE_SERVER, 1), "set CURVE of", subject)
             try set(CZS_CURVE_SECRET_KEY, secretKey)
             try check(
                 czs_socket_set_bytes(handle, CZS_ZAP_DOMAIN, domain, domain.utf8.count), "set the domain of", subject)
+            // Fails closed: libzmq lets everybody in when nobody answers for the domain, unless it is told to enforce it.
+            try check(czs_socket_set_int(handle, CZS_ZAP_ENFORCE_DOMAIN, 1), "enforce the domain of", subject)
         case .client(let serverKey, let keys):
             try set(CZS_CURVE_SERVER_KEY, serverKey)
             try set(CZS_CURVE_PUBLIC_KEY, keys.publicKey)
@@ -137,6 +139,9 @@ public struct Socket: ~Copyable {
         guard czs_socket_last_endpoint(handle, &text, text.count) == 0, text[0] != 0 else { return nil }
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
+
+    /// The file of the first `ipc://` endpoint that it is bound to; empty without one.
+    var filePath: String { files.first?.path ?? "" }
 
     /// What errors call this socket.
     var name: String { subject }

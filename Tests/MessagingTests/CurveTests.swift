@@ -1,3 +1,4 @@
+import CZMQShim
 import Foundation
 import JSON
 @testable import Messaging
@@ -122,6 +123,26 @@ import Ticks
         var subscriber = try Subscriber(in: outside, security: .client(serverKey: server.publicKey, keys: friend))
         try subscriber.connect(endpoint)
         #expect(try next([.accessRefused, .handshakeSucceeded], of: &monitor)?.kind == .accessRefused)
+    }
+
+    /// libzmq's default lets everybody in when nobody answers its questions; a server of ours enforces its domain.
+    @Test(arguments: [(1, false), (0, true)]) func withoutAnAnswerNobodyGetsIn(enforced: Int64, getsIn: Bool) throws {
+        var socket = try Socket(.publisher, in: context, highWaterMark: 10, maxFrameBytes: 1_000)
+        #expect(czs_socket_set_int(socket.handle, CZS_CURVE_SERVER, 1) == 0)
+        let secret = server.secretKey.bytes
+        #expect(czs_socket_set_bytes(socket.handle, CZS_CURVE_SECRET_KEY, secret, secret.count) == 0)
+        #expect(czs_socket_set_bytes(socket.handle, CZS_ZAP_DOMAIN, "inner", 5) == 0)
+        #expect(czs_socket_set_int(socket.handle, CZS_ZAP_ENFORCE_DOMAIN, enforced) == 0)
+        var monitor = try Monitor(of: socket)
+        try socket.bind("tcp://127.0.0.1:*")
+        let outside = try Context()
+        var subscriber = try Subscriber(in: outside, security: .client(serverKey: server.publicKey, keys: stranger))
+        try subscriber.connect(socket.lastEndpoint ?? "")
+        let ends: Set<MonitorEvent.Kind> = [
+            .handshakeFailed, .handshakeMalformed, .accessRefused, .handshakeSucceeded, .disconnected,
+        ]
+        let end = try #require(try next(ends, of: &monitor))
+        #expect((end.kind == .handshakeSucceeded) == getsIn)
     }
 
     @Test func aCurveServerWithoutAccessControlIsAMistakeOfTheProgram() async {

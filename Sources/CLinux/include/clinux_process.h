@@ -61,6 +61,9 @@ int clx_terminal_size(int descriptor, int *_Nonnull columns, int *_Nonnull rows)
 /// The process's environment as execve takes it. Owned by the C library; nothing in the product changes it.
 char *_Nullable *_Nullable clx_environment(void);
 
+/// Gives memory that the program has freed back to the system, as far as whole pages are free.
+void clx_give_memory_back(void);
+
 /// The system's words for an errno value: a constant, or null for a number that means nothing.
 const char *_Nullable clx_error_text(int code);
 

@@ -98,6 +98,8 @@ enum czs_option {
     CZS_CURVE_SERVER = 19,
     CZS_SEND_BUFFER_BYTES = 20,
     CZS_RECEIVE_BUFFER_BYTES = 21,
+    /// Nobody gets in while nobody answers libzmq's authentication requests; without it everybody does.
+    CZS_ZAP_ENFORCE_DOMAIN = 22,
 };
 
 /// Sets a number-valued option. EINVAL: libzmq refuses the value.
@@ -149,6 +151,27 @@ typedef struct czs_part {
 /// for the slow one). EHOSTUNREACH: a mandatory router does not know the peer named by the first frame.
 int czs_send(czs_socket *_Nonnull socket, const czs_part *_Nonnull parts, size_t count, int wait_millis);
 
+/// Counts the bytes of messages to one client that libzmq still holds: not yet taken by the system's socket, or not read.
+typedef struct czs_tally czs_tally;
+
+/// A tally of 0 bytes; NULL when memory is short.
+czs_tally *_Nullable czs_tally_new(void);
+
+/// Bytes held now, with what libzmq needs for each message. Any thread.
+int64_t czs_tally_bytes(const czs_tally *_Nonnull tally);
+
+/// Gives the tally up; it lives on until the messages that it counts are gone.
+void czs_tally_release(czs_tally *_Nonnull tally);
+
+/// As `czs_send` with `wait_millis` 0, its last frame counted by `tally` while libzmq holds it. ENOMEM: nothing was sent of
+/// the last frame; the message is incomplete and the peer is to be dropped.
+int czs_send_counted(
+    czs_socket *_Nonnull socket, const czs_part *_Nonnull parts, size_t count, czs_tally *_Nonnull tally);
+
+/// Ends the connection of a client of the server at socket file `path`, by the descriptor that `czs_receive_from` told.
+/// ENOENT: the descriptor is no such connection (any more).
+int czs_drop_connection(int descriptor, const char *_Nonnull path);
+
 /// One message of the live feed: a topic and a run of records.
 typedef struct czs_run {
     const void *_Nullable topic;
@@ -178,6 +201,12 @@ typedef struct czs_slot {
 /// than its slot: the slots hold the cut bytes and the real lengths.
 int czs_receive(
     czs_socket *_Nonnull socket, czs_slot *_Nonnull slots, size_t count, int wait_millis, size_t *_Nonnull frames);
+
+/// As `czs_receive`; `*source` is the descriptor of the connection that the message came over, or -1. The connection, and so
+/// the descriptor, may be gone by now.
+int czs_receive_from(
+    czs_socket *_Nonnull socket, czs_slot *_Nonnull slots, size_t count, int wait_millis, size_t *_Nonnull frames,
+    int *_Nonnull source);
 
 // MARK: - Polling
 
@@ -248,8 +277,8 @@ typedef struct czs_gate czs_gate;
 /// Starts the context's access control: a thread that answers libzmq's authentication requests (ZAP, RFC 27) and lets in
 /// only CURVE clients of this `domain` whose public key is in the list of `count` keys of 32 bytes (copied).
 ///
-/// It answers until the context is shut down, so that a CURVE server of this context can never be without it: libzmq
-/// lets everybody in when nobody answers. EADDRINUSE: this context has one already. Free it with `czs_gate_join`.
+/// It answers until the context is shut down, so that a CURVE server of this context is never without it. Where it is all the
+/// same, `CZS_ZAP_ENFORCE_DOMAIN` lets nobody in. EADDRINUSE: this context has one already. Free it with `czs_gate_join`.
 int czs_gate_start(
     czs_context *_Nonnull context, const char *_Nonnull domain, const uint8_t *_Nullable keys, size_t count,
     czs_gate *_Nullable *_Nonnull gate);
