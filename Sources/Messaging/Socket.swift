@@ -23,13 +23,14 @@ public struct Socket: ~Copyable {
 
     let handle: OpaquePointer
     let context: Context
+    private let kind: Kind
     /// What errors call this socket until it has an endpoint.
     private var subject: String
     private var files: [SocketFile] = []
     private var nextLookNanos: Int64 = 0
 
-    /// Opens a socket with the settings that every socket of the system has: ZMTP heartbeats each 5 s (a peer silent for
-    /// 15 s is dropped), reconnecting after 100 ms to 2 s, and `lingerMillis` for what is unsent at the end.
+    /// Opens a socket with the settings that every socket of the system has: reconnecting after 100 ms to 2 s, and
+    /// `lingerMillis` for what is unsent at the end.
     ///
     /// `highWaterMark` messages are queued per peer and direction. A peer that sends a frame above `maxFrameBytes` is
     /// cut off, so what strangers send has a bound.
@@ -58,6 +59,7 @@ public struct Socket: ~Copyable {
             throw error
         }
         handle = opened
+        self.kind = kind
         self.context = context
         self.subject = subject
     }
@@ -97,6 +99,7 @@ public struct Socket: ~Copyable {
     /// is no lock: a second instance is kept out by the service's lock file.
     public mutating func bind(_ endpoint: String) throws(MessagingError) {
         try Socket.checkPort(endpoint, "bind")
+        try limitHeartbeats(endpoint)
         try check(czs_socket_bind(handle, endpoint), "bind", endpoint)
         subject = endpoint
         guard var file = SocketFile(endpoint) else { return }
@@ -120,8 +123,19 @@ public struct Socket: ~Copyable {
     /// Connects in the background and reconnects for ever; returning says nothing about the peer.
     public mutating func connect(_ endpoint: String) throws(MessagingError) {
         try Socket.checkPort(endpoint, "connect")
+        try limitHeartbeats(endpoint)
         try check(czs_socket_connect(handle, endpoint), "connect", endpoint)
         subject = endpoint
+    }
+
+    /// A socket has ZMTP heartbeats each 5 s, so that a peer who is silent for 15 s is dropped: over TCP, where nobody else tells of a host
+    /// that is gone, and from publishers, whose queue for a stopped subscriber is large.
+    ///
+    /// Not from others on this host, where the kernel tells of every end: libzmq 4.3 aborts the process when it is to send a
+    /// heartbeat on a connection that ended while nobody took what had come over it (`!_io_error`, its issue 4841), such as a
+    /// recorder's whose disk is frozen when the connector is restarted.
+    private func limitHeartbeats(_ endpoint: String) throws(MessagingError) {
+        if kind != .publisher, endpoint.hasPrefix("ipc://") { try set(CZS_HEARTBEAT_INTERVAL_MILLIS, 0) }
     }
 
     /// libzmq takes port 70000 for 4464.

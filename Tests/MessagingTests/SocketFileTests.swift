@@ -108,6 +108,29 @@ import Ticks
         #expect(try hears(late))
     }
 
+    /// Beyond the heartbeats' interval, at which libzmq aborted the process.
+    @Test func aPeerThatGoesWhileItsMessagesWaitEndsNobody() async {
+        await #expect(processExitsWith: .success) {
+            let directory = try TemporaryDirectory()
+            let (here, there) = (try Context(), try Context())
+            let endpoint = "ipc://" + directory.path + "/ticks.sock"
+            var publisher: Publisher? = try Publisher(in: there)
+            try publisher?.bind(endpoint)
+            var subscriber = try Subscriber(in: here, highWaterMark: 1)
+            try subscriber.subscribe("")
+            try subscriber.connect(endpoint)
+            let told = try publisher?.subscriptions(1)
+            precondition(told == ["+"])
+            // Far more than the subscriber's queue and the system's buffers take.
+            let payload = [UInt8](repeating: 7, count: 16_384)
+            for _ in 0..<2_000 { try publisher?.publish(Topic("tick.1.last"), payload) }
+            usleep(500_000)
+            publisher = nil
+            sleep(7)
+            subscriber = try Subscriber(in: here)
+        }
+    }
+
     @Test func theFileGoesWithItsSocketAndNobodyElsesDoes() throws {
         do {
             var publisher = try Publisher(in: context)
