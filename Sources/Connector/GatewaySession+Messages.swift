@@ -147,7 +147,25 @@ extension GatewaySession {
         }
     }
 
+    /// Says what was counted instead of told; once a second.
+    mutating func tellRepeats(nowNanos: Int64) {
+        for repeats in notices.takeEnded(nowNanos: nowNanos) {
+            guard let notice = repeats.notice else {
+                log(.warning, "TWS said more than is told", ["notices": "\(repeats.times)"])
+                continue
+            }
+            log(
+                .info, "TWS has said the same again within a minute",
+                [
+                    "code": "\(notice.code)", "text": notice.text, "stream": notice.stream.map { "\($0)" } ?? "-",
+                    "times": "\(repeats.times)",
+                ])
+        }
+    }
+
     private mutating func note(_ error: ErrorMessage, _ rule: ErrorPolicy.Rule, stream: StreamID?) {
+        let notice = NoticeLimiter.Notice(code: error.code, text: error.text, stream: stream)
+        guard notices.tells(notice, nowNanos: bootNanos()) else { return }
         // What a person asked for and mistyped is no fault of ours: the answer says it.
         let isQuestion = lookups.contains { $0.openRequests.contains(error.requestId) }
         let level: LogLevel =

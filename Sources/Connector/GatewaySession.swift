@@ -38,6 +38,7 @@ struct GatewaySession: ~Copyable {
     var definitionSchedule = DefinitionSchedule()
     var lookups: [ContractLookup] = []
     var healing = HealDesk()
+    var notices = NoticeLimiter()
     /// Boot clock.
     let startedNanos = bootNanos()
     /// Requests of lookups that wait for the budget; at most a few per lookup.
@@ -246,6 +247,7 @@ struct GatewaySession: ~Copyable {
             path.flush()
             logRestored(path.restoreFeed(nowNanos: now))
             logEndpoints(path.bindEndpoints(nowNanos: now))
+            tellRepeats(nowNanos: now)
             publishWatermark()
             publishStatus(nowNanos: now)
         }

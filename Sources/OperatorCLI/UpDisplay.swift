@@ -32,7 +32,7 @@ struct UpDisplay {
     /// On a terminal: the file that takes the services' lines, emptied. Elsewhere -1: they go where ours go.
     static func openLog(_ paths: Paths) -> Int32 {
         guard isatty(STDOUT_FILENO) == 1, isatty(STDERR_FILENO) == 1 else { return -1 }
-        return open(logPath(paths), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0o640)
+        return open(logPath(paths), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o640)
     }
 
     /// Something happened.
@@ -82,8 +82,8 @@ struct UpDisplay {
         lines += ["", "running for \(seconds) s, Ctrl-C stops; messages: \(Self.logPath(paths))"] + news
         // From the top left, each line cleared behind its end, then everything below cleared.
         var text = "\u{1B}[H"
-        for line in lines.prefix(Int(rows) - 1) { text += line.prefix(Int(columns)) + "\u{1B}[K\r\n" }
-        printOut(text + "\u{1B}[J")
+        for line in lines.prefix(Int(rows) - 1) { text += line.printable().prefix(Int(columns)) + "\u{1B}[K\r\n" }
+        printToTerminal(text + "\u{1B}[J")
         limitLog()
     }
 

@@ -81,7 +81,7 @@ public enum Log {
     ) {
         var line = message
         for (key, value) in fields { line += " \(key)=\(quoted(value))" }
-        line = line.split(whereSeparator: \.isNewline).joined(separator: " ")
+        line = line.split(whereSeparator: \.isNewline).joined(separator: " ").printable()
         state.withLock { state in
             if state.toJournal, sendToJournal(state.identifier, level, line, fields, messageId) { return }
             let text = "\(Timestamp.text(realNanos(), digits: 3)) \(level.name) \(state.identifier): \(line)"
@@ -146,16 +146,20 @@ public enum Log {
 
 /// One line on standard error in the form `program: what: why: what to do`, for errors that end a program.
 public func printError(_ program: String, _ text: String) {
-    let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
+    let line = text.split(whereSeparator: \.isNewline).joined(separator: " ").printable()
     _ = Files.writeAll(STDERR_FILENO, Array("\(program): \(line)\n".utf8))
 }
 
-/// Bytes on standard output. False when the reader is gone.
+/// Bytes on standard output, as they are; for a terminal as `String.printable` writes them. False when the reader is gone.
 @discardableResult public func printOut(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    Files.writeAll(STDOUT_FILENO, Array(bytes)) == 0
+    if isatty(STDOUT_FILENO) == 1 { return printOut(String(decoding: bytes, as: UTF8.self)) }
+    return Files.writeAll(STDOUT_FILENO, Array(bytes)) == 0
 }
 
-/// Text on standard output. False when the reader is gone.
+/// Text of lines on standard output, as `String.printable` writes it. False when the reader is gone.
 @discardableResult public func printOut(_ text: String) -> Bool {
-    Files.writeAll(STDOUT_FILENO, Array(text.utf8)) == 0
+    Files.writeAll(STDOUT_FILENO, Array(text.printable(keepingLines: true).utf8)) == 0
 }
+
+/// What a terminal is to obey, with texts in between that went through `String.printable`.
+public func printToTerminal(_ commands: String) { _ = Files.writeAll(STDOUT_FILENO, Array(commands.utf8)) }

@@ -90,11 +90,15 @@ extension TickText {
         out.put(fixed: Int64(bitPattern: word))
     }
 
-    /// A text that is not empty; control characters, which a terminal would obey, become `?`.
+    /// A text that is not empty, as a terminal may show it.
     private func text(_ before: StaticString, _ text: [UInt8], to out: inout TextBuffer) {
         guard !text.isEmpty else { return }
         out.put(before)
-        for byte in text { out.put(byte < 0x20 || byte == 0x7F ? UInt8(ascii: "?") : byte) }
+        if text.allSatisfy({ 0x20...0x7E ~= $0 }) {
+            for byte in text { out.put(byte) }
+        } else {
+            out.append(String(decoding: text, as: UTF8.self).printable())
+        }
     }
 
     private func flagNames(_ tick: Tick) -> [(TickFlags, StaticString)] {
