@@ -13,7 +13,7 @@ struct ContractLookup {
     static let detailedMatches = 8
 
     let token: ControlToken
-    let deadlineNanos: Int64
+    var deadlineNanos: Int64
     var openRequests: Set<Int32> = []
     var results: [JSONValue] = []
     var problems: [String] = []

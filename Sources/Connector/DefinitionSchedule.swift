@@ -17,7 +17,7 @@ struct DefinitionSchedule {
         case fresh
         case asked(request: Int32, untilNanos: Int64)
         /// Answered, refused or not answered; to be asked for again.
-        case due(atNanos: Int64)
+        case due(atNanos: Int64, isFailed: Bool)
     }
 
     private var order: [Int32] = []
@@ -48,7 +48,7 @@ struct DefinitionSchedule {
         let due = order.first { conId in
             switch states[conId] {
             case .fresh: true
-            case .due(let at): at <= now
+            case .due(let at, _): at <= now
             case .asked, nil: false
             }
         }
@@ -76,9 +76,18 @@ struct DefinitionSchedule {
 
     private mutating func ended(_ request: Int32, waitNanos wait: Int64, _ now: Int64) -> Bool {
         guard let conId = contractOf.removeValue(forKey: request) else { return false }
-        states[conId] = .due(atNanos: now + wait)
+        states[conId] = .due(atNanos: now + wait, isFailed: wait == DefinitionSchedule.retryNanos)
         nextNanos = min(nextNanos, now + wait)
         return true
+    }
+
+    /// What stood in the way of answers is over: what failed is asked for now.
+    mutating func retryFailed() {
+        for conId in order {
+            guard case .due(_, isFailed: true) = states[conId] else { continue }
+            states[conId] = .due(atNanos: .min, isFailed: true)
+            nextNanos = .min
+        }
     }
 
     /// True while the first answer of this session is still to come: whoever needs it should wait.
@@ -94,7 +103,7 @@ struct DefinitionSchedule {
         for conId in order {
             guard case .asked(let request, let until) = states[conId], now >= until else { continue }
             contractOf[request] = nil
-            states[conId] = .due(atNanos: now + DefinitionSchedule.retryNanos)
+            states[conId] = .due(atNanos: now + DefinitionSchedule.retryNanos, isFailed: true)
         }
     }
 
@@ -102,7 +111,7 @@ struct DefinitionSchedule {
         switch state {
         case .fresh: .min
         case .asked(_, let until): until
-        case .due(let at): at
+        case .due(let at, _): at
         }
     }
 }

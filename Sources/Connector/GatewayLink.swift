@@ -11,6 +11,8 @@ struct GatewayLink: ~Copyable {
 
     /// The open descriptor, or -1.
     private(set) var descriptor: Int32 = -1
+    /// Of the present connection.
+    private(set) var address: SocketAddress?
     /// Addresses of the host that were not tried yet.
     private var addresses: [SocketAddress] = []
     private var output: [UInt8] = []
@@ -38,8 +40,10 @@ struct GatewayLink: ~Copyable {
         throw LinkError("connect: \(errorText(code))")
     }
 
-    /// After a refused connection: begins to connect to the next address of the name. False when none is left.
+    /// The present address came to nothing: begins to connect to the next one of the name. False when none is left.
     mutating func connectToNextAddress() -> Bool {
+        output.removeAll(keepingCapacity: true)
+        written = 0
         while let address = addresses.first {
             addresses.removeFirst()
             if connect(to: address) == 0 { return true }
@@ -66,6 +70,7 @@ struct GatewayLink: ~Copyable {
             return code
         }
         descriptor = made
+        self.address = address
         return 0
     }
 

@@ -6,6 +6,8 @@ internal import Ticks
 
 extension GatewaySession {
     private static let lookupNanos: Int64 = 15_000_000_000
+    /// How long a lookup waits for an answer behind a code that nobody knows.
+    private static let doubtfulLookupNanos: Int64 = 5_000_000_000
 
     mutating func carryOutCommands() {
         for command in mailbox.takeCommands() { carryOut(command) }
@@ -88,6 +90,7 @@ extension GatewaySession {
         let entry = subscriptions.entries[index]
         if case .requested(let request, _) = entry.state { path.unbind(request: request) }
         path.endStream(entry.slot)
+        watch.release(index)
         subscriptions.end(index)
         releaseLine(stream)
         mailbox.reply(.success([:]), to: token)
@@ -155,13 +158,23 @@ extension GatewaySession {
         finishLookup(index)
     }
 
-    /// True when the error belongs to a contract request: of a lookup, or of our own.
-    mutating func lookupFailed(_ error: ErrorMessage) -> Bool {
-        if definitionSchedule.ended(error.requestId, succeeded: false, nowNanos: bootNanos()) { return true }
-        guard let index = lookups.firstIndex(where: { $0.openRequests.contains(error.requestId) }) else { return false }
+    /// True when the error belongs to a contract request: of a lookup, or of our own. A warning ends neither; a code that
+    /// nobody knows is the answer only if nothing else comes.
+    mutating func lookupFailed(_ error: ErrorMessage, _ rule: ErrorPolicy.Rule) -> Bool {
+        let request = error.requestId
+        if definitionSchedule.conId(of: request) != nil {
+            return rule.endsRequest ? definitionSchedule.ended(request, succeeded: false, nowNanos: bootNanos()) : true
+        }
+        guard let index = lookups.firstIndex(where: { $0.openRequests.contains(request) }) else { return false }
+        guard rule.endsRequest || rule.action == .doubt else { return true }
         lookups[index].problems.append("TWS says \(error.code): \(error.text)")
-        lookups[index].openRequests.remove(error.requestId)
-        finishLookup(index)
+        if rule.endsRequest {
+            lookups[index].openRequests.remove(request)
+            finishLookup(index)
+        } else {
+            let deadline = bootNanos() + GatewaySession.doubtfulLookupNanos
+            lookups[index].deadlineNanos = min(lookups[index].deadlineNanos, deadline)
+        }
         return true
     }
 

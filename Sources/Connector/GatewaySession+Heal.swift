@@ -9,7 +9,8 @@ extension GatewaySession {
         for order in healMail.takeOrders() {
             switch order {
             case .history(let serial, let stream, let start, let aggTrades):
-                guard machine.session != nil, subscriptions.index(of: stream) != nil, !healing.isHeld else {
+                guard machine.session != nil, subscriptions.index(of: stream) != nil, !isHistoryHeld(stream.conId)
+                else {
                     healMail.reply(.unanswered(serial: serial))
                     continue
                 }
@@ -36,14 +37,18 @@ extension GatewaySession {
     }
 
     private var healPositions: HealPositions {
-        var positions = HealPositions(isReady: machine.session != nil, isHeld: healing.isHeld)
+        let held = Set(subscriptions.entries.map(\.stream.conId).filter { isHistoryHeld($0) })
+        var positions = HealPositions(
+            isReady: machine.session != nil,
+            isHeld: !held.isEmpty && subscriptions.entries.allSatisfy { held.contains($0.stream.conId) })
         let seconds = Double(max(1_000_000_000, bootNanos() - startedNanos)) / 1e9
         for entry in subscriptions.entries {
             let slot = path.slot(entry.slot)
             positions.streams[entry.stream] = .init(
                 key: TickKey(epoch: path.epoch, seq: slot.seq), newestSecond: slot.newestSecond,
                 ticksPerSecond: Double(slot.ticks) / seconds,
-                isCrypto: definitions[entry.stream.conId]?["sec_type"]?.string == "CRYPTO")
+                isCrypto: definitions[entry.stream.conId]?["sec_type"]?.string == "CRYPTO",
+                isHeld: held.contains(entry.stream.conId))
         }
         return positions
     }
@@ -72,7 +77,9 @@ extension GatewaySession {
             }
             lastRequest += 1
             healing.open[lastRequest] = .init(
-                serial: order.serial, stream: order.stream, kind: kind, deadlineNanos: now + HealDesk.answerNanos)
+                serial: order.serial, stream: order.stream, kind: kind, deadlineNanos: now + HealDesk.answerNanos,
+                sentAtNanos: now)
+            historyFarms.sent(order.stream.conId, nowNanos: now)
             send(
                 .historicalTicks(
                     HistoricalTicksRequest(
@@ -92,6 +99,9 @@ extension GatewaySession {
     }
 
     mutating func expireHistoryRequests(nowNanos now: Int64) {
+        for open in healing.open.values where open.deadlineNanos <= now && open.refusal == nil {
+            historyFarms.failed(open.stream.conId, nowNanos: now)
+        }
         for reply in healing.takeExpired(nowNanos: now) { healMail.reply(reply) }
     }
 
@@ -107,6 +117,9 @@ extension GatewaySession {
             let isAnswer = message.kind == open.kind
             if message.done || !isAnswer { healing.open[message.requestId] = nil }
             if let error = open.refusal { noteAnswered(open.stream, in: message, after: error) }
+            if isAnswer, !message.ticks.isEmpty {
+                historyFarms.answered(open.stream.conId, sentAtNanos: open.sentAtNanos)
+            }
             healMail.reply(
                 isAnswer
                     ? .ticks(serial: open.serial, message.ticks, done: message.done)
@@ -127,12 +140,13 @@ extension GatewaySession {
     /// True when the error belongs to a history request, which it ends.
     mutating func historyRefused(_ error: ErrorMessage, _ rule: ErrorPolicy.Rule) -> Bool {
         guard let open = healing.open[error.requestId] else { return false }
-        // A notice (2174, 2152 …) leaves the request alive.
+        // A notice (2174, 2152 …) leaves the request alive, and a code that nobody knows is its end only if nothing comes.
         let isBehind = HistoryRefusal(error) == .behind
-        guard rule.action != .note || isBehind else { return true }
+        guard rule.action != .note && rule.action != .doubt || isBehind else { return true }
         if isBehind { healMail.reply(.behind(serial: open.serial)) }
         if healing.waitsAfter(error, nowNanos: bootNanos()) { return true }
         healing.open[error.requestId] = nil
+        if rule.action == .retry { historyFarms.failed(open.stream.conId, nowNanos: bootNanos()) }
         healMail.reply(.refused(serial: open.serial, error))
         return true
     }

@@ -49,6 +49,10 @@ extension GatewaySession {
         case .connect(let port):
             decodeFaults.beginConnection()
             connect(port)
+        case .connectToNextAddress:
+            reader.removeAll()
+            guard !link.connectToNextAddress() else { break }
+            drive(machine.handle(.connectFailed("no address of the host is left"), nowNanos: bootNanos()))
         case .send(let bytes): sendBytes(bytes)
         case .close:
             resolver.forget()
@@ -57,14 +61,27 @@ extension GatewaySession {
         case .opened(let session): opened(session)
         case .identified(let session): identified(session)
         case .ended(let fault): ended(fault)
-        case .suspended(let code): openAllGaps(cause: "tws \(code)", code: code)
+        case .suspended(let code):
+            awaitsProof = true
+            openAllGaps(cause: "tws \(code)", code: code)
+            suspectStreams(cause: "tws \(code)", code: code, withinNanos: StreamWatch.firstNanos)
+            publishStatus(nowNanos: bootNanos())
+            facts.tellNow()
+        case .recovered(let code):
+            log(.notice, "ticks come although the gateway did not say that its server is back", ["code": "\(code)"])
+            publishStatus(nowNanos: bootNanos())
+            facts.tellNow()
+        case .clientIdChanged(let id):
+            log(
+                .warning, "the client id is in use, trying another",
+                ["configured": "\(configuration.tws.clientId)", "next": "\(id)"])
         case .resubscribeAll:
             openAllGaps(cause: "tws 1101", code: 1101)
-            forgetSubscriptions()
+            resubscribeAll()
         case .verifyAll:
             // A tick that was still on its way may have closed the gap that 1100 opened.
             openAllGaps(cause: "tws 1102", code: 1102)
-            verifyStreams()
+            suspectStreams(cause: "tws 1102", code: 1102)
         case .doubted:
             log(.warning, "the gateway does not answer")
             noteSilence()
@@ -85,9 +102,13 @@ extension GatewaySession {
         }
     }
 
-    private mutating func connect(_ found: Result<[SocketAddress], LinkError>) {
+    mutating func connect(_ found: Result<[SocketAddress], LinkError>) {
         do throws(LinkError) {
-            try link.connect(to: try found.get())
+            // Where the gateway was last is where it is looked for first.
+            let all = try found.get()
+            let ordered = all.filter { $0.isSameHost(as: goodAddress) } + all.filter { !$0.isSameHost(as: goodAddress) }
+            machine.noteAddresses(ordered.count, nowNanos: bootNanos())
+            try link.connect(to: ordered)
         } catch {
             let why = "\(configuration.tws.host): \(error.description)"
             drive(machine.handle(.connectFailed(why), nowNanos: bootNanos()))
@@ -102,7 +123,6 @@ extension GatewaySession {
 
     mutating func finishConnecting() {
         let code = link.connectOutcome()
-        if code != 0, link.connectToNextAddress() { return }
         let event: SessionMachine.Event = code == 0 ? .connected : .connectFailed(errorText(code))
         drive(machine.handle(event, nowNanos: bootNanos()))
     }
@@ -142,6 +162,7 @@ extension GatewaySession {
 
     private mutating func opened(_ session: Session) {
         counters.connects &+= 1
+        lastFault = nil
         awaitsProof = true
         path.beginSession(flags: sessionFlags)
         subscriptions.forgetRefusals()
@@ -172,7 +193,8 @@ extension GatewaySession {
         forgetSubscriptions()
         definitionSchedule.forgetAll()
         // The next session begins with the gateway's word on each farm.
-        suspendedFarms.removeAll()
+        marketFarms.removeAll()
+        historyFarms.removeAll()
         failLookups("the session with the gateway ended")
         forgetHistoryRequests()
         publishEvent("tws_disconnected", cause: GatewaySession.cause(fault), text: "\(fault)")
@@ -181,6 +203,7 @@ extension GatewaySession {
     }
 
     private mutating func failed(_ fault: SessionFault, _ retryAt: Int64) {
+        lastFault = fault
         let wait = max(0, retryAt - bootNanos()) / 1_000_000
         log(
             machine.failures <= 3 ? .warning : .debug, "no session with the gateway",
@@ -195,8 +218,8 @@ extension GatewaySession {
 
     /// Ticks came: whatever failed before, the way is free.
     mutating func noteProof() {
-        awaitsProof = false
-        if machine.noteMarketData() { log(.notice, "connection circuit", ["state": "closed"]) }
+        drive(machine.noteMarketData(nowNanos: bootNanos()))
+        awaitsProof = machine.awaitsMarketData
     }
 
     /// A marker's 16 bytes: why ticks may be missing.

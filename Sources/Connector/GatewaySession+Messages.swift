@@ -6,8 +6,6 @@ internal import Ticks
 
 extension GatewaySession {
     private static let highestForeignId: Int32 = 1 << 30
-    /// Farms remembered as down; there are a few dozen in all.
-    private static let suspendedFarmsLimit = 64
     /// What the gateway answers when it has no history, or none for us.
     private static let historyCodes: [Int32] = [162, 2_188, 10_187]
 
@@ -16,6 +14,7 @@ extension GatewaySession {
         guard case .handshaking = machine.state else { return takeAnswer(body) }
         do throws(HandshakeError) {
             let hello = try ServerHello(parsing: body, offered: GatewaySession.versions(configuration.tws))
+            goodAddress = link.address
             drive(machine.handle(.hello(hello), nowNanos: bootNanos()))
         } catch {
             drive(machine.handle(.handshakeFailed(error), nowNanos: bootNanos()))
@@ -80,36 +79,29 @@ extension GatewaySession {
 
     mutating func takeError(_ error: ErrorMessage) {
         counters.errors &+= 1
-        let rule = ErrorPolicy.rule(for: error)
-        if historyRefused(error, rule) { return }
         let entry = subscriptions.entry(of: error.requestId)
+        let isLevel1 = entry.map { subscriptions.entries[$0].stream.kind == .level1 } ?? false
+        let rule = ErrorPolicy.rule(for: error, isLevel1: isLevel1)
+        if historyRefused(error, rule) { return }
         note(error, rule, stream: entry.map { subscriptions.entries[$0].stream })
-        if lookupFailed(error) { return }
+        if lookupFailed(error, rule) { return }
         if let entry { takeError(error, rule, entry: entry) }
         switch rule.action {
         case .slowDown: pacer.noteRateExceeded(nowNanos: bootNanos())
         case .suspendFarm, .suspendFarmIfUsed:
             // An inactive farm is no news before anything is subscribed.
-            guard rule.action == .suspendFarm || isAnythingSubscribed else { break }
-            if suspendedFarms.count < GatewaySession.suspendedFarmsLimit {
-                suspendedFarms.insert(ErrorPolicy.farm(in: error.text) ?? "")
-            }
-            openAllGaps(cause: "tws \(error.code)", code: error.code)
-        case .verifyFarm:
-            // The burst at the start says OK of farms that never were down.
-            guard suspendedFarms.remove(ErrorPolicy.farm(in: error.text) ?? "") != nil else { break }
-            // A tick that was still on its way may have closed the gap.
-            openAllGaps(cause: "tws \(error.code)", code: error.code)
-            verifyStreams()
+            if rule.action == .suspendFarm || isAnythingSubscribed { farmDown(error) }
+        case .verifyFarm: farmUp(error)
         case .competingSession:
             openAllGaps(cause: "tws \(error.code)", code: error.code)
-            verifyStreams()
-        case .holdHistory: healing.isHeld = true
-        case .resumeHistory: healing.isHeld = false
+            suspectStreams(cause: "tws \(error.code)", code: error.code)
+        case .holdHistory: historyFarms.broken(ErrorPolicy.farm(in: error.text) ?? "", nowNanos: bootNanos())
+        case .resumeHistory: historyFarms.restored(ErrorPolicy.farm(in: error.text))
+        case .resumeLookups: definitionsAreBack()
         case .note, .suspendAll, .resubscribeAll, .verifyAll, .waitForClientId, .changePort,
-            .holdLookups, .resumeLookups, .renewRequestId, .failForGood,
+            .holdLookups, .renewRequestId, .failForGood,
             .failUnlessOutage, .retrySlowly, .retry, .waitForLine, .delayedData, .resubscribe, .emptyAnswer, .ignore,
-            .bug, .misconfigured:
+            .bug, .misconfigured, .doubt:
             // The link's codes are the machine's; a request's are dealt with above.
             break
         }
@@ -120,15 +112,17 @@ extension GatewaySession {
         let slot = subscriptions.entries[entry].slot
         path.mark(slot, .twsCode, code: error.code)
         if path.slot(slot).takesFront, GatewaySession.historyCodes.contains(error.code) {
+            // A warning ends nothing: only if the ticks stay away, the same is asked for without the history.
+            guard rule.endsRequest else { return suspect(entry, error) }
             // The history in front is refused, not the ticks: the same again without it.
-            healing.fronts[slot] = nil
-            path.setTakesFront(false, of: slot)
-            return resubscribe(entry, cause: "tws \(error.code)")
+            return resubscribe(entry, cause: "tws \(error.code)", code: error.code)
         }
         if rule.action == .delayedData { path.addCommonFlags(.delayed, of: slot) }
+        if rule.action == .doubt { suspect(entry, error) }
         guard rule.endsRequest else { return }
         path.openGap(slot, cause: "tws \(error.code)", code: error.code)
         path.unbind(request: error.requestId)
+        watch.release(entry)
         if rule.action == .waitForLine { lines.noteRefused(subscriptions.entries[entry].stream) }
         let retryAt = GatewaySession.retryNanos(rule.action).map { bootNanos() + $0 }
         subscriptions.failed(request: error.requestId, code: error.code, text: error.text, retryAtNanos: retryAt)
@@ -138,8 +132,8 @@ extension GatewaySession {
     private static func retryNanos(_ action: ErrorPolicy.Action) -> Int64? {
         let second: Int64 = 1_000_000_000
         switch action {
-        case .renewRequestId, .resubscribe: return second
-        case .retry: return 10 * second
+        case .renewRequestId, .resubscribe, .ignore: return second
+        case .retry, .emptyAnswer: return 10 * second
         case .waitForLine: return 30 * second
         case .failUnlessOutage: return 60 * second
         case .retrySlowly: return 300 * second

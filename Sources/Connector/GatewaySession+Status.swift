@@ -40,11 +40,25 @@ extension GatewaySession {
         facts.set("EPOCH", "\(path.epoch)")
         facts.set("SESSION", stateName)
         facts.set("PUBLISH", path.endpointsFact)
+        facts.set("SESSION_WHY", sessionWhy)
+        facts.set("HEALING", healingHold.map { "on hold: \($0)" } ?? "ok")
         facts.set("JOURNAL", path.journalFault.map { "failing: \($0)" } ?? "ok")
         let seconds = path.journalSeconds(nowNanos: now)
         facts.set("JOURNAL_REACH_SECONDS", seconds.reach.map(String.init) ?? "")
         facts.set("JOURNAL_LEFT_SECONDS", seconds.left.map(String.init) ?? "")
-        facts.status = machine.session == nil ? "no session with the gateway (\(stateName))" : "streaming"
+        facts.status =
+            machine.session == nil
+            ? "no session with the gateway (\(stateName))" : sessionWhy.isEmpty ? "streaming" : sessionWhy
+    }
+
+    /// What is wrong with the session, in words for a person; empty when nothing is.
+    private var sessionWhy: String {
+        if case .degraded(_, let loss) = machine.state {
+            let since = GatewaySession.clock(loss.sinceNanos + realNanos() - bootNanos())
+            return "the gateway has lost its connection to IB: TWS \(loss.code) since \(since)"
+        }
+        guard machine.session == nil, let lastFault else { return "" }
+        return "no session with the gateway: \("\(lastFault)".prefix(200))"
     }
 
     private var stateName: String {
@@ -65,6 +79,7 @@ extension GatewaySession {
             "service": "connector", "epoch": .integer(Int64(path.epoch)), "session": .string(stateName),
             "connected": .bool(session != nil), "circuit": .string(machine.circuit.rawValue),
             "port": session.map { .integer(Int64($0.port)) } ?? .null,
+            "client_id": .integer(Int64(session?.clientId ?? machine.clientId)),
             "server_version": session.map { .integer(Int64($0.serverVersion)) } ?? .null,
             "accounts": .array((session?.accounts ?? []).map { .string($0) }),
             "gateway_clock_offset_nanos": gatewayTime.offsetNanos.map { .integer($0) } ?? .null,
@@ -99,8 +114,11 @@ extension GatewaySession {
         let slot = path.slot(entry.slot)
         var request = JSONValue.null
         if case .requested(let id, _) = entry.state { request = .integer(Int64(id)) }
+        let suspicion = subscriptions.index(of: entry.stream).flatMap { watch.suspicions[$0] }
+        let isVain = entry.lastError != nil && !slot.hasData && suspicion?.asks ?? 0 > 0
         return [
-            "state": .string(entry.shown(isDelayed: slot.commonFlags.contains(.delayed), nowNanos: now)),
+            "state": .string(
+                entry.shown(isDelayed: slot.commonFlags.contains(.delayed), isVain: isVain, nowNanos: now)),
             "reason": reason(entry, nowNanos: now).map { .string($0) } ?? .null,
             "symbol": .string(entry.contract.symbol), "request": request, "seq": .integer(Int64(slot.seq)),
             "ticks": .integer(Int64(clamping: slot.ticks)),

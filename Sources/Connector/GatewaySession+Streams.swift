@@ -6,9 +6,6 @@ internal import TickStore
 internal import Ticks
 
 extension GatewaySession {
-    /// How long a stream may stay silent after the gateway said that data flows again, before it is asked for anew.
-    static let verifyNanos: Int64 = 5_000_000_000
-
     // MARK: - Desired state
 
     /// The configured streams, each with a slot; those beyond the lines are `no_line`, loudly.
@@ -157,7 +154,7 @@ extension GatewaySession {
         log(.warning, "the host was asleep", ["millis": "\(slept / 1_000_000)"])
         publishEvent("host_asleep", text: "the host was asleep for \(slept / 1_000_000_000) s")
         openAllGaps(cause: "host asleep")
-        verifyStreams()
+        suspectStreams(cause: "host asleep")
     }
 
     /// Streams of the journal that nobody wants any more: those of the `subscribe` command, which holds until the
@@ -192,44 +189,34 @@ extension GatewaySession {
         }
     }
 
-    /// The gateway has dropped all subscriptions, or the connection is gone: everything is asked for again.
+    /// The connection is gone: everything is asked for again.
     mutating func forgetSubscriptions() {
-        path.unbindAll()
         subscriptions.forgetAll()
+        beginAnew()
+    }
+
+    /// The gateway says that it forgot all subscriptions: everything is cancelled and asked for again.
+    mutating func resubscribeAll() {
+        subscriptions.resubscribeAll()
+        beginAnew()
+    }
+
+    private mutating func beginAnew() {
+        path.unbindAll()
         healing.fronts.removeAll()
         noteFreshSubscriptions()
-        verifications.removeAll()
-    }
-
-    /// Data should flow again; streams that stay silent are asked for anew after a grace time.
-    mutating func verifyStreams() {
-        let due = bootNanos() + GatewaySession.verifyNanos
-        for entry in subscriptions.entries {
-            if case .requested = entry.state { verifications[entry.stream] = (due, path.slot(entry.slot).ticks) }
-        }
-    }
-
-    mutating func checkVerifications(nowNanos now: Int64) {
-        guard !verifications.isEmpty else { return }
-        for (stream, check) in verifications where check.dueNanos <= now {
-            verifications[stream] = nil
-            guard let index = subscriptions.entries.firstIndex(where: { $0.stream == stream }) else { continue }
-            let entry = subscriptions.entries[index]
-            guard case .requested = entry.state, path.slot(entry.slot).ticks == check.ticks else { continue }
-            log(
-                .warning, "a stream stayed silent after the interruption, subscribing anew",
-                ["stream": stream.description])
-            resubscribe(index, cause: "silent")
-        }
+        watch.removeAll()
     }
 
     /// Cancels a stream that is asked for and asks for it anew. What still comes under the old request is not taken: it
     /// would close the gap, and nothing would open it again if the session ended before the cancel is sent.
-    mutating func resubscribe(_ index: Int, cause: String) {
+    mutating func resubscribe(_ index: Int, cause: String, code: Int32 = 0) {
         let entry = subscriptions.entries[index]
         guard case .requested(let request, _) = entry.state else { return }
         path.unbind(request: request)
-        path.openGap(entry.slot, cause: cause)
+        healing.fronts[entry.slot] = nil
+        path.setTakesFront(false, of: entry.slot)
+        path.openGap(entry.slot, cause: cause, code: code)
         subscriptions.resubscribe(index)
     }
 }

@@ -25,15 +25,17 @@ struct GatewaySession: ~Copyable {
 
     var path: TickPath
     var link = GatewayLink()
+    /// Where a gateway greeted last.
+    var goodAddress: SocketAddress?
     var reader = FrameReader()
     var machine: SessionMachine
     var pacer: RequestPacer
     var lines: LineBudget
     var subscriptions = Subscriptions()
-    /// Market-data farms that are down; streams are verified when one is back.
-    var suspendedFarms: Set<String> = []
-    /// Streams that have to show a tick by a time, or are asked for anew: (due, ticks so far).
-    var verifications: [StreamID: (dueNanos: Int64, ticks: UInt64)] = [:]
+    var marketFarms = MarketFarms()
+    var historyFarms = HistoryFarms()
+    /// Streams that have to show a tick by a time, or are asked for anew.
+    var watch = StreamWatch()
     var definitions = DefinitionStore()
     var definitionSchedule = DefinitionSchedule()
     var lookups: [ContractLookup] = []
@@ -54,6 +56,8 @@ struct GatewaySession: ~Copyable {
     var lastRequest: Int32 = 0
     /// The circuit was not closed or attempts have failed: the next tick is news for the machine.
     var awaitsProof = false
+    /// Why the last attempt or session ended; nil while one is ready.
+    var lastFault: SessionFault?
     /// The journal's fault as last reported.
     private var reportedJournalFault: String?
     var counters = SessionCounters()
@@ -142,7 +146,7 @@ struct GatewaySession: ~Copyable {
     // MARK: - Reading
 
     /// Reads until the socket is empty, or the other work must have its turn.
-    private mutating func readGateway() {
+    mutating func readGateway() {
         for _ in 0..<GatewaySession.readsPerRound {
             guard link.isOpen else { return }
             switch link.read(into: &reader) {
@@ -228,7 +232,7 @@ struct GatewaySession: ~Copyable {
         let now = bootNanos()
         if let deadline = machine.deadlineNanos, now >= deadline { drive(machine.handle(.timer, nowNanos: now)) }
         if machine.session != nil {
-            checkVerifications(nowNanos: now)
+            giveUpSilent(nowNanos: now)
             subscribeWhatIsWanted(nowNanos: now)
             sendContractRequests(nowNanos: now)
             sendHistoryRequests(nowNanos: now)
@@ -242,6 +246,7 @@ struct GatewaySession: ~Copyable {
             for (conId, json) in keeper.takeDefinitions() { definitions.add(kept: json, conId: conId) }
             path.noteDurable(durable.keys)
             reportJournal()
+            clearSuspicions()
             expireHistoryRequests(nowNanos: now)
             // Staged ticks go out first: the watermark must not run ahead of them.
             path.flush()
@@ -262,6 +267,7 @@ struct GatewaySession: ~Copyable {
             if let due = subscriptions.nextDueNanos { until = min(until, max(due, now + 20_000_000)) }
             if !lookupRequests.isEmpty || !healing.waiting.isEmpty { until = min(until, now + 20_000_000) }
             until = min(until, max(definitionSchedule.nextNanos, now + 20_000_000))
+            if let due = watch.nextNanos { until = min(until, due) }
         }
         return Int(max(0, until - now + 999_999) / 1_000_000)
     }

@@ -45,6 +45,16 @@ struct SocketAddress {
         length = info.ai_addrlen
     }
 
+    /// The same host, whatever the port. Both families have that behind the first two bytes.
+    func isSameHost(as other: SocketAddress?) -> Bool {
+        guard let other, family == other.family, length == other.length else { return false }
+        return withUnsafeBytes(of: storage) { mine in
+            withUnsafeBytes(of: other.storage) { theirs in
+                mine[4..<Int(length)].elementsEqual(theirs[4..<Int(length)])
+            }
+        }
+    }
+
     /// connect(2).
     func connect(_ descriptor: Int32) -> Int32 {
         withUnsafeBytes(of: storage) { bytes in

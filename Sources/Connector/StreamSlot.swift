@@ -11,7 +11,7 @@ struct StreamSlot {
     var staged: Int32 = 0
     /// Flags that every record of the stream carries now (`simulated`, `delayed`).
     var commonFlags: TickFlags = []
-    /// The next tick must not simply be appended: a gap is open.
+    /// The next tick must not simply be appended: a gap is open, or may be found.
     var needsAttention = false
 
     // For the control socket and the judge; not on the wire.
@@ -24,6 +24,14 @@ struct StreamSlot {
     /// The gateway was silent for so long that ticks may be missing: event times up to this one (ns since the Unix epoch)
     /// are those of stragglers from before, the first later one comes behind the gap. Nil: it was not silent.
     var silentUntilNanos: Int64?
+
+    /// A farm is down that may be the stream's; nil: none is.
+    var doubt: FarmDoubt?
+    /// Ticks when the present request was bound to the stream.
+    var ticksWhenAsked: UInt64 = 0
+
+    /// The present request has brought data.
+    var hasData: Bool { ticks != ticksWhenAsked }
 
     /// Unix second of the newest live tick; nil: none, or it has no time.
     var newestSecond: Int64? {
@@ -46,6 +54,11 @@ struct StreamSlot {
     /// What the last suspicious tick asks the session to do.
     var alarm: PriceCheck.Alarm = []
     var suspicion: PriceCheck.Suspicion?
+
+    /// Whether the next tick needs attention, by what is known now.
+    mutating func heedsNextTick() {
+        needsAttention = openGap != nil || silentUntilNanos != nil || doubt != nil
+    }
 
     init(_ stream: StreamID) {
         self.stream = stream

@@ -53,10 +53,13 @@ struct Subscriptions {
 
         /// One word of the judgement's vocabulary, as far as the connector knows it. What a code means stands in
         /// `ErrorPolicy.table` alone.
-        func shown(isDelayed: Bool, nowNanos now: Int64) -> String {
+        ///
+        /// - Parameter isVain: the request was made before, and nothing but a code came.
+        func shown(isDelayed: Bool, isVain: Bool = false, nowNanos now: Int64) -> String {
             switch state {
             case .noLine: return ErrorPolicy.Shown.noLine.rawValue
             case .requested where isDelayed: return ErrorPolicy.Shown.delayed.rawValue
+            case .requested where isVain: return (lastError?.rule.shown ?? .notSubscribed).rawValue
             case .requested: return "subscribed"
             case .wanted(let notBefore) where notBefore <= now: return "pending"
             case .ended: return ErrorPolicy.Shown.notSubscribed.rawValue
@@ -113,13 +116,18 @@ struct Subscriptions {
         return due
     }
 
-    /// The connection is gone, or the gateway forgot all subscriptions: everything is wanted again, nothing to cancel.
+    /// The connection is gone, and all subscriptions with it: everything is wanted again, nothing to cancel.
     mutating func forgetAll() {
         entryOf.removeAll()
         cancels.removeAll()
         for index in entries.indices {
             if case .requested = entries[index].state { entries[index].state = .wanted(notBeforeNanos: 0) }
         }
+    }
+
+    /// The gateway says that it forgot all subscriptions. What it did not forget must not stand beside the new ones.
+    mutating func resubscribeAll() {
+        for index in entries.indices { resubscribe(index) }
     }
 
     /// A new session: what was refused for good in the last one may be granted in this one.
@@ -143,12 +151,24 @@ struct Subscriptions {
         resubscribe(index)
     }
 
-    /// The gateway answered a request with an error that ends it. `retryNanos` nil: do not ask again.
+    /// The gateway answered a request with an error that ends it. It is cancelled all the same: a request that is given
+    /// up and lives on would stand beside the next one. `retryNanos` nil: do not ask again.
     mutating func failed(request: Int32, code: Int32, text: String, retryAtNanos: Int64?) {
         guard let index = entryOf.removeValue(forKey: request) else { return }
+        cancels.append((index, request))
         entries[index].lastError = Refusal(code: code, text: text)
         entries[index].state =
             retryAtNanos.map { .wanted(notBeforeNanos: $0) } ?? .refused
+    }
+
+    /// The gateway said something of a request that lives, or may live; nil: it is over.
+    mutating func note(_ refusal: Refusal?, of index: Int) { entries[index].lastError = refusal }
+
+    /// What failed with this code is asked for now.
+    mutating func hasten(code: Int32) {
+        for index in entries.indices where entries[index].lastError?.code == code {
+            if case .wanted = entries[index].state { entries[index].state = .wanted(notBeforeNanos: 0) }
+        }
     }
 
     /// A stream that had no line has one now.

@@ -146,7 +146,10 @@ struct TickPath: ~Copyable {
     }
 
     /// From now on the answers to `request` are ticks of that stream.
-    mutating func bind(request: Int32, to index: Int) { requests.set(request, slot: Int32(index)) }
+    mutating func bind(request: Int32, to index: Int) {
+        requests.set(request, slot: Int32(index))
+        slots[index].ticksWhenAsked = slots[index].ticks
+    }
     mutating func unbind(request: Int32) { requests.remove(request) }
     mutating func unbindAll() { requests.removeAll() }
 
@@ -295,6 +298,7 @@ struct TickPath: ~Copyable {
         precondition(index >= 0 && index < slotCount)
         slots[index].interruptions &+= 1
         slots[index].silentUntilNanos = nil
+        slots[index].doubt = nil
         guard slot(index).openGap == nil else { return }
         slots[index].openGap = mark(index, .gapOpened, code: code, text: cause)
         slots[index].needsAttention = true
@@ -332,7 +336,55 @@ struct TickPath: ~Copyable {
         {
             openGap(index, cause: TickPath.silence)
         }
-        closeGap(index)
+        if slots[index].doubt != nil { weighDoubt(index) }
+        if slots[index].openGap != nil { closeGap(index) }
+        slots[index].heedsNextTick()
+    }
+
+    /// A farm is down that may be the stream's: a tick that comes after too long a silence has a gap in front.
+    private mutating func weighDoubt(_ index: Int) {
+        guard var doubt = slots[index].doubt else { return }
+        let now = lastReceivedNanos + 1
+        switch doubt.tick(atNanos: now) {
+        case .goesOn: slots[index].doubt = doubt
+        case .over: slots[index].doubt = nil
+        case .gap:
+            openGap(index, cause: doubt.cause, code: doubt.code)
+            slots[index].doubt = doubt.isEnding ? nil : doubt.anew(atNanos: now)
+        }
+    }
+
+    /// A farm that may be the stream's is down: from here on its silences count.
+    ///
+    /// - Parameter ticksPerSecond: its usual rate.
+    mutating func beginDoubt(_ index: Int, code: Int32, ticksPerSecond: Double) {
+        precondition(index >= 0 && index < slotCount)
+        // What lies between the subscription's history and its first live tick is not known any more.
+        slots[index].interruptions &+= 1
+        if slots[index].doubt == nil {
+            slots[index].doubt = FarmDoubt(code: code, nowNanos: lastReceivedNanos, ticksPerSecond: ticksPerSecond)
+        } else {
+            slots[index].doubt?.goOn()
+        }
+        slots[index].heedsNextTick()
+    }
+
+    /// The farm is known not to be the stream's.
+    mutating func endDoubt(_ index: Int) {
+        precondition(index >= 0 && index < slotCount)
+        slots[index].doubt = nil
+        slots[index].heedsNextTick()
+    }
+
+    /// Some farm is back. A stream that was silent meanwhile has a gap from its last tick on.
+    mutating func farmIsBack(_ index: Int) {
+        precondition(index >= 0 && index < slotCount)
+        guard var doubt = slots[index].doubt else { return }
+        if doubt.farmIsBack(atNanos: lastReceivedNanos) {
+            openGap(index, cause: doubt.cause, code: doubt.code)
+        } else {
+            slots[index].doubt = doubt
+        }
     }
 
     /// The marker's text for a gateway that did not answer.
@@ -342,7 +394,7 @@ struct TickPath: ~Copyable {
     mutating func forgetGaps() {
         for index in 0..<slotCount {
             slots[index].openGap = nil
-            slots[index].needsAttention = slots[index].silentUntilNanos != nil
+            slots[index].heedsNextTick()
         }
     }
 
@@ -350,7 +402,6 @@ struct TickPath: ~Copyable {
         guard let gap = slots[index].openGap else { return }
         mark(index, .gapClosed, ref: gap)
         slots[index].openGap = nil
-        slots[index].needsAttention = slots[index].silentUntilNanos != nil
         let after = TickKey(epoch: epoch, seq: slots[index].seq + 1)
         slots[index].closedGap = (gap, after, lastReceivedNanos + 1)
         closedGaps.append(index)
@@ -410,6 +461,7 @@ struct TickPath: ~Copyable {
         mark(index, .unsubscribed)
         slots[index].openGap = nil
         slots[index].silentUntilNanos = nil
+        slots[index].doubt = nil
         slots[index].needsAttention = false
     }
 

@@ -38,7 +38,9 @@ enum ConfigurationSchema {
                 root.tws.ports = texts.compactMap(UInt16.init)
             },
             get: { .texts($0.tws.ports.map(String.init)) }),
-        .integer("client_id", \.tws.clientId, 0...Int64(Int32.max), "API client id; no other client may use it."),
+        .integer(
+            "client_id", \.tws.clientId, 0...Int64(Int32.max),
+            "API client id. While it is in use (326), the seven behind it are tried."),
         .integer("market_data_lines", \.tws.marketDataLines, 1...10_000, "Market data lines of the account."),
         .integer(
             "tick_by_tick_lines", \.tws.tickByTickLines, 0...10_000,

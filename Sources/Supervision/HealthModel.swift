@@ -35,10 +35,12 @@ public struct HealthModel: Sendable, Equatable {
     public let reasons: [String]
 
     /// - sessionReady: nil when it is not known.
+    /// - sessionWhy: what the connector says of a session that is not ready; may be empty.
     /// - faults: what else is wrong, such as a journal that can't be written; each is red.
     /// - warnings: what is wrong and costs no tick yet, such as hours that can't be sealed.
     public init(
-        services: [Service], sessionReady: Bool?, inMaintenance: Bool, faults: [String] = [], warnings: [String] = [],
+        services: [Service], sessionReady: Bool?, sessionWhy: String = "", inMaintenance: Bool, faults: [String] = [],
+        warnings: [String] = [],
         streams: [Stream]
     ) {
         var found: [(health: Health, text: String)] = []
@@ -46,7 +48,8 @@ public struct HealthModel: Sendable, Equatable {
         found += faults.map { (.down, $0) }
         found += warnings.map { (.degraded, $0) }
         if sessionReady != true {
-            let text = sessionReady == nil ? "the gateway session's state is not known" : "no session with the gateway"
+            let why = sessionWhy.isEmpty ? "no session with the gateway" : sessionWhy
+            let text = sessionReady == nil ? "the gateway session's state is not known" : why
             found.append((inMaintenance && sessionReady == false ? .degraded : .down, text))
         }
         for stream in streams where stream.required && stream.state.health != .healthy {

@@ -12,6 +12,8 @@ public struct StreamJudge: Sendable {
         public var durableHeardNanos: Int64?
         /// True when the session with the gateway is ready; nil: unknown.
         public var sessionReady: Bool?
+        /// What the connector says of a session that is not ready.
+        public var sessionWhy = ""
         /// Why the stream is not as it was asked for; nil when it is subscribed; `.unknown` when that is not known.
         public var subscription: StreamState?
         /// Nil when the trading hours are not known, which counts as open.
@@ -136,11 +138,12 @@ public struct StreamJudge: Sendable {
                 state: state, reason: reason, silentNanos: silent,
                 durableLagNanos: Self.lagNanos(wait, isKnown: hearsPublished && facts.durableHeardNanos != nil))
         }
+        let noSession = facts.sessionWhy.isEmpty ? "no session with the gateway" : facts.sessionWhy
         if facts.diskFailing { return verdict(.diskFailing, "the recorder waits for its disk") }
         guard let heard = facts.durableHeardNanos, nowNanos - heard <= Self.factLimitNanos else {
             // A recorder that was never given anything has nothing to tell of.
             if facts.sessionReady == false, durable == nil {
-                return verdict(.unknown, "nothing received: no session with the gateway")
+                return verdict(.unknown, "nothing received: \(noSession)")
             }
             return verdict(.unknown, "the recorder does not say what is durable")
         }
@@ -148,7 +151,7 @@ public struct StreamJudge: Sendable {
         if facts.sessionReady == false {
             return facts.inMaintenance
                 ? verdict(.maintenance, "the broker's maintenance window")
-                : verdict(.notSubscribed, "no session with the gateway")
+                : verdict(.notSubscribed, noSession)
         }
         if let problem = facts.subscription, problem != .unknown {
             return verdict(problem, problem == .notSubscribed ? "not subscribed at the gateway" : "")

@@ -72,7 +72,7 @@ extension ErrorPolicy {
         Rule(366, .request, .info, .ignore),
         Rule(386, .request, .error, .renewRequestId),
         Rule(2174, .request, .warning, .note),
-        Rule(2188, .request, .error, .retrySlowly),
+        Rule(2188, .request, .warning, .note),
         Rule(10187, .request, .error, .retrySlowly),
         Rule(10299, .request, .error, .failForGood),
         Rule(10314, .request, .error, .bug),

@@ -70,6 +70,9 @@ public enum ErrorPolicy {
         case emptyAnswer = "empty_answer"
         /// The request was unknown to TWS: harmless behind a cancel.
         case ignore
+        /// A code that the table does not know: show it. The request lives if anything follows, and has failed if
+        /// nothing does.
+        case doubt
         /// We sent nonsense.
         case bug
         /// Versions or settings don't fit: a person has to act.
@@ -98,23 +101,32 @@ public enum ErrorPolicy {
                 return true
             case .note, .suspendAll, .resubscribeAll, .verifyAll, .waitForClientId, .changePort, .suspendFarm,
                 .suspendFarmIfUsed, .verifyFarm, .holdHistory, .resumeHistory, .holdLookups, .resumeLookups, .slowDown,
-                .delayedData, .competingSession, .misconfigured:
+                .delayedData, .competingSession, .misconfigured, .doubt:
                 return false
             }
         }
     }
 
-    /// The rule of a message. Some codes depend on the text; unknown ones fail their request, or are notices without
-    /// one.
+    /// The rule of a message. Some codes depend on the text; warnings end nothing; unknown codes cast a doubt on their
+    /// request, or are notices without one.
     ///
     /// - Parameter isLevel1: the request is a `reqMktData`, where a missing API subscription may only mean delayed
     /// data.
     public static func rule(for error: ErrorMessage, isLevel1: Bool = false) -> Rule {
         if let rule = ruleByText(error) { return rule }
         if isLevel1, error.code == 10089 || error.code == 10091 { return Rule(error.code, .request, .warning, .note) }
-        if let rule = byCode[error.code] { return rule }
-        return error.requestId >= 0
-            ? Rule(error.code, .request, .error, .retry) : Rule(error.code, .other, .warning, .note)
+        let known = byCode[error.code]
+        guard error.requestId >= 0 else { return known ?? Rule(error.code, .other, .warning, .note) }
+        // What is known as another matter than a request's stays that.
+        if let known, known.scope != .request || known.action == .note { return known }
+        if isWarning(error) { return Rule(error.code, .request, .warning, .note) }
+        return known ?? Rule(error.code, .request, .error, .doubt)
+    }
+
+    /// Codes that TWS gives to warnings, and texts that call themselves one, whatever their code: the request goes on.
+    private static func isWarning(_ error: ErrorMessage) -> Bool {
+        (2_100...2_199).contains(error.code)
+            || error.text.drop { $0 == " " }.prefix(7).lowercased() == "warning"
     }
 
     /// Codes whose meaning stands in the text.
@@ -134,7 +146,8 @@ public enum ErrorPolicy {
         }
     }
 
-    /// The farm that a text names: behind the last `:`, or behind `demand.` in the texts of 2107 and 2108.
+    /// The farm that a text names: behind the last `:`, or behind `demand.` in the texts of 2107 and 2108. In a text of
+    /// another language it is behind the first full stop of the last word.
     public static func farm(in text: String) -> String? {
         let text = text.suffix(256)
         let name: Substring
@@ -143,7 +156,9 @@ public enum ErrorPolicy {
         } else if let demand = text.range(ofLast: "demand.") {
             name = text[demand.upperBound...]
         } else {
-            return nil
+            let word = text.split(separator: " ").last ?? ""
+            guard let stop = word.firstIndex(of: "."), stop > word.startIndex else { return nil }
+            name = word[word.index(after: stop)...]
         }
         let trimmed = name.drop { $0 == " " }.prefix { $0.isLetter || $0.isNumber || $0 == "." || $0 == "_" }
         return trimmed.isEmpty || trimmed.utf8.count > 64 ? nil : String(trimmed)

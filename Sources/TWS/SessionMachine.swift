@@ -16,8 +16,8 @@ public struct SessionMachine: Sendable {
         case handshaking(port: UInt16, untilNanos: Int64)
         case starting(Starting, untilNanos: Int64)
         case ready(Session)
-        /// Ready, but the gateway has lost its server: nothing comes until 1101 or 1102.
-        case degraded(Session, code: Int32, untilNanos: Int64)
+        /// Ready, but the gateway has lost its server: until 1101, 1102, or a tick that shows the contrary.
+        case degraded(Session, LinkLoss)
         case stopped
     }
 
@@ -27,8 +27,20 @@ public struct SessionMachine: Sendable {
         public var hello: ServerHello
         public var accounts: [String]?
         public var nextValidId: Int32?
+        public var sinceNanos: Int64
         /// 1100 or 2110 came before the session was ready.
         public var linkLostCode: Int32?
+    }
+
+    /// The gateway's own connection is lost, as it says.
+    public struct LinkLoss: Sendable, Equatable {
+        /// 1100 or 2110.
+        public var code: Int32
+        public var sinceNanos: Int64
+        /// The last sign of a server: a farm's OK, or the loss itself.
+        public var signNanos: Int64
+        /// A farm is OK again.
+        public var hasSign = false
     }
 
     public enum Event: Sendable, Equatable {
@@ -53,6 +65,8 @@ public struct SessionMachine: Sendable {
 
     public enum Action: Sendable, Equatable {
         case connect(port: UInt16)
+        /// Leave the present address of the host for its next one, on the same port.
+        case connectToNextAddress
         case send([UInt8])
         /// Close the socket and forget its unread bytes.
         case close
@@ -64,6 +78,10 @@ public struct SessionMachine: Sendable {
         case ended(SessionFault)
         /// The gateway lost its server: every stream has a gap from here on, subscriptions may survive.
         case suspended(code: Int32)
+        /// Ticks come although neither 1101 nor 1102 did: the link is there.
+        case recovered(code: Int32)
+        /// The client id is in use: the next attempt takes this one.
+        case clientIdChanged(Int32)
         /// 1101: the gateway forgot all subscriptions.
         case resubscribeAll
         /// 1102: subscriptions should go on by themselves; see that they do.
@@ -100,6 +118,13 @@ public struct SessionMachine: Sendable {
     private var portsLeft: [UInt16] = []
     private var readySinceNanos: Int64 = 0
 
+    /// Addresses of the host, behind the present one, that were not tried on this port.
+    private var addressesLeft = 0
+    /// Attempts in a row that were greeted and never became ready.
+    private var startTimeouts = 0
+    /// How far the client id is from the configured one.
+    private var clientIdOffset: Int32 = 0
+
     /// When bytes came last, and the questions asked since.
     private var receivedAtNanos: Int64 = 0
     private var askedAtNanos: Int64 = 0
@@ -119,7 +144,7 @@ public struct SessionMachine: Sendable {
     /// The session, while there is one.
     public var session: Session? {
         switch state {
-        case .ready(let session), .degraded(let session, _, _): session
+        case .ready(let session), .degraded(let session, _): session
         case .idle, .waiting, .connecting, .handshaking, .starting, .stopped: nil
         }
     }
@@ -127,9 +152,31 @@ public struct SessionMachine: Sendable {
     /// Bytes came. Cheap: once per read.
     public mutating func noteReceived(nowNanos: Int64) { receivedAtNanos = nowNanos }
 
-    /// Market data came: the way is free, whatever failed before. Cheap. True when that closed the circuit.
-    @discardableResult public mutating func noteMarketData() -> Bool {
-        failures != 0 || circuit != .closed ? prove() : false
+    /// Market data would be news: something failed before, or the gateway says that it has lost its server.
+    public var awaitsMarketData: Bool {
+        if case .degraded = state { return true }
+        return failures != 0 || circuit != .closed
+    }
+
+    /// Market data came: the way is free, whatever failed or was said before. What comes right behind the news of a lost
+    /// link may have been on its way.
+    public mutating func noteMarketData(nowNanos now: Int64) -> [Action] {
+        var actions: [Action] = []
+        if failures != 0 || circuit != .closed, prove() { actions.append(.circuitChanged(.closed)) }
+        if case .degraded(let session, let loss) = state,
+            loss.hasSign || now - loss.sinceNanos >= policy.stragglerNanos
+        {
+            state = .ready(session)
+            actions.append(.recovered(code: loss.code))
+        }
+        return actions
+    }
+
+    /// The host has so many addresses, and the first is being connected to. Each has the whole time for itself.
+    public mutating func noteAddresses(_ count: Int, nowNanos now: Int64) {
+        guard case .connecting(let port, _) = state else { return }
+        addressesLeft = max(0, count - 1)
+        state = .connecting(port: port, untilNanos: now + policy.connectTimeoutNanos)
     }
 
     /// Forgets the failures. True when that closed the circuit.
@@ -146,7 +193,7 @@ public struct SessionMachine: Sendable {
         case .idle, .stopped: nil
         case .waiting(let until), .connecting(_, let until), .handshaking(_, let until), .starting(_, let until): until
         case .ready: askDeadlineNanos
-        case .degraded(_, _, let until): min(until, askDeadlineNanos)
+        case .degraded(_, let loss): min(loss.signNanos + policy.linkLossLimitNanos, askDeadlineNanos)
         }
     }
 
@@ -211,8 +258,9 @@ public struct SessionMachine: Sendable {
         case .waiting(let until): return now >= until ? beginRound(now) : []
         case .connecting(_, let until): return now >= until ? fail(.connectTimeout, now) : []
         case .handshaking(_, let until): return now >= until ? fail(.handshakeTimeout, now) : []
-        case .starting(_, let until): return now >= until ? fail(.startTimeout, now) : []
-        case .degraded(_, _, let until) where now >= until: return fail(.linkLost, now)
+        case .starting(let starting, let until): return now >= until ? startTimer(starting, now) : []
+        case .degraded(_, let loss) where now >= loss.signNanos + policy.linkLossLimitNanos:
+            return fail(.linkLost, now)
         case .ready, .degraded: return keepAlive(now)
         }
     }
@@ -232,13 +280,17 @@ public struct SessionMachine: Sendable {
 
     private mutating func connectNext(_ now: Int64) -> [Action] {
         let port = portsLeft.removeFirst()
+        addressesLeft = 0
         state = .connecting(port: port, untilNanos: now + policy.connectTimeoutNanos)
         return [.connect(port: port)]
     }
 
     private mutating func connected(_ now: Int64) -> [Action] {
         guard case .connecting(let port, _) = state else { return [] }
-        state = .handshaking(port: port, untilNanos: now + policy.handshakeTimeoutNanos)
+        var timeout = policy.handshakeTimeoutNanos
+        // Somebody who says nothing must not use up the time of the others; a slow one gets more in each round.
+        if addressesLeft > 0 { timeout = min(timeout, policy.connectTimeoutNanos << Int64(min(failures, 3))) }
+        state = .handshaking(port: port, untilNanos: now + timeout)
         return [.send(Handshake.clientHello(versions: policy.versions))]
     }
 
@@ -247,8 +299,32 @@ public struct SessionMachine: Sendable {
         guard policy.versions.contains(hello.version) else {
             return fail(.handshake(.unsupportedVersion(hello.version)), now)
         }
-        state = .starting(Starting(port: port, hello: hello), untilNanos: now + policy.startTimeoutNanos)
-        return [.send(bytes(of: .startApi(clientId: policy.clientId), hello.version))]
+        state = .starting(
+            Starting(port: port, hello: hello, sinceNanos: now), untilNanos: now + startTimeoutNanos)
+        return [.send(bytes(of: .startApi(clientId: clientId), hello.version))]
+    }
+
+    /// Longer after each attempt that came to nothing: a gateway may need its time to begin.
+    private var startTimeoutNanos: Int64 {
+        min(policy.startTimeoutNanos << Int64(min(startTimeouts, 8)), policy.greatestStartTimeoutNanos)
+    }
+
+    /// As long as other messages come the gateway is at work, and is waited for.
+    private mutating func startTimer(_ starting: Starting, _ now: Int64) -> [Action] {
+        let until = min(
+            receivedAtNanos + startTimeoutNanos, starting.sinceNanos + policy.startLimitNanos)
+        if receivedAtNanos > starting.sinceNanos, until > now {
+            state = .starting(starting, untilNanos: until)
+            return []
+        }
+        startTimeouts += 1
+        return fail(.startTimeout, now)
+    }
+
+    /// The id of the next attempt: the configured one, or one of those behind it while that is in use.
+    public var clientId: Int32 {
+        let (id, overflows) = policy.clientId.addingReportingOverflow(clientIdOffset)
+        return overflows ? policy.clientId - clientIdOffset : id
     }
 
     private mutating func starting(_ now: Int64, _ change: (inout Starting) -> Void) -> [Action] {
@@ -262,9 +338,11 @@ public struct SessionMachine: Sendable {
         sessions += 1
         var session = Session(
             number: sessions, port: starting.port, serverVersion: starting.hello.version,
-            connectionTime: starting.hello.connectionTime, accounts: accounts, nextValidId: nextValidId)
+            connectionTime: starting.hello.connectionTime, accounts: accounts, nextValidId: nextValidId,
+            clientId: clientId)
         session.accountKind = lastAccountKind
         state = .ready(session)
+        startTimeouts = 0
         preferredPort = session.port
         readySinceNanos = now
         receivedAtNanos = now
@@ -290,14 +368,14 @@ public struct SessionMachine: Sendable {
         session.accountKind = lastAccountKind
         switch state {
         case .ready: state = .ready(session)
-        case .degraded(_, let code, let until): state = .degraded(session, code: code, untilNanos: until)
+        case .degraded(_, let loss): state = .degraded(session, loss)
         case .idle, .waiting, .connecting, .handshaking, .starting, .stopped: return []
         }
         return [.identified(session)]
     }
 
     private mutating func suspend(_ session: Session, _ code: Int32, _ now: Int64) -> [Action] {
-        state = .degraded(session, code: code, untilNanos: now + policy.linkLossLimitNanos)
+        state = .degraded(session, LinkLoss(code: code, sinceNanos: now, signNanos: now))
         return [.suspended(code: code)]
     }
 
@@ -309,12 +387,19 @@ public struct SessionMachine: Sendable {
         case (1100, .ready(let session)), (2110, .ready(let session)): return suspend(session, code, now)
         case (1100, .starting), (2110, .starting): return starting(now) { $0.linkLostCode = code }
         case (1101, .starting), (1102, .starting): return starting(now) { $0.linkLostCode = nil }
-        case (1101, .ready(let session)), (1101, .degraded(let session, _, _)):
+        case (1101, .ready(let session)), (1101, .degraded(let session, _)):
             state = .ready(session)
             return [.resubscribeAll]
-        case (1102, .ready(let session)), (1102, .degraded(let session, _, _)):
+        case (1102, .ready(let session)), (1102, .degraded(let session, _)):
             state = .ready(session)
             return [.verifyAll]
+        case (2104, .degraded(let session, var loss)), (2106, .degraded(let session, var loss)),
+            (2158, .degraded(let session, var loss)):
+            loss.signNanos = now
+            // Only market data's farm makes the next tick a proof.
+            loss.hasSign = loss.hasSign || code == 2104
+            state = .degraded(session, loss)
+            return []
         default: return []
         }
     }
@@ -352,10 +437,21 @@ public struct SessionMachine: Sendable {
 
     private mutating func fail(_ fault: SessionFault, _ now: Int64) -> [Action] {
         var actions: [Action] = []
+        var isGreeted = true
         switch state {
         case .idle, .waiting, .stopped: return []
-        case .connecting, .handshaking, .starting: actions = [.close]
+        case .connecting(let port, _), .handshaking(let port, _):
+            if addressesLeft > 0, fault.isOfAddress {
+                addressesLeft -= 1
+                state = .connecting(port: port, untilNanos: now + policy.connectTimeoutNanos)
+                return [.connectToNextAddress]
+            }
+            isGreeted = false
+            actions = [.close]
+        case .starting: actions = [.close]
         case .ready, .degraded:
+            // The configured id may be free again.
+            clientIdOffset = 0
             actions = [.close, .ended(fault)]
             lostAtNanos = now
             // A session that proved itself starts the count anew.
@@ -368,7 +464,12 @@ public struct SessionMachine: Sendable {
             preferredPort = port
             if !policy.ports.contains(port) { policy.ports.append(port) }
         }
-        if goesOn(after: fault) {
+        if fault == .clientIdInUse, takeNextClientId() {
+            let retryAt = now + policy.firstDelayNanos
+            state = .waiting(untilNanos: retryAt)
+            return actions + [.clientIdChanged(clientId), .failed(fault, retryAtNanos: retryAt)]
+        }
+        if goesOn(after: fault, isGreeted: isGreeted) {
             state = .waiting(untilNanos: now)
             return actions + [.failed(fault, retryAtNanos: now)] + connectNext(now)
         }
@@ -382,15 +483,20 @@ public struct SessionMachine: Sendable {
     }
 
     /// Whether the round's next port is tried at once: a probe is over as soon as somebody answered it.
-    private func goesOn(after fault: SessionFault) -> Bool {
+    private func goesOn(after fault: SessionFault, isGreeted: Bool) -> Bool {
         guard !portsLeft.isEmpty else { return false }
         switch fault {
         case .connectFailed, .connectTimeout: return true
         case .handshakeTimeout, .handshake, .startTimeout, .wrongAccount: return circuit == .closed
-        case .clientIdInUse, .closedByPeer, .inputOutput, .frame, .message, .silent, .linkLost, .portChanged,
-            .requested:
-            return false
+        case .closedByPeer, .inputOutput, .frame, .message: return !isGreeted && circuit == .closed
+        case .clientIdInUse, .silent, .linkLost, .portChanged, .requested: return false
         }
+    }
+
+    /// True when there is another id to try at once; false when all were in use, which begins anew with the configured one.
+    private mutating func takeNextClientId() -> Bool {
+        clientIdOffset = (clientIdOffset + 1) % policy.clientIds
+        return clientIdOffset != 0
     }
 
     private mutating func delayNanos(after fault: SessionFault) -> Int64 {

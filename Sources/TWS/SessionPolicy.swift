@@ -3,6 +3,9 @@ public struct SessionPolicy: Sendable, Equatable {
     /// Tried in this order; the one that was ready last comes first. Not empty.
     public var ports: [UInt16]
     public var clientId: Int32
+    /// So many ids, from the configured one on, are tried while code 326 says that one is in use: a gateway may hold the
+    /// id of a dead connection for long. A new session begins with the configured one again.
+    public var clientIds: Int32 = 8
     /// What the client offers; a subrange of `ServerVersion.supported`.
     public var versions = ServerVersion.supported
     /// Lets a paper account replace a live one.
@@ -11,8 +14,11 @@ public struct SessionPolicy: Sendable, Equatable {
     public var connectTimeoutNanos: Int64 = 3_000_000_000
     /// From the connection to the server's greeting. A gateway that is not logged in accepts and says nothing.
     public var handshakeTimeoutNanos: Int64 = 15_000_000_000
-    /// From `startApi` to both `managedAccounts` and `nextValidId`.
+    /// From `startApi` to both `managedAccounts` and `nextValidId`; doubled after each attempt that was in vain, up to the
+    /// greatest. While other messages come it begins anew with each, up to the limit.
     public var startTimeoutNanos: Int64 = 15_000_000_000
+    public var greatestStartTimeoutNanos: Int64 = 60_000_000_000
+    public var startLimitNanos: Int64 = 300_000_000_000
 
     /// The wait behind the first failure; it doubles up to the greatest, and a jitter takes up to half of it away.
     public var firstDelayNanos: Int64 = 250_000_000
@@ -37,8 +43,11 @@ public struct SessionPolicy: Sendable, Equatable {
     /// An answer that takes longer than this is no answer of a gateway that works: ticks may be missing already. Less than
     /// `answerTimeoutNanos`.
     public var doubtAfterNanos: Int64 = 1_500_000_000
-    /// How long a session whose gateway has lost its server may stay without news (codes 1101 and 1102).
+    /// How long a session whose gateway has lost its server may stay without a sign of it: codes 1101 and 1102, a farm's
+    /// OK, a tick.
     public var linkLossLimitNanos: Int64 = 300_000_000_000
+    /// Ticks that come so soon behind the news of a lost server may have been on their way.
+    public var stragglerNanos: Int64 = 1_000_000_000
 
     public init(ports: [UInt16], clientId: Int32) {
         precondition(!ports.isEmpty, "a session needs a port")
@@ -82,9 +91,12 @@ public struct Session: Sendable, Equatable {
     public var connectionTime: String
     public var accounts: [String]
     public var nextValidId: Int32
+    /// The id that the gateway knows us by.
+    public var clientId: Int32
 
     public init(
-        number: UInt64, port: UInt16, serverVersion: Int, connectionTime: String, accounts: [String], nextValidId: Int32
+        number: UInt64, port: UInt16, serverVersion: Int, connectionTime: String, accounts: [String],
+        nextValidId: Int32, clientId: Int32
     ) {
         self.number = number
         self.port = port
@@ -93,6 +105,7 @@ public struct Session: Sendable, Equatable {
         self.accounts = accounts
         accountKind = AccountKind(accounts: accounts)
         self.nextValidId = nextValidId
+        self.clientId = clientId
     }
 
     /// What the accounts are; while none is named, what they were in the session before. Nil: not known.
@@ -122,6 +135,16 @@ public enum SessionFault: Error, Sendable, Equatable, CustomStringConvertible {
     case portChanged(UInt16)
     /// The operator's or our own wish.
     case requested(String)
+
+    /// Another address of the same host may do better.
+    var isOfAddress: Bool {
+        switch self {
+        case .connectFailed, .connectTimeout, .handshakeTimeout, .handshake, .closedByPeer, .inputOutput, .frame,
+            .message:
+            true
+        case .startTimeout, .clientIdInUse, .wrongAccount, .silent, .linkLost, .portChanged, .requested: false
+        }
+    }
 
     public var description: String {
         switch self {

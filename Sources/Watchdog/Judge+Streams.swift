@@ -78,6 +78,7 @@ extension Judge {
         var facts = StreamJudge.Facts()
         facts.durableHeardNanos = durableHeardNanos
         facts.sessionReady = snapshot.sessionReady
+        facts.sessionWhy = snapshot.sessionWhy
         facts.inMaintenance = snapshot.inMaintenance
         facts.marketOpen = clock.isOpen(id.conId, at: snapshot.wallNanos / 1_000_000_000)
         facts.publishedHeardNanos = publishedHeardNanos
@@ -112,6 +113,7 @@ extension Judge {
         let session = connector?.fact("SESSION", nowNanos: now)
         snapshot.session = session ?? "unknown"
         snapshot.sessionReady = session.map { $0 == "ready" }
+        snapshot.sessionWhy = connector?.fact("SESSION_WHY", nowNanos: now) ?? ""
         let storage = StorageFacts(recorder: recorder, connector: connector, nowNanos: now)
         for id in order {
             streams[id]?.countRate(nowNanos: now)
@@ -135,12 +137,16 @@ extension Judge {
         let sealing = recorder?.fact("SEALING", nowNanos: now).flatMap {
             $0.hasPrefix("failing") ? "sealing is \($0)" : nil
         }
+        let healing = connector?.fact("HEALING", nowNanos: now).flatMap {
+            $0.hasPrefix("on hold") ? "healing is \($0)" : nil
+        }
         snapshot.health = HealthModel(
             services: snapshot.services.map {
                 HealthModel.Service(name: $0.name, isUp: $0.isUp, state: $0.state == "running" ? "silent" : $0.state)
-            }, sessionReady: snapshot.sessionReady, inMaintenance: snapshot.inMaintenance,
+            }, sessionReady: snapshot.sessionReady, sessionWhy: snapshot.sessionWhy,
+            inMaintenance: snapshot.inMaintenance,
             faults: [board.httpFault, need.fault].compactMap(\.self) + storage.faults,
-            warnings: [need.warning, sealing, clockWarning(connector, now)].compactMap(\.self)
+            warnings: [need.warning, sealing, healing, clockWarning(connector, now)].compactMap(\.self)
                 + storage.warnings + configurationWarnings(services, now),
             streams: snapshot.streams.map {
                 HealthModel.Stream(id: $0.id, required: $0.required, state: $0.state, reason: $0.reason)

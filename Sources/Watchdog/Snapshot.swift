@@ -66,6 +66,8 @@ struct Snapshot: Sendable {
     var journalReachSeconds: Int64?
     var journalLeftSeconds: Int64?
     var sessionReady: Bool?
+    /// What the connector says of a session that is not ready.
+    var sessionWhy = ""
     var session = "unknown"
     var inMaintenance = false
     var streams: [Stream] = []

@@ -13,13 +13,16 @@ struct SessionBench: ~Copyable {
     var session: GatewaySession
 
     /// - Parameter lines: tick-by-tick lines; the streams are quotes and trades of one contract.
-    init(epoch: UInt32 = 100, lines: Int = 5, wasRecorded: Set<StreamID> = [quotes, trades]) throws {
+    init(
+        epoch: UInt32 = 100, lines: Int = 5, wasRecorded: Set<StreamID> = [quotes, trades], host: String = "127.0.0.1"
+    ) throws {
         let directory = try TemporaryDirectory()
         let context = try Context()
         let paths = Paths(state: directory.path + "/state", runtime: directory.path + "/run")
         for path in [paths.state, paths.runtime] { try Files.makeDirectory(path) }
         var configuration = Configuration()
         configuration.tws.tickByTickLines = lines
+        configuration.tws.host = host
         configuration.contracts = [
             TrackedContract(conId: quotes.conId, symbol: "MNQ", exchange: "CME", ticks: [.bidAsk, .last])
         ]

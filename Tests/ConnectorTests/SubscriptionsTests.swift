@@ -66,10 +66,13 @@ private struct Desk {
         #expect(desk.next() == .subscribe(entry: 1, request: 3))
     }
 
-    @Test func aFailedRequestIsTriedAgainAtItsTime() {
+    /// What the gateway has answered with an error may live there all the same.
+    @Test func aFailedRequestIsCancelledAndTriedAgainAtItsTime() {
         var desk = Desk(1)
         _ = desk.next()
         desk.subscriptions.failed(request: 1, code: 354, text: "no", retryAtNanos: 500)
+        #expect(desk.subscriptions.nextDueNanos == .min)
+        #expect(desk.next() == .cancel(entry: 0, request: 1))
         #expect(desk.subscriptions.nextDueNanos == 500)
         #expect(desk.next(at: 499) == nil)
         #expect(desk.next(at: 500) == .subscribe(entry: 0, request: 2))
@@ -83,6 +86,7 @@ private struct Desk {
         var desk = Desk(1)
         _ = desk.next()
         desk.subscriptions.failed(request: 1, code: 321, text: "no", retryAtNanos: nil)
+        #expect(desk.next() == .cancel(entry: 0, request: 1))
         #expect(desk.next(at: .max) == nil)
         #expect(desk.subscriptions.nextDueNanos == nil)
         desk.subscriptions.forgetAll()
@@ -108,6 +112,28 @@ private struct Desk {
         #expect(desk.next() == .subscribe(entry: 0, request: 3))
         #expect(desk.next() == .subscribe(entry: 1, request: 4))
         #expect(desk.next() == nil)
+    }
+
+    @Test func whatTheGatewaySaysItForgotIsCancelledBeforeItIsAskedForAgain() {
+        var desk = Desk(2)
+        _ = desk.next()
+        _ = desk.next()
+        desk.subscriptions.resubscribeAll()
+        let cancels = [desk.next(), desk.next()]
+        #expect(cancels == [.cancel(entry: 1, request: 2), .cancel(entry: 0, request: 1)])
+        #expect(desk.next() == .subscribe(entry: 0, request: 3))
+    }
+
+    @Test func whatFailedWithACodeIsAskedForAtOnceWhenItsCauseIsOver() {
+        var desk = Desk(2)
+        _ = desk.next()
+        _ = desk.next()
+        desk.subscriptions.failed(request: 1, code: 200, text: "none", retryAtNanos: 500)
+        desk.subscriptions.failed(request: 2, code: 354, text: "no", retryAtNanos: 500)
+        while case .cancel = desk.next() {}
+        desk.subscriptions.hasten(code: 200)
+        #expect(desk.next(at: 1) == .subscribe(entry: 0, request: 3))
+        #expect(desk.next(at: 1) == nil)
     }
 
     @Test func anEndedStreamIsCancelledAndCanBeWantedAgain() {

@@ -38,11 +38,28 @@ func textsDecideWhereTheyMust(code: Int32, text: String, action: ErrorPolicy.Act
     #expect(rule(10189).endsRequest)
 }
 
-@Test func unknownCodesFailTheirRequestAndAreNoticesOtherwise() {
-    #expect(rule(99_999).endsRequest)
-    #expect(rule(99_999, requestId: -1) == rule(99_999, requestId: -1))
+@Test func unknownCodesCastADoubtOnTheirRequestAndAreNoticesOtherwise() {
+    #expect(rule(99_999).action == .doubt)
+    #expect(!rule(99_999).endsRequest)
     #expect(rule(99_999, requestId: -1).scope == .other)
-    #expect(!rule(99_999, requestId: -1).endsRequest)
+    #expect(rule(99_999, requestId: -1).action == .note)
+}
+
+/// Codes 2100 to 2199 are warnings, and so is what calls itself one.
+@Test(arguments: [
+    (2176, "Warning: size rules have changed"), (2150, "Invalid position trade derived value"), (2187, ""),
+    (2188, "Up-to-the-second historical data requires additional subscription for the API."), (2100, "x"),
+    (2199, "x"), (10_018, "Warning: something"), (99_999, " warning - something"), (321, "Warning: read only"),
+])
+func warningsEndNoRequest(code: Int32, text: String) {
+    #expect(rule(code, text).action == .note)
+    #expect(!rule(code, text).endsRequest)
+}
+
+@Test func aWarningAboutTheRateStillSlowsDownAndFarmsStayFarms() {
+    #expect(rule(0, "Warning: Approaching max rate of 50 messages per second (44)").action == .slowDown)
+    #expect(rule(2103, "Market data farm connection is broken:usfarm").action == .suspendFarm)
+    #expect(rule(2110).action == .suspendAll)
 }
 
 @Test(arguments: [
@@ -51,6 +68,8 @@ func textsDecideWhereTheyMust(code: Int32, text: String, action: ErrorPolicy.Act
     ("HMDS data farm connection is inactive but should be available upon demand.ushmds", "ushmds"),
     ("Market data farm connection is inactive but should be available upon demand.usfarm.nj", "usfarm.nj"),
     ("Market data farm is connecting: usfuture", "usfuture"),
+    ("Marktdaten-Serverfarm ist inaktiv, sollte aber auf Anforderung verfügbar sein.usfarm.nj", "usfarm.nj"),
+    ("La connexion est rompue :usfarm", "usfarm"),
 ])
 func farmsAreFoundInTheirTexts(text: String, farm: String) {
     #expect(ErrorPolicy.farm(in: text) == farm)
@@ -67,7 +86,7 @@ func farmsAreFoundInTheirTexts(text: String, farm: String) {
     let expected: [(ErrorPolicy.Shown, [Int32])] = [
         (.noLine, [101, 309, 10190]), (.competingSession, [10197]), (.farmDown, [2103, 2108, 2119]),
         (.delayed, [10167]),
-        (.noPermission, [354, 420, 2188, 10089, 10091, 10168, 10186, 10187, 10189, 10346]),
+        (.noPermission, [354, 420, 10089, 10091, 10168, 10186, 10187, 10189, 10346]),
     ]
     for row in ErrorPolicy.table {
         let shown = expected.first { $0.1.contains(row.code) }?.0 ?? .notSubscribed

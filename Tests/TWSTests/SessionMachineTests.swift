@@ -54,7 +54,7 @@ private func retryNanos(_ actions: [Action]) -> Int64? {
     #expect(life.at(0, .nextValidId(5)).isEmpty)
     let session = Session(
         number: 1, port: 4002, serverVersion: 187, connectionTime: "20250812 20:11:34 US/Central", accounts: ["DU1"],
-        nextValidId: 5)
+        nextValidId: 5, clientId: 7)
     #expect(life.at(0, .managedAccounts(["DU1"])) == [.opened(session)])
     #expect(life.machine.session == session)
 }
@@ -118,8 +118,7 @@ func everyStepHasATimeLimit(step: Int) {
     #expect(life.at(1, .lost(.closedByPeer)).contains(.circuitChanged(.open)))
     _ = life.wait()
     life.open()
-    let closed = life.machine.noteMarketData()
-    #expect(closed)
+    #expect(life.machine.noteMarketData(nowNanos: life.now) == [.circuitChanged(.closed)])
     #expect(life.machine.circuit == .closed)
     #expect(life.machine.failures == 0)
 }
@@ -143,7 +142,7 @@ func everyStepHasATimeLimit(step: Int) {
     #expect(ports(life.at(0, .start)) == [4002])
     #expect(ports(life.at(0, .connectFailed("refused"))) == [4001])
     life.open()
-    life.machine.noteMarketData()
+    _ = life.machine.noteMarketData(nowNanos: life.now)
     life.at(100, .lost(.closedByPeer))
     let lostAt = life.now
     var early: Set<UInt16> = []
@@ -170,14 +169,146 @@ func everyStepHasATimeLimit(step: Int) {
     #expect(life.machine.circuit == .open)
 }
 
-@Test func aTakenClientIdIsLeftAloneForFiveSeconds() throws {
+/// A gateway holds the id of a dead connection, for minutes: the ids behind it are tried, and only when all are taken is
+/// there a longer wait. The next session begins with the configured one.
+@Test func takenClientIdsAreRotatedInABoundedRange() throws {
+    var life = Life()
+    let text = "Unable to connect as the client id is already in use. Retry with a unique client id."
+    var ids: [Int32] = []
+    life.at(0, .start)
+    for number in 1...10 {
+        life.at(0, .connected)
+        let sent = life.at(0, .hello(ServerHello(version: 187, connectionTime: "")))
+        let id = life.machine.clientId
+        ids.append(id)
+        #expect(sent == [.send(startApi(id))])
+        let actions = life.at(0, .notice(code: 326, text: text))
+        #expect(actions.first == .close)
+        let wait = try #require(retryNanos(actions)) - life.now
+        #expect(number == 8 ? wait >= 5 * second : wait <= second)
+        #expect(actions.contains(.clientIdChanged(life.machine.clientId)) == (number != 8))
+        _ = life.wait()
+    }
+    #expect(ids == [7, 8, 9, 10, 11, 12, 13, 14, 7, 8])
+    life.open()
+    #expect(life.machine.session?.clientId == 9)
+    life.at(1, .lost(.closedByPeer))
+    _ = life.wait()
+    life.open()
+    #expect(life.machine.session?.clientId == 7)
+}
+
+@Test func theGreatestClientIdHasOthersBelowIt() {
+    var machine = SessionMachine(policy: SessionPolicy(ports: [1], clientId: .max), seed: 1)
+    _ = machine.handle(.start, nowNanos: 0)
+    _ = machine.handle(.connected, nowNanos: 0)
+    _ = machine.handle(.hello(ServerHello(version: 187, connectionTime: "")), nowNanos: 0)
+    _ = machine.handle(.notice(code: 326, text: ""), nowNanos: 0)
+    #expect(machine.clientId == Int32.max - 1)
+}
+
+private func startApi(_ id: Int32) -> [UInt8] {
+    var bytes: [UInt8] = []
+    ClientRequest.startApi(clientId: id).encode(to: &bytes, serverVersion: 187)
+    return bytes
+}
+
+/// A gateway that needs 18 s from `startApi` to its first words was closed at 15 s for ever.
+@Test func aGatewayThatIsSlowToStartGetsMoreTimeEachTime() {
+    var life = Life()
+    life.at(0, .start)
+    var waits: [Int64] = []
+    for _ in 0..<5 {
+        life.at(0, .connected)
+        life.at(0, .hello(ServerHello(version: 187, connectionTime: "")))
+        let from = life.now
+        #expect(life.wait().contains { if case .failed(.startTimeout, _) = $0 { true } else { false } })
+        waits.append((life.now - from) / second)
+        _ = life.wait()
+    }
+    #expect(waits == [15, 30, 60, 60, 60])
+    life.open()
+    life.at(1, .lost(.closedByPeer))
+    _ = life.wait()
+    life.at(0, .connected)
+    life.at(0, .hello(ServerHello(version: 187, connectionTime: "")))
+    #expect(life.machine.deadlineNanos == life.now + 15 * second)
+}
+
+@Test func aGatewayThatTalksWhileItStartsIsWaitedForButNotForEver() {
     var life = Life()
     life.at(0, .start)
     life.at(0, .connected)
+    life.machine.noteReceived(nowNanos: life.now)
     life.at(0, .hello(ServerHello(version: 187, connectionTime: "")))
-    let actions = life.at(0, .notice(code: 326, text: "Unable to connect as the client id is already in use."))
-    #expect(actions.first == .close)
-    #expect(try #require(retryNanos(actions)) >= life.now + 5 * second)
+    let from = life.now
+    var actions: [Action] = []
+    while actions.isEmpty, life.now < from + 1_000 * second {
+        life.now += 5 * second
+        life.machine.noteReceived(nowNanos: life.now)
+        actions = life.at(0, .timer)
+    }
+    #expect(actions.contains { if case .failed(.startTimeout, _) = $0 { true } else { false } })
+    #expect(life.now - from >= 290 * second && life.now - from <= 310 * second)
+}
+
+/// `localhost` is `::1` and `127.0.0.1`, and somebody may listen on the wrong one.
+@Test(arguments: ["refused", "silent", "mute", "closed", "rubbish"])
+func whateverFailsBeforeTheGreetingGoesOnToTheNextAddressAtOnce(how: String) {
+    var life = Life(ports: [4001, 4002])
+    #expect(ports(life.at(0, .start)) == [4001])
+    life.machine.noteAddresses(3, nowNanos: life.now)
+    for _ in 0..<2 {
+        let from = life.now
+        let actions: [Action]
+        switch how {
+        case "refused": actions = life.at(0, .connectFailed("refused"))
+        case "silent": actions = life.wait()
+        case "mute":
+            life.at(0, .connected)
+            actions = life.wait()
+        case "closed":
+            life.at(0, .connected)
+            actions = life.at(0, .lost(.closedByPeer))
+        default:
+            life.at(0, .connected)
+            actions = life.at(0, .handshakeFailed(.malformed("x")))
+        }
+        #expect(actions == [.connectToNextAddress])
+        #expect(life.now - from <= 3 * second)
+        #expect(life.machine.failures == 0)
+    }
+    // The last one ends the port; the next port begins with all addresses again.
+    let last = life.at(0, .connectFailed("refused"))
+    #expect(last.first == .close && ports(last) == [4002])
+    #expect(life.at(0, .connectFailed("refused")).contains { if case .failed = $0 { true } else { false } })
+}
+
+/// The one that greets slowly is not cut off for ever by the others.
+@Test func anAddressThatGreetsSlowlyGetsMoreTimeInEachRound() {
+    var life = Life()
+    life.at(0, .start)
+    var times: [Int64] = []
+    for _ in 0..<5 {
+        life.machine.noteAddresses(2, nowNanos: life.now)
+        life.at(0, .connected)
+        let from = life.now
+        #expect(life.wait() == [.connectToNextAddress])
+        times.append((life.now - from) / second)
+        life.at(0, .connectFailed("refused"))
+        _ = life.wait()
+    }
+    #expect(times == [3, 6, 12, 15, 15])
+}
+
+@Test func aPortThatIsClosedBeforeTheGreetingDoesNotHideTheNext() {
+    var life = Life(ports: [4001, 4002])
+    life.at(0, .start)
+    life.at(0, .connected)
+    #expect(ports(life.at(0, .lost(.closedByPeer))) == [4002])
+    life.open()
+    // Behind the greeting it is the gateway's own matter.
+    #expect(ports(life.at(0, .lost(.closedByPeer))).isEmpty)
 }
 
 @Test func aPaperAccountNeverReplacesALiveOne() {
@@ -309,6 +440,42 @@ func anEmptyListOfAccountsSaysNothing(last: AccountKind?) {
         ended = life.wait().filter { if case .ended = $0 { true } else { false } }
     }
     #expect(ended == [.ended(.linkLost)])
+}
+
+/// Neither 1101 nor 1102 comes, and ticks go on: the only working connection is kept.
+@Test(arguments: [1100, 2110] as [Int32]) func ticksEndTheStateOfALostLink(code: Int32) {
+    var life = Life()
+    life.at(0, .start)
+    life.open()
+    _ = life.machine.noteMarketData(nowNanos: life.now)
+    #expect(!life.machine.awaitsMarketData)
+    #expect(life.at(1, .notice(code: code, text: "")) == [.suspended(code: code)])
+    #expect(life.machine.awaitsMarketData)
+    // What was on its way says nothing.
+    #expect(life.machine.noteMarketData(nowNanos: life.now + second / 2).isEmpty)
+    #expect(life.machine.noteMarketData(nowNanos: life.now + second) == [.recovered(code: code)])
+    #expect(!life.machine.awaitsMarketData)
+    for _ in 0..<400 {
+        life.machine.noteReceived(nowNanos: life.now + 1)
+        #expect(!life.wait().contains { if case .ended = $0 { true } else { false } })
+    }
+    // A late word is heeded.
+    #expect(life.at(1, .notice(code: 1102, text: "")) == [.verifyAll])
+}
+
+@Test func aFarmThatIsOkMakesTheNextTickAProofAndPutsTheEndOff() {
+    var life = Life()
+    life.at(0, .start)
+    life.open()
+    life.at(1, .notice(code: 1100, text: ""))
+    #expect(life.at(0, .notice(code: 2106, text: "HMDS data farm connection is OK:ushmds")).isEmpty)
+    #expect(life.machine.noteMarketData(nowNanos: life.now).isEmpty)
+    for _ in 0..<5 {
+        life.machine.noteReceived(nowNanos: life.now + 200 * second)
+        #expect(life.at(200, .notice(code: 2104, text: "Market data farm connection is OK:usfarm")).isEmpty)
+        #expect(!life.at(0, .timer).contains { if case .ended = $0 { true } else { false } })
+    }
+    #expect(life.machine.noteMarketData(nowNanos: life.now) == [.recovered(code: 1100)])
 }
 
 @Test func aLinkLostBeforeReadinessIsNotForgotten() {

@@ -25,6 +25,7 @@ struct HealDesk {
         var deadlineNanos: Int64
         /// The gateway said no, after which data were seen to come all the same: what counts at the deadline.
         var refusal: ErrorMessage?
+        var sentAtNanos: Int64 = .min
     }
 
     /// What a subscription brought in front of its live ticks.
@@ -46,7 +47,6 @@ struct HealDesk {
     var fronts: [Int: Front] = [:]
     /// Slots whose next subscription is the first of a session: its history goes on in its live ticks.
     var fresh: Set<Int> = []
-    var isHeld = false
     /// Contracts of which it was said that data came although the gateway had said no.
     var noted: Set<Int32> = []
     /// Ticks of history that came for requests that are over.
@@ -58,7 +58,6 @@ struct HealDesk {
         waiting.removeAll()
         open.removeAll()
         fronts.removeAll()
-        isHeld = false
         return serials.sorted()
     }
 

@@ -43,12 +43,14 @@ struct HealPositions: Sendable {
         var ticksPerSecond: Double
         /// True where the definition says CRYPTO.
         var isCrypto: Bool
+        /// A history farm is down that may be the contract's.
+        var isHeld = false
     }
 
     var streams: [StreamID: Stream] = [:]
     /// A session with the gateway is ready for requests.
     var isReady = false
-    /// The gateway's history farm is down.
+    /// No contract's history may be asked for: the gateway's history farms are down.
     var isHeld = false
 }
 

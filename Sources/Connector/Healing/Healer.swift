@@ -162,6 +162,11 @@ struct Healer: ~Copyable {
         }
         justClosed.removeAll()
         mailbox.pacer.withLock { $0.setHeld(answer.isHeld) }
+        // What can't be asked for now keeps nothing else waiting.
+        let soon = bootNanos() + 2 * Healer.second
+        for (name, item) in plan.items where item.notBeforeNanos < soon && answer.streams[name.stream]?.isHeld == true {
+            plan.set(name) { $0.notBeforeNanos = soon }
+        }
     }
 
     // MARK: - The recorder
@@ -524,7 +529,7 @@ struct Healer: ~Copyable {
         guard let item = plan.items[name] else { return "waiting" }
         if asked?.name == name { return "asking" }
         if item.isVain { return "refused" }
-        if pacer.isHeld { return "history_down" }
+        if pacer.isHeld || positions.streams[name.stream]?.isHeld == true { return "history_down" }
         if item.isRetried { return "retrying" }
         return pacer.availableNanos(units: 1, nowNanos: now) > now ? "paced" : "waiting"
     }
