@@ -232,7 +232,7 @@ extension GatewaySession {
         case .linkLost: "link lost"
         case .portChanged: "port changed"
         case .requested: "reconnect"
-        case .connectFailed, .connectTimeout, .handshakeTimeout, .handshake, .startTimeout, .clientIdInUse,
+        case .connectFailed, .connectTimeout, .handshakeTimeout, .handshake, .startTimeout, .turnedAway, .clientIdInUse,
             .wrongAccount:
             "no session"
         }

@@ -95,6 +95,7 @@ extension GatewaySession {
         case .competingSession:
             openAllGaps(cause: "tws \(error.code)", code: error.code)
             suspectStreams(cause: "tws \(error.code)", code: error.code)
+            subscriptions.noteAll(.init(code: error.code, text: error.text))
         case .holdHistory: historyFarms.broken(ErrorPolicy.farm(in: error.text) ?? "", nowNanos: bootNanos())
         case .resumeHistory: historyFarms.restored(ErrorPolicy.farm(in: error.text))
         case .resumeLookups: definitionsAreBack()

@@ -58,6 +58,9 @@ struct Subscriptions {
         func shown(isDelayed: Bool, isVain: Bool = false, nowNanos now: Int64) -> String {
             switch state {
             case .noLine: return ErrorPolicy.Shown.noLine.rawValue
+            // As long as no tick shows the contrary.
+            case .requested where lastError?.rule.shown == .competingSession:
+                return ErrorPolicy.Shown.competingSession.rawValue
             case .requested where isDelayed: return ErrorPolicy.Shown.delayed.rawValue
             case .requested where isVain: return (lastError?.rule.shown ?? .notSubscribed).rawValue
             case .requested: return "subscribed"
@@ -163,6 +166,13 @@ struct Subscriptions {
 
     /// The gateway said something of a request that lives, or may live; nil: it is over.
     mutating func note(_ refusal: Refusal?, of index: Int) { entries[index].lastError = refusal }
+
+    /// The same of every request that lives.
+    mutating func noteAll(_ refusal: Refusal) {
+        for index in entries.indices {
+            if case .requested = entries[index].state { entries[index].lastError = refusal }
+        }
+    }
 
     /// What failed with this code is asked for now.
     mutating func hasten(code: Int32) {

@@ -32,12 +32,14 @@ public enum HandshakeError: Error, Equatable, Sendable, CustomStringConvertible 
 
     public var description: String {
         switch self {
-        case .malformed(let text): "not a TWS greeting: \(text)"
+        case .malformed(let text): "not a TWS greeting: \(text): is tws.ports the port of the gateway's API?"
         case .redirected(let target):
             "the gateway redirects to \(target), which is not supported: configure that host and port"
         case .unsupportedVersion(let version):
             "server version \(version) is not one of \(ServerVersion.supported.lowerBound) to "
                 + "\(ServerVersion.supported.upperBound)"
+                + (version < ServerVersion.supported.lowerBound
+                    ? ": the gateway is too old, update IB Gateway or TWS" : "")
         }
     }
 }

@@ -215,7 +215,7 @@ public struct SessionMachine: Sendable {
             state = .stopped
             return actions
         case .reconnect(let why): return fail(.requested(why), nowNanos)
-        case .lost(let fault): return fail(fault, nowNanos)
+        case .lost(let fault): return fail(turnedAway(by: fault) ?? fault, nowNanos)
         case .connectFailed(let text): return fail(.connectFailed(text), nowNanos)
         case .handshakeFailed(let error): return fail(.handshake(error), nowNanos)
         case .start: return start(nowNanos)
@@ -435,6 +435,15 @@ public struct SessionMachine: Sendable {
         }
     }
 
+    /// A socket that is closed before the session began says more than that.
+    private func turnedAway(by fault: SessionFault) -> SessionFault? {
+        switch (fault, state) {
+        case (.closedByPeer, .handshaking), (.inputOutput, .handshaking): .turnedAway(isGreeted: false)
+        case (.closedByPeer, .starting), (.inputOutput, .starting): .turnedAway(isGreeted: true)
+        default: nil
+        }
+    }
+
     private mutating func fail(_ fault: SessionFault, _ now: Int64) -> [Action] {
         var actions: [Action] = []
         var isGreeted = true
@@ -488,7 +497,7 @@ public struct SessionMachine: Sendable {
         switch fault {
         case .connectFailed, .connectTimeout: return true
         case .handshakeTimeout, .handshake, .startTimeout, .wrongAccount: return circuit == .closed
-        case .closedByPeer, .inputOutput, .frame, .message: return !isGreeted && circuit == .closed
+        case .closedByPeer, .turnedAway, .inputOutput, .frame, .message: return !isGreeted && circuit == .closed
         case .clientIdInUse, .silent, .linkLost, .portChanged, .requested: return false
         }
     }
@@ -511,7 +520,8 @@ public struct SessionMachine: Sendable {
         switch fault {
         case .clientIdInUse: return max(delay, policy.clientIdInUseDelayNanos)
         case .handshake, .wrongAccount: return max(delay, policy.misconfiguredDelayNanos)
-        case .connectFailed, .connectTimeout, .handshakeTimeout, .startTimeout, .closedByPeer, .inputOutput, .frame,
+        case .connectFailed, .connectTimeout, .handshakeTimeout, .startTimeout, .closedByPeer, .turnedAway,
+            .inputOutput, .frame,
             .message, .silent, .linkLost, .portChanged, .requested:
             return delay
         }

@@ -124,6 +124,8 @@ public enum SessionFault: Error, Sendable, Equatable, CustomStringConvertible {
     case clientIdInUse
     case wrongAccount(AccountKind)
     case closedByPeer
+    /// Accepted and closed before the greeting, or behind it before the session began: the gateway does not want us.
+    case turnedAway(isGreeted: Bool)
     case inputOutput(String)
     case frame(FrameError)
     case message(DecodeError)
@@ -139,8 +141,8 @@ public enum SessionFault: Error, Sendable, Equatable, CustomStringConvertible {
     /// Another address of the same host may do better.
     var isOfAddress: Bool {
         switch self {
-        case .connectFailed, .connectTimeout, .handshakeTimeout, .handshake, .closedByPeer, .inputOutput, .frame,
-            .message:
+        case .connectFailed, .connectTimeout, .handshakeTimeout, .handshake, .closedByPeer, .turnedAway, .inputOutput,
+            .frame, .message:
             true
         case .startTimeout, .clientIdInUse, .wrongAccount, .silent, .linkLost, .portChanged, .requested: false
         }
@@ -153,9 +155,14 @@ public enum SessionFault: Error, Sendable, Equatable, CustomStringConvertible {
         case .handshakeTimeout: "connected, but no greeting came (not logged in, or waiting for a confirmation?)"
         case .handshake(let error): error.description
         case .startTimeout: "greeted, but accounts and next id did not come"
-        case .clientIdInUse: "client id is already in use"
-        case .wrongAccount(let kind): "a \(kind.rawValue) account must not take the place of the one before"
+        case .clientIdInUse: "client id is already in use: end the other client, or set tws.client_id"
+        case .wrongAccount(let kind):
+            "a \(kind.rawValue) account must not take the place of the one before: log in to "
+                + "the other account, or set tws.any_account"
         case .closedByPeer: "closed by the gateway"
+        case .turnedAway(let isGreeted):
+            "the gateway closes the connection \(isGreeted ? "behind its greeting" : "without a greeting"): is this host "
+                + "among its trusted IPs, and its API enabled (API settings of IB Gateway or TWS)?"
         case .inputOutput(let text): text
         case .frame(let error): error.description
         case .message(let error): "too many messages that can't be decoded, at last \(error)"

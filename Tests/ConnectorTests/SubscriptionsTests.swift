@@ -192,6 +192,17 @@ private struct Desk {
             subscriptions.entries[0].shown(isDelayed: false, nowNanos: 100) == "pending", "it is asked for again now")
     }
 
+    @Test func aCompetingSessionIsShownUntilTheRequestIsFoundWell() {
+        var subscriptions = subscriptions()
+        subscriptions.noteAll(.init(code: 10197, text: "competing"))
+        #expect(subscriptions.entries[0].lastError == nil, "nothing is asked for yet")
+        _ = subscriptions.next(nowNanos: 0, request: { 5 }, mayAsk: { _ in true })
+        subscriptions.noteAll(.init(code: 10197, text: "competing"))
+        #expect(subscriptions.entries[0].shown(isDelayed: false, nowNanos: 0) == "competing_session")
+        subscriptions.note(nil, of: 0)
+        #expect(subscriptions.entries[0].shown(isDelayed: false, nowNanos: 0) == "subscribed")
+    }
+
     @Test func aStreamWithoutALineIsNoLine() {
         #expect(subscriptions(hasLine: false).entries[0].shown(isDelayed: false, nowNanos: 0) == "no_line")
     }

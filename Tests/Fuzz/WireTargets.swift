@@ -33,6 +33,9 @@ extension Target {
             "10|9001|TSLA|STK|20250620 08:30 US/Central|0||SMART|USD|TSLA|NMS|NMS|76792991|0.01||ACTIVETIM|SMART|1|0|"
                 + "TESLA INC|NASDAQ||Consumer|Auto|Cars|US/Eastern|20221229:0400-20221229:2000|x|||1|ISIN|US88160R1014|"
                 + "1|||26||COMMON|1|1|100|",
+            "18|7|IBCID1|BOND|912828C57|2.25|20310331|20140331||||0|0|0||SMART|USD|TREAS|TREAS|15960357|0.0001|LMT|SMART|||0||"
+                + "US Treasury|US/Eastern|20261127:0800-20261127:1700|x||0|1|CUSIP|912828C57|4|1910|1|1|1|",
+            "91|5|265598|SMART|", "15|1|, ,|",
         ].map(body) + tickBodies
 
     private static let clientBodies = [

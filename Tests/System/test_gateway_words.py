@@ -28,8 +28,9 @@ class TalkingGateway:
     `answer(fields, send)` sees each request first; when it returns True nothing else is done with it.
     """
 
-    def __init__(self, answer=lambda fields, send: False, accounts="SIM000001", version=200):
-        self.answer, self.accounts, self.version = answer, accounts, version
+    def __init__(self, answer=lambda fields, send: False, accounts="SIM000001", version=200, greets=True):
+        self.answer, self.accounts, self.version, self.greets = answer, accounts, version, greets
+        self.muted = False
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.connections = 0
@@ -58,6 +59,7 @@ class TalkingGateway:
                 with self.lock:
                     self.client = None
                     self.streams.clear()
+                self.incoming.close()
                 client.close()
 
     def talk(self, client):
@@ -65,6 +67,8 @@ class TalkingGateway:
         self.incoming = client.makefile("rb")
         assert self.incoming.read(4) == b"API\0"
         self.read_frame()
+        if not self.greets:
+            return
         client.sendall(frame(self.version, "20250812 20:11:34 US/Central"))
         with self.lock:
             self.client = client
@@ -99,6 +103,8 @@ class TalkingGateway:
     def stream(self):
         while not self.stopped:
             time.sleep(0.1)
+            if self.muted:
+                continue
             with self.lock:
                 try:
                     for request, con_id in self.streams.items():
@@ -347,3 +353,50 @@ def test_a_circle_of_reroutes_is_said_and_not_followed(lab, talking):
     state = streams(lab)[f"{cfd}.last"]
     assert state["state"] == "not_subscribed" and "rerouted to contract 5555 on SMART" in state["reason"]
     assert "in a circle" in connector.stderr()
+
+
+def turn_away(fields, send):
+    if fields[0] == "71":
+        raise ConnectionError
+    return False
+
+
+@pytest.mark.parametrize("more,words", [
+    ({"answer": turn_away}, ["behind its greeting", "trusted IPs"]),
+    ({"greets": False}, ["without a greeting", "trusted IPs"]),
+    ({"version": 142}, ["server version 142 is not one of", "too old"]),
+])
+def test_health_says_why_there_is_no_session_and_what_to_do(lab, talking, more, words):
+    gateway = talking(**more)
+    config = lab.configure(gateway.port, {MNQ: ("MNQ", ["last"])})
+    lab.start("ib-stream", "up", "--config", config)
+
+    def reasons():
+        if not (lab.run / "watchdog.sock").exists():
+            return []
+        return [r for r in lab.control("watchdog", "status")["reasons"] if "no session with the gateway" in r]
+
+    wait_for("the reason", lambda: any(all(word in reason for word in words) for reason in reasons()), every=0.2)
+    assert "trusted" not in words[-1] or gateway.connections > 0
+
+
+def test_a_competing_session_is_shown_as_such_until_ticks_come(lab, talking):
+    gateway = talking()
+    config = lab.configure(gateway.port, {MNQ: ("MNQ", ["last"]), AAPL: ("AAPL", ["last"])})
+    recorder, connector = lab.recorder(config), lab.connector(config)
+    wait_for("ticks", lambda: all(len(gateway.sent.get(c, [])) > 5 for c in (MNQ, AAPL)))
+    gateway.muted = True
+    text = "No market data during competing live session"
+
+    def shown():
+        for request in list(gateway.streams):
+            gateway.send(frame(4, request, 10197, text, "", 0))
+        found = streams(lab)
+        return all(s["state"] == "competing_session" and s["reason"].startswith(f"TWS says 10197: {text}: another session")
+                   for s in found.values())
+
+    wait_for("the state", shown, every=0.3)
+    gateway.muted = False
+    wait_for("ticks again", lambda: all(s["state"] == "subscribed" and s["reason"] is None for s in streams(lab).values()))
+    lab.settle()
+    wait_for("a closed gap", lambda: not any(s["gap_open"] for s in streams(lab).values()))

@@ -337,6 +337,28 @@ func accountsFollowOneAnother(last: AccountKind, accounts: [String], opens: Bool
     }
 }
 
+@Test func aSocketThatIsClosedBeforeTheSessionBeganSaysThatWeAreTurnedAway() {
+    func fault(_ actions: [Action]) -> SessionFault? {
+        actions.compactMap { if case .failed(let fault, _) = $0 { fault } else { nil } }.last
+    }
+    for lost in [SessionFault.closedByPeer, .inputOutput("read: Connection reset by peer")] {
+        var life = Life()
+        life.at(0, .start)
+        life.at(0, .connected)
+        #expect(fault(life.at(0, .lost(lost))) == .turnedAway(isGreeted: false))
+        _ = life.wait()
+        life.at(0, .connected)
+        life.at(0, .hello(ServerHello(version: 187, connectionTime: "")))
+        #expect(fault(life.at(0, .lost(lost))) == .turnedAway(isGreeted: true))
+        _ = life.wait()
+        life.open()
+        #expect(life.at(1, .lost(lost)).contains(.ended(lost)), "a session that ran is another matter")
+    }
+    #expect(SessionFault.turnedAway(isGreeted: true).description.contains("trusted IPs"))
+    #expect(SessionFault.handshake(.unsupportedVersion(142)).description.contains("142"))
+    #expect(SessionFault.handshake(.unsupportedVersion(142)).description.contains("too old"))
+}
+
 /// An empty list is neither live nor paper: what the accounts were before still holds.
 @Test(arguments: [nil, .live, .paper, .simulated] as [AccountKind?])
 func anEmptyListOfAccountsSaysNothing(last: AccountKind?) {
