@@ -57,7 +57,8 @@ extension Repair {
             // What only this part's table tells of is lost too: the table written anew says it no more.
             let next = if let following { try PartContents(following).table } else { contents.table }
             let records = contents.records
-            let mended = contents.mend(after: &last, next: next, nowNanos: nowNanos, filler: &filler)
+            let mended = contents.mend(
+                after: &last, isDamaged: damaged.contains(name), next: next, nowNanos: nowNanos, filler: &filler)
             guard damaged.contains(name) || (damaged.isEmpty && mended.isChanged) else { continue }
             try replace(path, contents)
             report.actions.append(
@@ -158,8 +159,12 @@ struct PartContents {
     /// Puts what is missing wherever keys are missing, from the journal or as a `lost` record: in front of the record behind
     /// them, or at the end where a table (the next part's, or the newest part's own) shows that there were more. `last` goes
     /// on to the part's end.
+    ///
+    /// - isDamaged: something of the part was destroyed: a stream of which nothing is known in front begins with its epoch's
+    ///   first key, and what is in front of its first record here is missing. That may say too much, never too little.
     mutating func mend(
-        after last: inout [StreamID: TickKey], next: KeyTable?, nowNanos: Int64, filler: inout JournalFiller
+        after last: inout [StreamID: TickKey], isDamaged: Bool, next: KeyTable?, nowNanos: Int64,
+        filler: inout JournalFiller
     ) -> Mended {
         var mended: [[Tick]] = []
         var did = Mended()
@@ -168,11 +173,13 @@ struct PartContents {
             for tick in block {
                 guard let stream = tick.stream else { continue }
                 let covered = SegmentMender.firstKeyCovered(by: tick)
-                if let previous = last[stream], let hole = Verify.hole(after: previous, before: covered) {
+                let previous = last[stream] ?? (isDamaged ? .zero : tick.key)
+                if let hole = Verify.hole(after: previous, before: covered) {
                     let end = TickKey(rawValue: covered.rawValue - 1)
+                    let from = last[stream]?.next ?? hole
                     let filled = SegmentMender.filled(
-                        stream, hole, end, with: filler.records(of: stream, previous.next, end), from: previous.next,
-                        before: nil, behind: tick, nowNanos: nowNanos)
+                        stream, hole, end, with: filler.records(of: stream, from, end), from: from, before: nil,
+                        behind: tick, nowNanos: nowNanos)
                     did.note(filled.records, added: filled.added)
                     lost += filled.records
                 }
@@ -182,10 +189,11 @@ struct PartContents {
         }
         var lost: [Tick] = []
         for (stream, position) in (next?.positions ?? [:]).sorted(by: { $0.key < $1.key }) {
-            guard let previous = last[stream], previous < position.key else { continue }
+            let begin = isDamaged ? TickKey(epoch: position.key.epoch, seq: 1) : nil
+            guard let from = last[stream]?.next ?? begin, from <= position.key else { continue }
             let filled = SegmentMender.filled(
-                stream, previous.next, position.key, with: filler.records(of: stream, previous.next, position.key),
-                from: previous.next, before: nil, behind: nil, nowNanos: position.tsRecvNanos)
+                stream, from, position.key, with: filler.records(of: stream, from, position.key), from: from,
+                before: nil, behind: nil, nowNanos: position.tsRecvNanos)
             did.note(filled.records, added: filled.added)
             lost += filled.records
             last[stream] = position.key

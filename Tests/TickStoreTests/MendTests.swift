@@ -52,6 +52,17 @@ private struct Recording {
         try write(bytes, to: part)
     }
 
+    /// Makes zeros of a part's beginning: its table and the first blocks of records.
+    func wipe(_ part: String, blocks: Int) throws {
+        var bytes = try bytes(of: part)
+        var at = 0
+        for _ in 0...blocks {
+            at += 32 + Int(bytes[(at + 12)..<(at + 16)].reversed().reduce(0) { $0 << 8 | UInt32($1) })
+        }
+        bytes.replaceSubrange(0..<at, with: repeatElement(0, count: at))
+        try write(bytes, to: part)
+    }
+
     func read(_ stream: StreamID) throws -> [Tick] {
         var all: [Tick] = []
         var reader = try TickReader(stateDirectory: directory.path, .init(streams: [stream], order: .arrival))
@@ -110,6 +121,26 @@ private struct Recording {
         let found = try recording.read(trades)
         #expect(found.filter { $0.marker?.event == .lost }.map { [$0.marker?.ref.seq ?? 0, $0.seq] } == [[71, 80]])
         #expect(found.filter { $0.kind == .last } == ticks(trades, 1...70) + ticks(trades, 81...100))
+        #expect(try Verify(stateDirectory: recording.directory.path).run().isSound)
+    }
+
+    /// Nothing in front tells which key a stream began with: the epoch's first.
+    @Test(arguments: [true, false]) func aDestroyedBeginningIsTakenBackOrLost(journal: Bool) throws {
+        let recording = try Recording()
+        try recording.record(parts: 2)
+        try recording.journalHas(1...200)
+        try recording.wipe(recording.part(0), blocks: 3)
+        _ = try recording.mend(journal: journal)
+        for stream in [quotes, trades] {
+            let found = try recording.read(stream)
+            if journal {
+                #expect(found == ticks(stream, 1...200))
+            } else {
+                #expect(
+                    found.filter { $0.marker?.event == .lost }.map { [$0.marker?.ref.seq ?? 0, $0.seq] } == [[1, 30]])
+                #expect(found.filter { $0.marker == nil } == ticks(stream, 31...200))
+            }
+        }
         #expect(try Verify(stateDirectory: recording.directory.path).run().isSound)
     }
 }
