@@ -176,7 +176,7 @@ class Run:
                 (lab.state, int(DISK_BYTES_PER_SECOND * (self.options.seconds + 120))), (lab.run, RUNTIME_BYTES)):
             directory.mkdir(parents=True)
             if self.has_disk:
-                subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", directory], check=True)
+                subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", directory], check=True)
         name = self.options.gateway
         self.gateway = GATEWAYS[name](lab, self.seed, RATES[name], NAMES)
         config = lab.configure(self.gateway.port, STREAMS, tws=["requests_per_second: 1000"], more=PACING)

@@ -159,7 +159,8 @@ class Lab:
         """Writes a configuration for `streams` ({con_id: (symbol, [kinds])}) and returns its path."""
         kinds = sum(len(k) for _, k in streams.values())
         lines = [f"root: {self.root}", "tws:", f"  ports: [{port}]", f"  tick_by_tick_lines: {kinds}",
-                 "  tick_by_tick_spacing: 0s", f"  market_data_lines: {max(100, kinds * 20)}"]
+                 # The simulated broker has no maintenance, whatever the time of day at which the tests run.
+                 "  tick_by_tick_spacing: 0s", "  maintenance: []", f"  market_data_lines: {max(100, kinds * 20)}"]
         lines += [f"  {line}" for line in tws]
         lines += ["watchdog:", "  http: 127.0.0.1:0", "contracts:"]
         for con_id, (symbol, ticks) in streams.items():

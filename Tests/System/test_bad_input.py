@@ -116,7 +116,7 @@ def test_a_disk_that_is_full_at_the_start_is_waited_for(lab):
     sim = lab.simulator("--rate", "200")
     config = lab.configure(sim.port, STREAMS)
     lab.state.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", lab.state], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", lab.state], check=True)
     try:
         filler = lab.state / "filler"
         connector = lab.connector(config)

@@ -269,7 +269,7 @@ def small_disk(lab):
     """A file system of 8 MiB at the state directory."""
     lab.state.mkdir(parents=True)
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(lab.state)], capture_output=True)
+        ["mount", "-t", "tmpfs", "-o", "size=8m,mode=755", "tmpfs", str(lab.state)], capture_output=True)
     if mounted.returncode != 0:
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
     yield lab.state
@@ -321,6 +321,10 @@ class Due:
         shutil.copytree(source.root / "state", lab.state, dirs_exist_ok=True)
         move_into_the_past(lab.state, [9, 8, 7, 6])
         self.log, self.aside = lab.state / "log", lab.state / "aside"
+        # Parts are in the order of their numbers: these are in front of all that the new recorder begins.
+        for path in list(self.log.iterdir()):
+            hour, _, suffix = path.name.split(".")
+            path.rename(path.with_name(f"{hour}.0000.{suffix}"))
         self.log.rename(self.aside)
         self.log.mkdir()
         for path in (*self.aside.iterdir(), self.aside, self.log):
