@@ -132,7 +132,7 @@ public struct Socket: ~Copyable {
     /// that is gone, and from publishers, whose queue for a stopped subscriber is large.
     ///
     /// Not from others on this host, where the kernel tells of every end: libzmq 4.3 aborts the process when it is to send a
-    /// heartbeat on a connection that ended while nobody took what had come over it (`!_io_error`, its issue 4841), such as a
+    /// heartbeat on a connection that ended while nobody took what had come over it (`!_io_error`, reported to it as 4841), such as a
     /// recorder's whose disk is frozen when the connector is restarted.
     private func limitHeartbeats(_ endpoint: String) throws(MessagingError) {
         if kind != .publisher, endpoint.hasPrefix("ipc://") { try set(CZS_HEARTBEAT_INTERVAL_MILLIS, 0) }
