@@ -22,7 +22,7 @@ build: setup  ## the programs, release flavour, into .build/release
 run: build  ## the whole system with a simulated gateway; Ctrl-C stops it
 	$(BIN)/ib-stream up --simulate
 
-test: setup-tests build unit system  ## unit tests and system tests, the quick counts (under 12 minutes)
+test: setup-tests build unit system  ## unit tests and system tests, the quick counts (under 20 minutes)
 
 unit: setup-tests  ## the unit tests, under the address sanitizer
 	scripts/sanitize address unit
