@@ -39,7 +39,7 @@ private func simulate(_ options: Options, environment: [String: String]) throws(
     try loop.run(signals)
 }
 
-/// Reads the file, and adds its contract to the instruments if they do not have it. Throws 66.
+/// Reads the file, and adds its contract to the instruments if they do not have it, with a price step that fits. Throws 66.
 private func replay(_ options: Options, _ instruments: inout [Instrument]) throws(ProgramError) -> Replay? {
     guard let path = options.replayPath else { return nil }
     let file: ReplayFile
@@ -48,12 +48,14 @@ private func replay(_ options: Options, _ instruments: inout [Instrument]) throw
     } catch {
         throw ProgramError(.noInput, "replay file \(path): \(error): see 'ib-simulator --help' for the format")
     }
-    var index = instruments.firstIndex { $0.conId == options.replayConId }
-    if index == nil {
-        instruments.append(Instrument.unnamed(conId: options.replayConId, priceStep: file.commonPriceStep))
-        index = instruments.count - 1
+    let step = file.commonPriceStep
+    guard let index = instruments.firstIndex(where: { $0.conId == options.replayConId }) else {
+        instruments.append(Instrument.unnamed(conId: options.replayConId, priceStep: step))
+        return Replay(file: file, instrument: instruments.count - 1, speed: options.replaySpeed)
     }
-    return Replay(file: file, instrument: index ?? 0, speed: options.replaySpeed)
+    // A definition that the file's prices do not keep to would be a wrong one: clients leave streams of impossible prices.
+    if step % instruments[index].priceStep != 0 { instruments[index].priceStep = step }
+    return Replay(file: file, instrument: index, speed: options.replaySpeed)
 }
 
 private func rowFile(_ path: String?) throws(ProgramError) -> RowFile? {

@@ -117,6 +117,7 @@ def test_real_ticks_come_out_as_they_went_in(lab, name, con_id, symbol, kinds):
     connector = lab.connector(config)
     total = sum(map(len, source.values()))
     wait_for(f"{total} ticks", lambda: ticks_numbered(lab) >= total)
+    assert "suspicious prices" not in connector.stderr(), "the played contract's definition does not fit its prices"
     lab.settle()
     lab.ib_stream("export", "--format", "csv", "--no-markers", "--root", lab.root, "--out", lab.folder / "export")
     for kind in kinds:
