@@ -74,11 +74,7 @@ struct DurableSlots: ~Copyable {
             var reading = Reading()
             reading.isBlank = true
             for number: UInt64 in 0...1 {
-                var slot = try slot(number, of: file)
-                // The recorder may have been writing it just then; nobody writes the same half twice.
-                if case .damaged = slot, try slot != DurableSlots.slot(number, of: file) {
-                    slot = try DurableSlots.slot(number, of: file)
-                }
+                let slot = try settled(number, of: file)
                 if slot != .empty { reading.isBlank = false }
                 if case .damaged = slot { reading.isDamaged = true }
                 if case .sound(let id, _) = slot, partID == nil || id == partID { reading.isKnown = true }
@@ -90,6 +86,17 @@ struct DurableSlots: ~Copyable {
             if error.code == ENOENT { return Reading() }
             throw error
         }
+    }
+
+    /// A slot as two looks agree on it: the recorder may just be writing it.
+    private static func settled(_ number: UInt64, of file: File) throws(StoreError) -> Slot {
+        var slot = try slot(number, of: file)
+        while case .damaged = slot {
+            let again = try DurableSlots.slot(number, of: file)
+            if again == slot { break }
+            slot = again
+        }
+        return slot
     }
 
     /// True when something stands where nothing is ever written.

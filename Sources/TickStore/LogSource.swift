@@ -38,6 +38,10 @@ struct LogSource: ~Copyable {
     private var fileDone = false
     /// True when durable slots speak of the open part.
     private var hasSlots = false
+    /// The id in the open file's first block, nil when that is not sound.
+    private var firstPartID: UInt32?
+    /// Where the open file was looked at a second time.
+    private var secondLook: UInt64?
     /// What could not be read.
     private(set) var findings: [LogFinding] = []
     private(set) var bytesRead: UInt64 = 0
@@ -106,6 +110,7 @@ struct LogSource: ~Copyable {
             case .stop(let offset, _):
                 let limit = cursor.limit
                 let found = try cursor.resync(in: file, partID: partID)
+                if found, try hasChanged(file, at: offset, limit: limit) { continue }
                 // The unused rest of a journal segment is no damage, nor is a tail of a part that was never durable.
                 if found || hasSlots {
                     findings.append(
@@ -115,6 +120,23 @@ struct LogSource: ~Copyable {
             }
         }
         return nil
+    }
+
+    /// For a file that is read beyond what is durable, since it has no slots: somebody may be writing it. True when what could
+    /// not be read may be no damage; the cursor stands where reading goes on.
+    ///
+    /// A block behind which a sound one stands was whole before that one was: it has to be sound now. And a journal file may
+    /// be in use again: then the rest belongs to its earlier use.
+    private mutating func hasChanged(_ file: File, at offset: UInt64, limit: UInt64) throws(StoreError) -> Bool {
+        guard !hasSlots, case .file = origin else { return false }
+        if let firstPartID, try PartBeginning.partID(of: file) != firstPartID {
+            cursor.seek(to: limit, limit: limit)
+            return true
+        }
+        guard secondLook != offset else { return false }
+        secondLook = offset
+        cursor.seek(to: offset, limit: limit)
+        return true
     }
 
     /// At the limit: looks whether the part has grown meanwhile. False when it is finished with.
@@ -169,16 +191,22 @@ struct LogSource: ~Copyable {
     private mutating func open(_ path: String, final: Bool) throws(StoreError) -> Step? {
         let file = try File(path, O_RDONLY)
         self.file = file
-        partID = nil
-        cursor.seek(to: 0, limit: try file.size())
+        (partID, firstPartID, secondLook) = (nil, nil, nil)
         var table: KeyTable?
-        switch try cursor.next(in: file, partID: nil) {
-        case .block(let header, let payload, _):
-            partID = header.partID
-            if header.codec == .keyTable { table = KeyTable(decoding: payload) }
-        case .stop:
+        switch try PartBeginning(of: file, cursor: &cursor) {
+        case .sound(let found, let id):
+            table = found
+            (partID, firstPartID) = (id, id)
+        case .notBegun:
+            if case .file = origin, !PartBeginning.isKnownName(path) { throw .notALog(path: path) }
+            hasSlots = false
+            return .part(path: path, KeyTable())
+        case .damaged:
             // A damaged beginning of a part is a finding; any other file was never meant.
-            if case .file = origin, try !cursor.resync(in: file, partID: nil) { throw .notALog(path: path) }
+            guard case .file = origin else { break }
+            cursor.seek(to: 0, limit: try file.size())
+            if try !cursor.resync(in: file, partID: nil) { throw .notALog(path: path) }
+            cursor.seek(to: 0, limit: 0)
         }
         guard let limit = try limit(of: file, final: final) else { return nil }
         // Recovery found that nothing in it counts, its beginning included: a power cut while it was begun.
@@ -190,28 +218,13 @@ struct LogSource: ~Copyable {
 
     /// How far the open part may be read; nil when it was removed, its slots perhaps with it.
     private mutating func limit(of file: File, final: Bool) throws(StoreError) -> UInt64? {
-        let path = file.path
-        let size = try file.size()
-        let slotsPath = PartName.durablePath(ofLog: path)
-        let slots = try DurableSlots.read(slotsPath, partID: partID)
-        // The part goes first, then its slots: while it has its name, they were there.
-        if case .directory = origin, try file.isRemoved() { return nil }
-        let durable = slots.durableTo
-        hasSlots = slots.isKnown
-        if slots.isDamaged, !findings.contains(where: { $0.path == slotsPath }) {
-            findings.append(LogFinding(meaning: .corruption, path: slotsPath, range: 0..<1024))
-        }
-        // A part gets its slots before its first records: without them nobody knows what of the records was durable.
-        if case .directory = origin, !final, !slots.isKnown, !slots.isBlank, !slots.isDamaged, size > cursor.offset,
-            !findings.contains(where: { $0.path == slotsPath })
-        {
-            findings.append(LogFinding(meaning: .corruption, path: slotsPath, range: 0..<1024))
-        }
-        // A finished part without slots, or with a damaged one, is read as far as it is sound.
-        if final, !slots.isKnown || slots.isDamaged { return size }
-        if durable > size {
-            findings.append(LogFinding(meaning: .lostData, path: path, range: size..<durable))
-        }
-        return min(durable, size)
+        let isListed = if case .directory = origin { true } else { false }
+        guard
+            let limit = try PartLimit(
+                of: file, partID: partID, inDirectory: isListed, isFinal: final, recordsBegin: cursor.offset)
+        else { return nil }
+        hasSlots = limit.hasSlots
+        for finding in limit.findings where !findings.contains(finding) { findings.append(finding) }
+        return limit.bytes
     }
 }

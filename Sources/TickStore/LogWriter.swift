@@ -40,6 +40,8 @@ public struct LogWriter: ~Copyable {
         let file = try File(path, O_RDWR | O_CREAT | O_EXCL)
         let partID = UInt32.random(in: 1 ... .max)
         let end = try LogWriter.removing(path) { () throws(StoreError) in
+            // Of a part of the same name that somebody has removed.
+            try Directory.remove(PartName.durablePath(ofLog: path))
             if reserveBytes > 0 { _ = try file.reserve(bytes: reserveBytes, keepSize: true) }
             let end = try LogWriter.begin(file, partID: partID, table: KeyTable(positions: positions))
             try Directory.sync(PartName.directory(of: path))

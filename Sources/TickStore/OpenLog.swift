@@ -70,9 +70,9 @@ public struct OpenLog: ~Copyable {
         writer = nil
         part = nil
         if let abandoned {
-            // If this fails it only stays where it is: nobody reads above what is durable.
-            unlink(PartName.durablePath(ofLog: abandoned))
-            unlink(abandoned)
+            // If this fails it only stays where it is: nobody reads above what is durable. The slots last: a part without them
+            // would look as if they had been destroyed.
+            if unlink(abandoned) == 0 || errno == ENOENT { unlink(PartName.durablePath(ofLog: abandoned)) }
         }
         changed.removeAll(keepingCapacity: true)
         positions = durablePositions

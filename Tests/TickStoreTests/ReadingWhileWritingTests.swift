@@ -1,0 +1,185 @@
+import Foundation
+import Testing
+import Ticks
+
+@testable import TickStore
+
+/// Whoever reads beside a recorder or a connector that writes sees files in between: none of that is damage.
+@Suite struct ReadingWhileWritingTests {
+    /// Appends and syncs on a thread of its own until told to stop; every few blocks a new part begins.
+    private final class Writer: @unchecked Sendable {
+        private let directory: String
+        private let lock = NSLock()
+        private var shouldStop = false
+        private var failure: (any Error)?
+        private let done = DispatchSemaphore(value: 0)
+
+        init(_ directory: String) throws {
+            self.directory = directory
+            _ = try LogRecovery(directory: directory)
+        }
+
+        func start() {
+            Thread.detachNewThread { [self] in
+                do { try run() } catch { lock.withLock { failure = error } }
+                done.signal()
+            }
+        }
+
+        private func run() throws {
+            var log = try OpenLog.recovering(directory, partBytes: 64 << 10)
+            var seq: UInt32 = 0
+            while !lock.withLock({ shouldStop }) {
+                try log.append(ticks(quotes, (seq + 1)...(seq + 3)))
+                seq += 3
+                try log.sync()
+                if log.needsPart(nowNanos: someNanos) { try log.beginPart(nowNanos: someNanos) }
+            }
+        }
+
+        func stop() throws {
+            lock.withLock { shouldStop = true }
+            done.wait()
+            if let failure { throw failure }
+        }
+    }
+
+    /// Runs `read` again and again beside a writer; it gives the alarms that it saw.
+    private func beside(_ rounds: Int, _ read: (String) throws -> [String]) throws -> [String] {
+        let directory = try TemporaryDirectory(inMemory: true)
+        let log = directory.file("log")
+        let writer = try Writer(log)
+        writer.start()
+        var alarms: [String] = []
+        for _ in 0..<rounds where alarms.isEmpty {
+            // Each round begins with few files: what is looked at is the newest one.
+            let names = try PartName.list(log)
+            for name in names.dropLast(2) {
+                try FileManager.default.removeItem(atPath: name.path(in: log))
+                try FileManager.default.removeItem(atPath: PartName.durablePath(ofLog: name.path(in: log)))
+            }
+            alarms += try read(directory.path)
+        }
+        try writer.stop()
+        return alarms
+    }
+
+    @Test func aLogThatIsBeingWrittenIsSound() throws {
+        let alarms = try beside(400) { state in
+            let report = try Verify(stateDirectory: state).run()
+            return report.isSound ? [] : report.findings.map(\.description) + report.problems + ["not sound"]
+        }
+        #expect(alarms == [])
+    }
+
+    @Test func aPartThatIsBeingWrittenIsSound() throws {
+        let alarms = try beside(400) { state in
+            guard let name = try PartName.list(state + "/log").last else { return [] }
+            let report = try Verify(file: name.path(in: state + "/log")).run()
+            return report.isSound ? [] : report.findings.map(\.description) + report.problems + ["not sound"]
+        }
+        #expect(alarms == [])
+    }
+
+    /// In the order in which a part comes into being, up to its first record; the recorder may die at each step.
+    @Test(arguments: [0, 20, 32, 60])
+    func aPartThatIsBeingBegunIsNoDamage(bytesWritten: Int) throws {
+        let directory = try TemporaryDirectory()
+        let log = directory.file("log")
+        var before = try OpenLog.recovering(log)
+        try before.append(ticks(quotes, 1...5), ticks(trades, 1...5))
+        try before.beginPart(nowNanos: someNanos)
+        let part = before.part!.path(in: log)
+        let whole = try bytes(of: part)
+        #expect(whole.count > 60)
+        try FileManager.default.removeItem(atPath: PartName.durablePath(ofLog: part))
+        try write(Array(whole.prefix(bytesWritten)), to: part)
+        var report = try Verify(stateDirectory: directory.path).run()
+        #expect(report.isSound && report.records == 10)
+        #expect(try TickReader.all(try TickReader(stateDirectory: directory.path)).findings.isEmpty)
+        report = try Verify(file: part).run()
+        #expect(report.isSound && report.records == 0)
+        // Once it was whole it is damage.
+        try write([UInt8](repeating: 0, count: 40) + whole.dropFirst(40), to: part)
+        try write([UInt8](repeating: 0, count: DurableSlots.fileBytes), to: PartName.durablePath(ofLog: part))
+        report = try Verify(stateDirectory: directory.path).run()
+        #expect(!report.isSound)
+    }
+
+    @Test func aDestroyedBeginningIsDamageAlsoWithoutSlots() throws {
+        let directory = try TemporaryDirectory()
+        let log = directory.file("log")
+        var open = try OpenLog.recovering(log)
+        try open.append(ticks(quotes, 1...5))
+        try open.sync()
+        let part = open.part!.path(in: log)
+        try FileManager.default.removeItem(atPath: PartName.durablePath(ofLog: part))
+        try write([UInt8](repeating: 0, count: 32) + (try bytes(of: part)).dropFirst(32), to: part)
+        let report = try Verify(stateDirectory: directory.path).run()
+        #expect(!report.isSound)
+    }
+
+    /// The slots of a part that somebody has removed say nothing of one that has its name again.
+    @Test func aPartWithTheNameOfARemovedOneHasSlotsOfItsOwn() throws {
+        let directory = try TemporaryDirectory()
+        let log = directory.file("log")
+        var open = try OpenLog.recovering(log)
+        try open.append(ticks(quotes, 1...5))
+        try open.sync()
+        try FileManager.default.removeItem(atPath: open.part!.path(in: log))
+        var again = try OpenLog.recovering(log)
+        #expect(again.part == open.part)
+        try again.append(ticks(quotes, 1...5))
+        let report = try Verify(stateDirectory: directory.path).run()
+        #expect(report.isSound && report.records == 0)
+    }
+
+    @Test func aJournalThatIsBeingWrittenIsSound() throws {
+        let directory = try TemporaryDirectory(inMemory: true)
+        var journal = try Journal(directory: directory.path, sizeBytes: 1 << 20, segmentBytes: 256 << 10)
+        try journal.begin(epoch: 100)
+        let stop = DispatchSemaphore(value: 0)
+        let path = directory.path
+        let reader = Reader()
+        Thread.detachNewThread {
+            reader.run(path, until: stop)
+        }
+        var seq: UInt32 = 0
+        for _ in 0..<20_000 {
+            try journal.append(ticks(quotes, (seq + 1)...(seq + 3)))
+            seq += 3
+        }
+        stop.signal()
+        #expect(reader.finish() == [])
+    }
+
+    /// Reads journal files one by one until it is told to stop.
+    private final class Reader: @unchecked Sendable {
+        private var alarms: [String] = []
+        private let done = DispatchSemaphore(value: 0)
+
+        func run(_ directory: String, until stop: DispatchSemaphore) {
+            while stop.wait(timeout: .now()) == .timedOut {
+                do {
+                    for number in try JournalFiles(directory: directory, segmentBytes: 256 << 10).segments {
+                        let report: VerifyReport
+                        do throws(StoreError) {
+                            report = try Verify(file: JournalFiles.path(number, in: directory)).run()
+                        } catch {
+                            // Used again, under another name.
+                            if error.code == ENOENT { continue }
+                            throw error
+                        }
+                        if !report.isSound { alarms += report.findings.map(\.description) + report.problems }
+                    }
+                } catch { alarms.append("\(error)") }
+            }
+            done.signal()
+        }
+
+        func finish() -> [String] {
+            done.wait()
+            return alarms
+        }
+    }
+}
