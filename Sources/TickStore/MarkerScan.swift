@@ -16,7 +16,7 @@ struct MarkerScan {
         var source = RecordSource(stateDirectory: stateDirectory, .init(streams: streams, footersOnly: true))
         scan: while true {
             switch try source.next(after: last) {
-            case .part: continue
+            case .part, .removed: continue
             case .segment(_, let stream, let footer, _): if let footer { take(footer.markers, of: stream) }
             case .records(let ticks): take(ticks)
             case .end: break scan

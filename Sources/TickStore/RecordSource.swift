@@ -14,6 +14,8 @@ struct RecordSource: ~Copyable {
         /// A segment begins. With a footer none of its records come where `footersOnly` or `verifies` is set; nil: they come
         /// (it is damaged, or they were asked for). `isAgain`: it may have been given before, in part.
         case segment(path: String, StreamID, SegmentFooter?, isAgain: Bool)
+        /// Segments of the stream were taken by retention while it was read: what comes next of it may begin anywhere.
+        case removed(StreamID)
         /// Records in the order of commit, valid until the next step: of one stream in a segment, of many in the log.
         case records(UnsafeBufferPointer<Tick>)
         case end
@@ -41,8 +43,10 @@ struct RecordSource: ~Copyable {
     private var scan: Box<SegmentScan>?
     /// Segments to come, the next one last.
     private var paths: [(path: String, name: SegmentName?)] = []
+    /// The segment that was opened last.
+    private var opened: (path: String, stream: StreamID)?
     /// How often the lists were made.
-    private var lists = 0
+    private(set) var lists = 0
     /// Segments of earlier hours can't have changed since the last list: nothing is sealed as an hour before the newest one
     /// that is.
     private var fromHour = Int64.min
@@ -88,6 +92,8 @@ struct RecordSource: ~Copyable {
 
     /// Damaged bytes that were passed over so far.
     var findings: [LogFinding] { segmentFindings + (log?.value.findings ?? []) }
+    /// True where a log is read without the segments that its parts become.
+    var hasLogAlone: Bool { ticksDirectory == nil && log != nil }
     /// Bytes of files read or passed over so far.
     var bytesRead: UInt64 { segmentBytes + (log?.value.bytesRead ?? 0) }
     /// Where the log ended for a reader of a recording: the newest part, up to what was durable then.
@@ -142,6 +148,7 @@ struct RecordSource: ~Copyable {
         do throws(StoreError) {
             if options.verifies {
                 let scan = try SegmentScan(path, workspace: workspace, hashes: true)
+                opened = (path, scan.stream)
                 if let footer = scan.storedFooter, isOutside(footer, last) {
                     segmentBytes += scan.byteCount
                     return .segment(path: path, scan.stream, footer, isAgain: isAgain)
@@ -151,6 +158,7 @@ struct RecordSource: ~Copyable {
                 return step
             }
             var reader = try SegmentReader(path, workspace: workspace)
+            opened = (path, reader.stream)
             let footer = reader.footer
             guard options.streams?.contains(reader.stream) ?? true,
                 options.window.mayHold(footer) || options.footersOnly,
@@ -173,17 +181,24 @@ struct RecordSource: ~Copyable {
             case .system(_, _, ENOENT) where name != nil:
                 // Retention took it, the oldest go first; or it has another hour now, and the next list shows it.
                 fromHour = .min
-                return nil
+                return isRetention(before: name) ? name.map { .removed($0.stream) } : nil
             case .notASegment, .damagedSegment:
                 // One file that was named is refused; among others it is a finding.
                 if options.verifies, name == nil, ticksDirectory == nil, bytesAtStart > 0, paths.isEmpty { throw error }
                 let scan = try SegmentScan(path, workspace: workspace, hashes: false)
+                opened = (path, scan.stream)
                 let step = Step.segment(path: path, scan.stream, nil, isAgain: isAgain)
                 self.scan = Box(scan)
                 return step
             default: throw error
             }
         }
+    }
+
+    /// True when what was read of a stream before one of its segments could not be opened is gone as well.
+    private func isRetention(before name: SegmentName?) -> Bool {
+        guard let opened, opened.stream == name?.stream else { return false }
+        return access(opened.path, F_OK) != 0 && errno == ENOENT
     }
 
     /// True when no record of the segment is of the window, and none was given before.

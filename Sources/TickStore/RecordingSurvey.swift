@@ -58,7 +58,7 @@ public struct RecordingSurvey: ~Copyable {
     public mutating func run(progress: (UInt64) -> Void = { _ in }) throws(StoreError) {
         while true {
             switch try source.next(after: last) {
-            case .part: continue
+            case .part, .removed: continue
             case .segment(_, let stream, let footer, _):
                 guard let footer else { continue }
                 streams[stream, default: Entry()].add(footer)

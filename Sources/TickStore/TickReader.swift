@@ -87,7 +87,7 @@ public struct TickReader: ~Copyable {
                 continue
             }
             switch try source.next(after: last) {
-            case .part, .segment: continue
+            case .part, .segment, .removed: continue
             case .records(let ticks):
                 block = ticks
                 at = 0

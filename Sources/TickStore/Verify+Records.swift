@@ -34,7 +34,7 @@ extension Verify {
             }
             let first = firstKeyCovered(by: tick)
             // Retention takes a stream's oldest segments: what is left begins anywhere.
-            let isBeginning = segment != nil && previous == .zero
+            let isBeginning = segment != nil && (previous == .zero || removed.remove(stream) != nil)
             if isBeginning { state.beginsAt = first.seq > 1 ? first : nil }
             if !isBeginning, let hole = Verify.hole(after: previous, before: first) {
                 state.missingRanges += 1

@@ -17,6 +17,8 @@ public struct Verify: ~Copyable {
     private var source: RecordSource
     /// What is to be looked at besides: names that no reader knows. The log, then the segments; nil: not looked at.
     private var strayPlaces: (log: String?, ticks: String?)
+    /// Bytes between two calls of `progress`.
+    var progressBytes: UInt64 = 16 << 20
     /// Told all that is read.
     var account: RecordingAccount?
     var last: [StreamID: TickKey] = [:]
@@ -27,6 +29,10 @@ public struct Verify: ~Copyable {
     var segment: StreamID?
     /// True for a segment that was listed anew: what it has is known in part.
     var isAgain = false
+    /// Streams of which segments went while they were read: what is missing before their next record went with these.
+    var removed: Set<StreamID> = []
+    /// The part of the log that was begun last.
+    private var part: PartName?
     /// The file that was found to repeat keys last.
     private var repeatsTold: String?
 
@@ -101,9 +107,10 @@ public struct Verify: ~Copyable {
             case .segment(let path, let stream, let footer, let isAgain):
                 begin(segment: path, stream, isAgain: isAgain)
                 if let footer { take(footer) }
+            case .removed(let stream): removed.insert(stream)
             case .records(let ticks):
                 check(ticks)
-                if source.bytesRead - told >= 16 << 20 {
+                if source.bytesRead - told >= progressBytes {
                     told = source.bytesRead
                     progress(told)
                 }
@@ -136,6 +143,7 @@ public struct Verify: ~Copyable {
         segment = nil
         inThisPart.removeAll(keepingCapacity: true)
         report.files += 1
+        let went = partsWent(before: path)
         guard let table else { return problem("\(path): the first block is damaged") }
         for (stream, position) in table.positions {
             // Nothing of what the log says was there before it: older hours are gone, all of them.
@@ -143,11 +151,19 @@ public struct Verify: ~Copyable {
                 report.streams[stream, default: VerifyReport.Stream()].beginsAt = position.key.next
             }
             // Below: an earlier part was given up and its last records stand in this one again.
-            if let known = last[stream], known < position.key {
+            if let known = last[stream], known < position.key, !went, removed.remove(stream) == nil {
                 missing(stream, known.next, position.key, until: position.tsRecvNanos)
             }
             if last[stream] ?? .zero < position.key { last[stream] = position.key }
         }
+    }
+
+    /// True when a log is read without its segments, and parts before this one may have been sealed and removed meanwhile.
+    private mutating func partsWent(before path: String) -> Bool {
+        let before = part
+        part = PartName(path: path)
+        guard let before, let part, source.hasLogAlone, source.lists > 1 else { return false }
+        return part.number > before.number + 1
     }
 
     /// Takes a sealed file by its footer: none of its records come.
@@ -157,7 +173,7 @@ public struct Verify: ~Copyable {
         report.footersOnly += 1
         var state = report.streams[stream] ?? VerifyReport.Stream()
         let first = footer.firstCoveredKey
-        if let previous = last[stream], previous != .zero {
+        if let previous = last[stream], previous != .zero, removed.remove(stream) == nil {
             if let hole = Verify.hole(after: previous, before: first) {
                 state.missingRanges += 1
                 list(

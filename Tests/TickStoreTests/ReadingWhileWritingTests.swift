@@ -134,6 +134,63 @@ import Ticks
         #expect(report.isSound && report.records == 0)
     }
 
+    /// Verifies, and does something once after the first records.
+    private func report(_ verify: consuming Verify, meanwhile: () -> Void) throws -> VerifyReport {
+        var isDone = false
+        verify.progressBytes = 0
+        return try verify.run { _ in
+            if !isDone { meanwhile() }
+            isDone = true
+        }
+    }
+
+    @Test func partsThatAreSealedWhileTheLogAloneIsReadAreNotMissing() throws {
+        let recording = try SealedRecording()
+        for hour: UInt32 in 0..<5 {
+            try recording.write(ticks(quotes, (hour * 10 + 1)...(hour * 10 + 10)))
+            if hour < 4 { try recording.nextHour() }
+        }
+        let (state, log) = (recording.state, recording.logDirectory)
+        let found = try #require(try RecordingSearch.find(under: log).first)
+        let sealed = try report(Verify(found)) {
+            #expect(throws: Never.self) { try SealedRecording.removeParts(state, 3) }
+        }
+        #expect(sealed.isSound && sealed.records == 30)
+        // What was not there from the beginning on is missing.
+        let names = try PartName.list(log)
+        #expect(names.count == 2)
+        for hour: UInt32 in 5..<7 {
+            try recording.nextHour()
+            try recording.write(ticks(quotes, (hour * 10 + 1)...(hour * 10 + 10)))
+        }
+        try FileManager.default.removeItem(atPath: (try PartName.list(log))[1].path(in: log))
+        #expect(!(try report(Verify(found)) {}).isSound)
+    }
+
+    @Test func hoursThatRetentionTakesWhileTheyAreReadAreNotMissing() throws {
+        let recording = try SealedRecording()
+        var paths: [String] = []
+        for hour: UInt32 in 0..<6 {
+            let run = ticks(quotes, (hour * 10 + 1)...(hour * 10 + 10))
+            try recording.write(run)
+            try recording.nextHour()
+            paths.append(try SealedRecording.seal(recording.state, quotes, hour: Int64(hour), run))
+        }
+        try SealedRecording.removeParts(recording.state, 6)
+        func remove(_ range: Range<Int>) {
+            for path in paths[range] {
+                #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: path) }
+            }
+        }
+        // The oldest first, in order: no hole.
+        let retained = try report(Verify(stateDirectory: recording.state)) { remove(0..<3) }
+        #expect(retained.isSound && retained.records == 40 && retained.streams[quotes]?.beginsAt?.seq == 31)
+        // One out of the middle is no retention.
+        let removed = try report(Verify(stateDirectory: recording.state)) { remove(4..<5) }
+        #expect(!removed.isSound && removed.streams[quotes]?.missingRanges == 1)
+        #expect(removed.missing.first?.first.seq == 41)
+    }
+
     @Test func aJournalThatIsBeingWrittenIsSound() throws {
         let directory = try TemporaryDirectory(inMemory: true)
         var journal = try Journal(directory: directory.path, sizeBytes: 1 << 20, segmentBytes: 256 << 10)
