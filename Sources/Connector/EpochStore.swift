@@ -76,7 +76,7 @@ struct EpochStore {
     /// Writes over the file's bytes, of which there are as many; true when that is on the disk. So few bytes at a file's
     /// beginning are written whole or not at all.
     private func overwrite(_ text: [UInt8]) -> Bool {
-        let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+        let descriptor = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
         var info = stat()

@@ -32,7 +32,7 @@ let upCommand = Command(
     for warning in loaded.warnings { printError("ib-stream", "warning: \(warning)") }
     let paths = try loaded.startable(simulate: simulate, environment: context.environment)
     try Descriptors.check(Descriptors.takeAll(), suffices: loaded.configuration)
-    try paths.makeDirectories()
+    try paths.makeDirectories(journalDirectory: loaded.configuration.connector.journalDir)
     let lock = try ServiceLock(name: "ib-stream", paths: paths)
     var display = UpDisplay(paths: paths)
     try waitForEarlierRun(paths, signals, &display)

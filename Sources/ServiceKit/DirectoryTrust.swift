@@ -5,17 +5,23 @@ internal import Glibc
 ///
 /// Every directory from `/` down, links followed, belongs to this user or to root. Others may write only where the system
 /// keeps them from touching what is not theirs (the sticky bit, as in `/tmp`), and never to the directory itself. Then whatever
-/// is below was put there by this user or by root.
+/// is below was put there by this user or by root, and nobody else can put anything in its place while services run: paths are
+/// as good as descriptors of directories (`openat`) would be. Checked are the directories themselves and those beneath that have
+/// fixed names. Deeper ones are made by services alone: somebody else can have left something there only while the whole was
+/// his, before it was given to this user.
 public enum DirectoryTrust {
     private static let mostLinks = 40
 
     /// Checks what there is of a path; the rest, which is yet to be made, is beneath it. Throws 78 with one line.
-    public static func check(_ path: String) throws(ProgramError) {
+    ///
+    /// - Parameter key: of the configuration, which names the directory; nil: it is below the root.
+    public static func check(_ path: String, key: String? = nil) throws(ProgramError) {
         if let problem = problem(Files.absolute(path)) {
             throw ProgramError(
                 .configuration,
-                "directory \(path) can't be used: \(problem): others could plant files there: choose a directory of your own "
-                    + "with --root")
+                (key.map { "'\($0)'" } ?? "directory \(path)")
+                    + " can't be used: \(problem): others could plant files there: "
+                    + "choose a directory of your own" + (key == nil ? " with --root" : ""))
         }
     }
 

@@ -77,10 +77,15 @@ public struct Paths: Sendable, Equatable {
         configuration.connector.journalDir ?? runtime + "/journal"
     }
 
-    /// Makes state and runtime directory (0750). Throws 74 with one line, and 78 where others could plant files.
+    /// Makes state and runtime directory (0750). Throws 74 with one line, and 78 where others could plant files, in these or in
+    /// those beneath that services write to.
     ///
-    /// - stateIsOptional: a state directory that can't be used is reported and gone without.
-    public func makeDirectories(stateIsOptional: Bool = false) throws(ProgramError) {
+    /// - Parameters:
+    ///   - stateIsOptional: a state directory that can't be used is reported and gone without; nothing beneath is touched.
+    ///   - journalDirectory: where the operator wants the journal; nil: in the runtime directory.
+    public func makeDirectories(
+        stateIsOptional: Bool = false, journalDirectory: String? = nil
+    ) throws(ProgramError) {
         var passedOver: ProgramError?
         for path in [state, runtime] {
             try DirectoryTrust.check(path)
@@ -96,7 +101,9 @@ public struct Paths: Sendable, Equatable {
             }
         }
         // Somebody may have been faster where there was nothing.
-        for path in [state, runtime] { try DirectoryTrust.check(path) }
+        let beneath = stateIsOptional ? [] : [log, ticks, definitions]
+        for path in [state, runtime, runtime + "/journal"] + beneath { try DirectoryTrust.check(path) }
+        if let journalDirectory { try DirectoryTrust.check(journalDirectory, key: "connector.journal_dir") }
         // Said only once the other directory is there: an error that ends the program is the only line.
         if let passedOver { ServiceKit.log(.error, passedOver.description) }
     }

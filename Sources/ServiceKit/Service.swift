@@ -55,7 +55,9 @@ public enum Service {
         let paths = try loaded.startable(
             simulate: simulate, environment: environment, usesJournal: description.usesJournal)
         try Descriptors.check(descriptors, suffices: loaded.configuration)
-        try paths.makeDirectories(stateIsOptional: description.stateIsOptional)
+        try paths.makeDirectories(
+            stateIsOptional: description.stateIsOptional,
+            journalDirectory: description.usesJournal ? loaded.configuration.connector.journalDir : nil)
         let lock = try ServiceLock(name: description.name, paths: paths, stateIsOptional: description.stateIsOptional)
         for warning in loaded.warnings { log(.warning, warning) }
         let context = ServiceContext(

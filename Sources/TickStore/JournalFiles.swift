@@ -120,7 +120,7 @@ struct JournalFiles {
     private mutating func reuse(_ segment: UInt64?) throws(StoreError) -> File {
         let number = highest + 1
         let old = segment.map { JournalFiles.path($0, in: directory) } ?? sparePath(spares[0])
-        let file = try File(old, O_RDWR)
+        let file = try File(old, O_RDWR | O_NOFOLLOW)
         // The order matters to readers and to a crash: first the old content is no segment any more, then the name.
         try file.write([UInt8](repeating: 0, count: BlockHeader.size), at: 0)
         if try file.size() != segmentBytes { _ = try prepare(file) }
@@ -129,7 +129,7 @@ struct JournalFiles {
         forget(segment)
         segments.append(number)
         highest = number
-        return try File(new, O_RDWR)
+        return try File(new, O_RDWR | O_NOFOLLOW)
     }
 
     private func move(_ old: String, to new: String) throws(StoreError) {

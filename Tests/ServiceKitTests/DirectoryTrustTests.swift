@@ -58,6 +58,62 @@ import Testing
         #expect(DirectoryTrust.problem(circle)?.contains("without an end") == true)
     }
 
+    /// What an earlier owner has left beneath: links to where others can write, directories that are open to others.
+    @Test(arguments: ["state/log", "state/ticks", "state/definitions", "run/journal"])
+    func whatOthersCanWriteToBeneathIsRefused(name: String) throws {
+        let open = make("open", mode: 0o777)
+        let own = make("own", mode: 0o750)
+        let paths = Paths(state: directory.path + "/state", runtime: directory.path + "/run")
+        try paths.makeDirectories()
+        let place = directory.path + "/" + name
+        #expect(symlink(open, place) == 0)
+        #expect(refusal { () throws(ProgramError) in try paths.makeDirectories() } == "everybody can write to \(open)")
+        unlink(place)
+        _ = make(name, mode: 0o777)
+        #expect(refusal { () throws(ProgramError) in try paths.makeDirectories() } == "everybody can write to \(place)")
+        if geteuid() == 0 {
+            chmod(place, 0o770)
+            chown(place, 0, 4321)
+            #expect(
+                refusal { () throws(ProgramError) in try paths.makeDirectories() }
+                    == "the group 4321 can write to \(place)")
+            chmod(place, 0o750)
+            chown(place, 4321, 0)
+            #expect(
+                refusal { () throws(ProgramError) in try paths.makeDirectories() }
+                    == "\(place) belongs to another user (uid 4321)")
+        }
+        rmdir(place)
+        // Another disk of the same user is as good.
+        #expect(symlink(own, place) == 0)
+        try paths.makeDirectories()
+        #expect(try FileManager.default.contentsOfDirectory(atPath: open).isEmpty)
+    }
+
+    @Test func aJournalWhereOthersCanWriteIsRefused() throws {
+        let open = make("open", mode: 0o777)
+        let paths = Paths(state: directory.path + "/state", runtime: directory.path + "/run")
+        for journal in [open, open + "/journal"] {
+            #expect(
+                throws: ProgramError(
+                    .configuration,
+                    "'connector.journal_dir' can't be used: everybody can write to \(open): others could plant files there: "
+                        + "choose a directory of your own")
+            ) { try paths.makeDirectories(journalDirectory: journal) }
+        }
+        chmod(open, 0o750)
+        try paths.makeDirectories(journalDirectory: open)
+    }
+
+    /// Why a directory is refused.
+    private func refusal(_ body: () throws(ProgramError) -> Void) -> String? {
+        do throws(ProgramError) { try body() } catch {
+            let parts = error.description.components(separatedBy: ": ")
+            return error.status == .configuration && parts.count > 1 ? parts[1] : error.description
+        }
+        return nil
+    }
+
     @Test func aPlantedLinkIsNotWrittenThrough() throws {
         let target = try directory.file("precious", "kept")
         let path = directory.path + "/file"

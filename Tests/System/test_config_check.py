@@ -130,3 +130,22 @@ def test_up_for_a_while_without_health_ends_with_1_and_says_why(lab):
     assert up.wait() == 1, up.stderr()
     [line] = [l for l in up.stderr().splitlines() if l.startswith("ib-stream: up: the system was never healthy, ")]
     assert "and at the end down: " in line and "no session with the gateway" in line
+
+
+def test_directories_where_others_could_plant_files_are_refused_before_anything_is_written(lab):
+    """Beneath the root, as an earlier owner may have left them; a journal directory that is open to all."""
+    config = lab.configure(1, {711280073: ("MNQ", ["bid_ask"])})
+    open_to_all = lab.folder / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    lab.state.mkdir(parents=True)
+    (lab.state / "log").symlink_to(open_to_all)
+    for program in (["ib-recorder"], ["ib-stream", "up"]):
+        refused = run(lab, *program, "--config", config)
+        assert refused.returncode == 78 and f"everybody can write to {open_to_all}" in refused.stderr, refused.stderr
+    (lab.state / "log").unlink()
+    config.write_text(config.read_text() + f"connector: {{journal_dir: {open_to_all}}}\n")
+    for program in (["ib-connector"], ["ib-stream", "up"]):
+        refused = run(lab, *program, "--config", config)
+        assert refused.returncode == 78 and "'connector.journal_dir' can't be used: everybody" in refused.stderr, refused.stderr
+    assert list(open_to_all.iterdir()) == []

@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 import Ticks
 
@@ -38,6 +39,26 @@ import Ticks
                 try reader.positions()
                     == [trades: TickKey(epoch: 100, seq: 3), quotes: TickKey(epoch: 100, seq: start + 99)])
         }
+    }
+
+    /// A ring's file is taken again by its name: what a link there leads to is left alone.
+    @Test func aLinkInARingIsNotWrittenThrough() throws {
+        let directory = try TemporaryDirectory()
+        let precious = directory.file("precious")
+        try write([UInt8](repeating: 7, count: 4096), to: precious)
+        let ring = directory.file("journal")
+        var journal = try Journal(directory: ring, sizeBytes: 2 * small, segmentBytes: small)
+        try journal.begin(epoch: 100)
+        #expect(throws: StoreError.self) {
+            for start in stride(from: UInt32(1), through: 99_901, by: 100) {
+                let oldest = try JournalFiles(directory: ring, segmentBytes: small).segments
+                if oldest.count == 2, unlink(JournalFiles.path(oldest[0], in: ring)) == 0 {
+                    #expect(symlink(precious, JournalFiles.path(oldest[0], in: ring)) == 0)
+                }
+                try journal.append(ticks(quotes, start...(start + 99)))
+            }
+        }
+        #expect(try bytes(of: precious) == [UInt8](repeating: 7, count: 4096))
     }
 
     @Test func aRingForgetsTheOldestAndSaysSo() throws {
