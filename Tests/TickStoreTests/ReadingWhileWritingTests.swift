@@ -191,51 +191,69 @@ import Ticks
         #expect(removed.missing.first?.first.seq == 41)
     }
 
+    /// The first step of a file's next use: its old records are still there.
+    @Test func aJournalFileThatIsTakenForUseAgainHoldsNothing() throws {
+        let directory = try TemporaryDirectory()
+        var journal = try Journal(directory: directory.path, sizeBytes: 128 << 10, segmentBytes: 64 << 10)
+        try journal.begin(epoch: 100)
+        try journal.append(ticks(quotes, 1...50))
+        let path = directory.file(try #require(try directory.logs().first))
+        #expect(try Verify(file: path).run().records == 50)
+        try write(
+            [UInt8](repeating: 0, count: BlockHeader.size) + (try bytes(of: path)).dropFirst(BlockHeader.size), to: path
+        )
+        let report = try Verify(file: path).run()
+        #expect(report.isSound && report.records == 0)
+    }
+
     @Test func aJournalThatIsBeingWrittenIsSound() throws {
         let directory = try TemporaryDirectory(inMemory: true)
         var journal = try Journal(directory: directory.path, sizeBytes: 1 << 20, segmentBytes: 256 << 10)
         try journal.begin(epoch: 100)
-        let stop = DispatchSemaphore(value: 0)
-        let path = directory.path
-        let reader = Reader()
-        Thread.detachNewThread {
-            reader.run(path, until: stop)
+        let reader = JournalFilesReader(directory.path)
+        reader.start(rounds: 500)
+        var run = ticks(quotes, 1...200)
+        while !reader.isDone {
+            try journal.append(run)
+            for index in run.indices { run[index].seq += UInt32(run.count) }
         }
-        var seq: UInt32 = 0
-        for _ in 0..<20_000 {
-            try journal.append(ticks(quotes, (seq + 1)...(seq + 3)))
-            seq += 3
-        }
-        stop.signal()
-        #expect(reader.finish() == [])
+        #expect(reader.alarms == [])
     }
 
-    /// Reads journal files one by one until it is told to stop.
-    private final class Reader: @unchecked Sendable {
-        private var alarms: [String] = []
-        private let done = DispatchSemaphore(value: 0)
+    /// Reads journal files one by one, on a thread of its own.
+    private final class JournalFilesReader: @unchecked Sendable {
+        private let directory: String
+        private let lock = NSLock()
+        private var found: [String]?
 
-        func run(_ directory: String, until stop: DispatchSemaphore) {
-            while stop.wait(timeout: .now()) == .timedOut {
-                do {
-                    for number in try JournalFiles(directory: directory, segmentBytes: 256 << 10).segments {
-                        let report: VerifyReport
-                        do throws(StoreError) {
-                            report = try Verify(file: JournalFiles.path(number, in: directory)).run()
-                        } catch {
-                            // Used again, under another name.
-                            if error.code == ENOENT { continue }
-                            throw error
-                        }
-                        if !report.isSound { alarms += report.findings.map(\.description) + report.problems }
-                    }
-                } catch { alarms.append("\(error)") }
+        init(_ directory: String) { self.directory = directory }
+
+        var isDone: Bool { lock.withLock { found != nil } }
+        var alarms: [String] { lock.withLock { found ?? [] } }
+
+        func start(rounds: Int) {
+            Thread.detachNewThread { [self] in
+                var alarms: [String] = []
+                for _ in 0..<rounds where alarms.isEmpty {
+                    do { alarms += try round() } catch { alarms.append("\(error)") }
+                }
+                lock.withLock { found = alarms }
             }
-            done.signal()
         }
 
-        func finish() -> [String] {
-            done.wait()
+        private func round() throws -> [String] {
+            var alarms: [String] = []
+            for number in try JournalFiles(directory: directory, segmentBytes: 256 << 10).segments {
+                let report: VerifyReport
+                do throws(StoreError) {
+                    report = try Verify(file: JournalFiles.path(number, in: directory)).run()
+                } catch {
+                    // In use again, under another name.
+                    if error.code == ENOENT { continue }
+                    throw error
+                }
+                if !report.isSound { alarms += report.findings.map(\.description) + report.problems + ["not sound"] }
+            }
             return alarms
         }
     }
