@@ -15,7 +15,7 @@ import time
 import pytest
 
 from against_adversary import AAPL, BTC, EUR, MNQ, Adversary, Run, compare
-from ibstream import REPOSITORY
+from ibstream import REPOSITORY, wait_for
 
 ALL = {
     MNQ: ("MNQ", ["bid_ask", "last", "all_last", "mid_point"]),
@@ -55,6 +55,25 @@ def test_a_stop_and_a_start_lose_and_repeat_nothing(lab):
     run.wait_ticks()
     run.wait_healed(1)
     run.check()
+
+
+def test_level_1_is_recorded_message_by_message(lab):
+    """History has no level 1: what was put on the socket is all that there is, each price and each size as it came."""
+    run = Run(lab, {con_id: (symbol, ["level1"]) for con_id, (symbol, _) in ALL.items()}, ready=False, speed=3)
+    wait_for("level 1", lambda: len(ticks := run.ticks()) == len(ALL) and min(ticks.values()) >= 30)
+    run.stop()
+    out = lab.folder / "export"
+    lab.ib_stream("export", "--format", "csv", "--no-markers", "--root", lab.root, "--out", out)
+
+    def messages(rows, con_id, attributes):
+        return [(row["field"], *(compare.canonical("price", row[name]) for name in ("value", "size")),
+                 int(row[attributes] or 0)) for row in rows if row.get("con_id", con_id) == con_id]
+
+    truth = list(compare.read(run.truth / "level1.csv"))
+    for con_id in map(str, ALL):
+        recorded = messages(compare.read(out / f"{con_id}.level1.csv"), con_id, "code")
+        assert len(recorded) >= 30
+        assert recorded == messages(truth, con_id, "mask")
 
 
 # The gateway and the comparison themselves

@@ -1,17 +1,14 @@
-"""What a gateway says of requests, farms and its own link: what ticks on is left alone, what is silent comes back."""
+"""What a gateway says of requests, farms and its own link, and what is asked, cancelled and told of it."""
 
 import json
-import time
 import urllib.error
 import urllib.request
 
 import pytest
 
-from ibstream import FULL, wait_for
+from ibstream import wait_for
 from test_gateway_frames import frame
-from test_gateway_words import AAPL, MNQ, TalkingGateway, definition, events, streams, talking, trades
-
-SUBSCRIBED, GAP_OPENED = 1, 2
+from test_gateway_words import AAPL, MNQ, TalkingGateway, definition, streams, talking, trades
 
 
 def said(code, text, request=-1):
@@ -87,23 +84,6 @@ def health(url):
         return error.code, json.load(error)
 
 
-def test_warnings_and_unknown_codes_change_nothing_on_streams_that_tick(lab, strict):
-    gateway = strict()
-    start(lab, gateway)
-    request = gateway.asked(MNQ)[0]
-    for code, text in [
-            (2176, "Warning: size rules have changed"), (2150, "Invalid position trade derived value"), (2187, "x"),
-            (2188, "Up-to-the-second historical data requires additional subscription for the API."),
-            (10018, "Warning: y"), (10019, "something"), (77777, "something else")]:
-        gateway.send(said(code, text, request))
-        more_ticks(gateway, MNQ, 2)
-    more_ticks(gateway, MNQ)
-    all_there(lab, gateway, MNQ, AAPL)
-    assert len(gateway.asked()) == 2 and gateway.cancelled == []
-    assert events(lab, MNQ).count(SUBSCRIBED) == 1 and GAP_OPENED not in events(lab, MNQ)
-    assert streams(lab)[f"{MNQ}.last"]["state"] == "subscribed"
-
-
 def test_what_is_given_up_is_cancelled_before_it_is_asked_for_again(lab, strict):
     """The gateway keeps the line of a request that it complained of: the next one must not meet it."""
     gateway = strict()
@@ -133,41 +113,6 @@ def test_a_warning_in_front_of_contract_data_costs_neither_definition_nor_lookup
     assert definitions.poll(60_000)
     assert json.loads(definitions.recv_multipart()[1])["con_id"] == MNQ
     definitions.close()
-
-
-def test_a_flap_of_a_farm_that_no_stream_uses_leaves_no_gap(lab, strict):
-    gateway = strict()
-    start(lab, gateway)
-    for _ in range(3):
-        gateway.send(said(2103, "Market data farm connection is broken:usbond"))
-        time.sleep(1)
-        gateway.send(said(2104, "Market data farm connection is OK:usbond"))
-        more_ticks(gateway, MNQ, 3)
-    all_there(lab, gateway, MNQ, AAPL)
-    for con_id in (MNQ, AAPL):
-        assert events(lab, con_id) == [SUBSCRIBED]
-    assert gateway.cancelled == []
-
-
-@pytest.mark.parametrize("word", [
-    said(2104, "Market data farm connection is OK:usfarm.nj"),
-    said(2108, "Market data farm connection is inactive but should be available upon demand.usfarm"),
-    said(2119, "Market data farm is connecting:usfarm"),
-    b"",
-][:4 if FULL else 1], ids=["another name", "inactive", "connecting", "no word"][:4 if FULL else 1])
-def test_a_subscription_forgotten_while_a_farm_was_down_is_made_anew_and_the_others_are_left_alone(lab, strict, word):
-    gateway = strict()
-    start(lab, gateway)
-    gateway.send(said(2103, "Market data farm connection is broken:usfarm"))
-    gateway.forget(MNQ)
-    time.sleep(1)
-    if word:
-        gateway.send(word)
-    wait_for("the next request", lambda: len(gateway.asked(MNQ)) == 2)
-    more_ticks(gateway, MNQ)
-    all_there(lab, gateway, MNQ, AAPL)
-    assert len(gateway.asked(AAPL)) == 1 and events(lab, AAPL) == [SUBSCRIBED]
-    assert events(lab, MNQ).count(GAP_OPENED) == 1
 
 
 def test_a_lost_link_that_the_gateway_says_nothing_more_of_ends_with_ticks_and_drops_nothing(lab, strict):

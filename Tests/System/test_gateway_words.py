@@ -355,14 +355,7 @@ def test_a_circle_of_reroutes_is_said_and_not_followed(lab, talking):
     assert "in a circle" in connector.stderr()
 
 
-def turn_away(fields, send):
-    if fields[0] == "71":
-        raise ConnectionError
-    return False
-
-
 @pytest.mark.parametrize("more,words", [
-    ({"answer": turn_away}, ["behind its greeting", "trusted IPs"]),
     ({"greets": False}, ["without a greeting", "trusted IPs"]),
     ({"version": 142}, ["server version 142 is not one of", "too old"]),
 ])
@@ -378,25 +371,3 @@ def test_health_says_why_there_is_no_session_and_what_to_do(lab, talking, more, 
 
     wait_for("the reason", lambda: any(all(word in reason for word in words) for reason in reasons()), every=0.2)
     assert "trusted" not in words[-1] or gateway.connections > 0
-
-
-def test_a_competing_session_is_shown_as_such_until_ticks_come(lab, talking):
-    gateway = talking()
-    config = lab.configure(gateway.port, {MNQ: ("MNQ", ["last"]), AAPL: ("AAPL", ["last"])})
-    recorder, connector = lab.recorder(config), lab.connector(config)
-    wait_for("ticks", lambda: all(len(gateway.sent.get(c, [])) > 5 for c in (MNQ, AAPL)))
-    gateway.muted = True
-    text = "No market data during competing live session"
-
-    def shown():
-        for request in list(gateway.streams):
-            gateway.send(frame(4, request, 10197, text, "", 0))
-        found = streams(lab)
-        return all(s["state"] == "competing_session" and s["reason"].startswith(f"TWS says 10197: {text}: another session")
-                   for s in found.values())
-
-    wait_for("the state", shown, every=0.3)
-    gateway.muted = False
-    wait_for("ticks again", lambda: all(s["state"] == "subscribed" and s["reason"] is None for s in streams(lab).values()))
-    lab.settle()
-    wait_for("a closed gap", lambda: not any(s["gap_open"] for s in streams(lab).values()))
