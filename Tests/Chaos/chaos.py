@@ -2,8 +2,9 @@
 """Breaks a whole system for minutes, at random, and proves that no tick is missing, repeated or altered afterwards.
 
 A gateway makes 5,000 ticks a second for 12 streams (1,500 with the gateway of Tests/Adversary) while processes are killed,
-stopped and continued, the gateway drops, stalls and loses its link, farms go down and streams die silently, and the disk (a
-small tmpfs) is full or slow for a while.
+stopped and continued, the gateway drops, stalls and loses its link, farms go down and streams die silently, messages can't be
+read, history has other trades or pages twice, the disk (a small tmpfs) is full or slow for a while, the files of sockets are
+removed, the configuration is saved with an error while a process is killed, and the clock is wrong.
 Then it is quiet, the gaps are healed, and the files are compared with the history of the simulated market, tick by tick.
 
     Tests/Chaos/chaos.py [--gateway adversary] [--seconds 300] [--seed N] [--json] [--keep] [--bin .build/release]
@@ -47,6 +48,8 @@ MEAN_SECONDS = 2.5
 # Bounds of the waits after the faults: until all is healthy, and until nothing is pending.
 HEALTHY_SECONDS = 120
 HEALED_SECONDS = 240
+# What makes the disk slow and the clock wrong is compiled.
+HAS_SHIMS = shutil.which("gcc") is not None
 PACING = """\
 heal:
   requests_per_10min: 6000
@@ -81,10 +84,8 @@ def own_mounts():
 
 
 def compile_slow_disk(folder):
-    """The library that makes a recorder's disk slow, or None where there is no compiler."""
+    """The library that makes a recorder's disk slow."""
     library = pathlib.Path(folder) / "slow_disk.so"
-    if shutil.which("gcc") is None:
-        return None
     source = HERE.parent / "System" / "slow_disk.c"
     subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
     return library
@@ -97,6 +98,8 @@ class System:
         self.lab = lab
         self.config = config
         self.gateway = gateway
+        self.text = config.read_text()
+        self.clock = None
         self.seals = []
         self.disk_rate = lab.folder / "disk-rate"
         # A third of what the feed brings.
@@ -107,6 +110,32 @@ class System:
         new = self.disk_rate.with_suffix(".new")
         new.write_text(f"{bytes_per_second}\n")
         os.replace(new, self.disk_rate)
+
+    def set_clock(self, seconds):
+        """How far the host's clock is off, for all programs of the system."""
+        self.clock.set(seconds)
+
+    def break_configuration(self):
+        """Saves the file with an error, as an editor does: whole under its name."""
+        self.save(self.text.replace("contracts:", "contracts: [", 1))
+
+    def mend_configuration(self):
+        self.save(self.text)
+
+    def save(self, text):
+        new = self.config.with_suffix(".new")
+        new.write_text(text)
+        os.replace(new, self.config)
+
+    def remove(self, sockets):
+        """Removes files of sockets; which of them were not there."""
+        gone = []
+        for name in sockets:
+            try:
+                (self.lab.run / name).unlink()
+            except FileNotFoundError:
+                gone.append(name)
+        return f"not there: {' '.join(gone)}" if gone else ""
 
     def says(self, command):
         return self.gateway.says(command)
@@ -166,6 +195,7 @@ class Run:
     # The run
 
     def start(self):
+        from clock import Clock
         from faults import Disk, Injector
         from gateways import GATEWAYS, RATES
         from witness import Witness
@@ -182,18 +212,23 @@ class Run:
         config = lab.configure(self.gateway.port, STREAMS, tws=["requests_per_second: 1000"], more=PACING)
         self.system = System(lab, config, self.gateway, RATES[name])
         self.system.set_disk_rate(0)
-        library = compile_slow_disk(self.folder)
-        env = {"LD_PRELOAD": str(library), "SLOW_DISK": str(self.system.disk_rate)} if library else {}
+        env = {}
+        if HAS_SHIMS:
+            self.system.clock = Clock(self.folder)
+            env = {**self.system.clock.env, "SLOW_DISK": str(self.system.disk_rate)}
+            env["LD_PRELOAD"] += f" {compile_slow_disk(self.folder)}"
         self.up = lab.start("ib-stream", "up", "--config", config, env=env)
         self.injector = Injector(self.system, Disk(lab.state) if self.has_disk else None)
         self.wait_healthy()
-        self.witness = Witness(lab)
+        self.witness = Witness(lab, self.gateway.truth_file)
 
     def wait_healthy(self):
-        """Waits until `ib-stream status` says healthy, and no service is missing."""
+        """Waits until `ib-stream status` says healthy, no service is missing, and each stream has had a new tick."""
         try:
+            self.wait_for("the connector", lambda: (self.lab.run / "ticks.sock").exists(), seconds=HEALTHY_SECONDS)
+            before = self.lab.numbering()
             self.wait_for("a healthy system", lambda: self.status()[0] == 0, seconds=HEALTHY_SECONDS, every=0.3)
-            self.wait_for("ticks of every stream", self.all_flow, seconds=HEALTHY_SECONDS, every=0.3)
+            self.wait_for("ticks of every stream", lambda: self.all_flow(before), seconds=HEALTHY_SECONDS, every=0.3)
             return True
         except AssertionError as error:
             code, text = self.status()
@@ -207,11 +242,13 @@ class Run:
                                 capture_output=True, text=True, timeout=60)
         return result.returncode, result.stdout + result.stderr
 
-    def all_flow(self):
-        """True when every stream is subscribed, and no gap is open."""
+    def all_flow(self, before):
+        """True when every stream is subscribed, has had a tick since these numbers, and no gap is open."""
         streams = self.lab.control("connector", "streams")["streams"]
+        epoch, numbers = self.lab.numbering()
         return sorted(streams) == NAMES and all(
-            s["state"] == "subscribed" and not s["gap_open"] and s["ticks"] for s in streams.values())
+            s["state"] == "subscribed" and not s["gap_open"] and s["ticks"]
+            and (epoch, numbers.get(name, 0)) > (before[0], before[1].get(name, 0)) for name, s in streams.items())
 
     def inject(self, plan):
         self.origin = time.time()
@@ -236,6 +273,9 @@ class Run:
         for seal in self.system.seals:
             # One that met a full disk or a dead recorder has failed, and said so.
             seal.wait()
+        # A gap that was found a moment ago is listed once it is durable.
+        if healthy:
+            self.lab.settle()
         began = time.time()
         self.lab.ib_stream(
             "gaps", "--wait", f"{HEALED_SECONDS}s", "--config", self.system.config, check=None, timeout=HEALED_SECONDS + 60)
@@ -305,7 +345,8 @@ def main():
     has_mounts = own_mounts()
     from faults import make_plan
 
-    plan = make_plan(options.seed, options.seconds, FARMS, has_mounts, MEAN_SECONDS, shutil.which("gcc") is not None)
+    has = [name for name, is_there in (("mounts", has_mounts), ("shims", HAS_SHIMS)) if is_there]
+    plan = make_plan(options.seed, options.seconds, FARMS, MEAN_SECONDS, has)
     if options.plan:
         for fault in plan:
             print(f"{fault.at:8.3f} {fault.kind} {fault.target} {fault.seconds or ''}")
@@ -314,6 +355,9 @@ def main():
     run.say(f"chaos: seed {options.seed}, {options.seconds:.0f} s, {len(plan)} faults, {run.folder}")
     if not has_mounts:
         run.say("chaos: no mount namespace is to be had: the disk is not filled")
+    if not HAS_SHIMS:
+        run.say("chaos: no C compiler is to be had: the disk is not slow, and the clock is right")
+    run.report["shims"] = HAS_SHIMS
     run.report["disk"] = has_mounts
     try:
         run.start()

@@ -20,6 +20,8 @@ DECK = {
     "restart connector": 1, "drop": 2, "refuse": 1, "stall": 1, "link lost, data lost": 1, "link lost, data kept": 1,
     "farm down": 1, "farm down, streams dead": 1, "disk full": 1, "seal now": 1,
     "history with unreported trades": 2, "history pages told again": 2, "slow disk": 1,
+    "socket removed": 3, "all sockets removed": 1, "poisoned tick": 2, "poisoned definition": 1, "configuration broken": 2,
+    "clock an hour back": 1, "clock a day ahead": 1, "clock in 2040": 1,
 }
 # Seconds from a fault's begin to its end, for those that have one. A stalled gateway swallows ticks without a word, so it
 # must be silent for as long as the connector needs to notice: 2 s until it asks, and 1.5 s without an answer.
@@ -29,6 +31,8 @@ LASTING = {
     "farm down, streams dead": (0.2, 3), "disk full": (1, 8), "slow disk": (3, 14),
     # What opens gaps comes all the time: their healing falls into these, or begins in one and ends behind it.
     "history with unreported trades": (4, 20), "history pages told again": (4, 20),
+    "poisoned definition": (4, 20), "configuration broken": (2, 10),
+    "clock an hour back": (2, 12), "clock a day ahead": (2, 12), "clock in 2040": (10, 10),
 }
 # Faults of one resource do not overlap: the second would undo the first. And a gateway does not stall while the connector is
 # stopped: this simulated one swallows ticks then, and nobody would be awake to notice the silence.
@@ -37,11 +41,21 @@ RESOURCES = {
     "stall": ["gateway", "connector"], "link lost, data lost": ["gateway"], "link lost, data kept": ["gateway"],
     "farm down": ["gateway"], "farm down, streams dead": ["gateway"], "disk full": ["disk"],
     "history with unreported trades": ["trades"], "history pages told again": ["pages"],
-    "slow disk": ["disk speed"],
+    "slow disk": ["disk speed"], "poisoned definition": ["definitions"], "configuration broken": ["configuration"],
+    "clock an hour back": ["clock"], "clock a day ahead": ["clock"], "clock in 2040": ["clock"],
 }
+SOCKETS = ["ticks.sock", "replay.sock", "durable.sock", "history.sock", "notify.sock", "up.sock", "connector.sock",
+           "recorder.sock", "watchdog.sock"]
+SERVICES = ["connector", "recorder", "watchdog"]
+# Seconds by which the host's clock is off.
+CLOCKS = {"clock an hour back": -3_600, "clock a day ahead": 86_400, "clock in 2040": 420_000_000}
+# Of what is lost to undecodable messages, a stream asks history once a minute.
+POISON_SECONDS = 62
+# What a fault needs that not every machine has.
+NEEDS = {"disk full": "mounts", "slow disk": "shims", **dict.fromkeys(CLOCKS, "shims")}
 # What a gap's marker may say, by the faults that can be behind it.
 CAUSES = {
-    "restart": ["kill connector", "stop connector", "restart connector"],
+    "restart": ["kill connector", "stop connector", "restart connector", "configuration broken"],
     "stopped": ["restart connector"],
     "disconnect": ["drop", "refuse", "stall"],
     "gateway silent": ["stall", "stop connector"],
@@ -55,7 +69,8 @@ CAUSES = {
     "silent": ["farm down, streams dead", "farm down", "link lost, data kept", "stall", "stop connector"],
     "resubscribe": ["farm down, streams dead", "stall"],
     # The journal is gone, or has been written over, before the recorder had it all.
-    "lost": ["kill recorder", "stop recorder", "disk full", "slow disk"],
+    "lost": ["kill recorder", "stop recorder", "disk full", "slow disk", "configuration broken"],
+    "undecodable": ["poisoned tick"],
 }
 # A gap may be opened this long after the fault's end: silence has to be noticed first.
 NOTICED_SECONDS = 30
@@ -81,8 +96,8 @@ class Fault:
         return text + (f": {self.note}" if self.note else "")
 
 
-def make_plan(seed, seconds, farms, has_disk, mean_seconds, has_slow_disk=True):
-    """The faults of a run, in order. `farms`: {farm: [streams]}."""
+def make_plan(seed, seconds, farms, mean_seconds, has=("mounts", "shims")):
+    """The faults of a run, in order. `farms`: {farm: [streams]}; `has`: what the machine has of `NEEDS`."""
     rng = random.Random(seed)
     plan = []
     busy = {}
@@ -99,15 +114,20 @@ def make_plan(seed, seconds, farms, has_disk, mean_seconds, has_slow_disk=True):
         resets = rng.random() < 0.5
         farm = rng.choice(sorted(farms))
         dead = rng.sample(farms[farm], rng.randint(1, len(farms[farm])))
+        stream = rng.choice(sorted(name for names in farms.values() for name in names))
+        poison = rng.choice(["price", "time"])
+        name, service = rng.choice(SOCKETS), rng.choice(SERVICES)
         together = rng.random() < 0.3
         wait = rng.expovariate(1 / mean_seconds)
-        resources = RESOURCES.get(kind, [])
-        is_possible = (kind != "disk full" or has_disk) and (kind != "slow disk" or has_slow_disk)
+        resources = [f"poison {stream}"] if kind == "poisoned tick" else RESOURCES.get(kind, [])
+        is_possible = NEEDS.get(kind) in (None, *has)
         if is_possible and all(busy.get(name, 0) <= at for name in resources):
             target = {"farm down": farm, "farm down, streams dead": f"{farm} {' '.join(dead)}",
-                      "drop": "reset" if resets else ""}.get(kind, "")
+                      "drop": "reset" if resets else "", "socket removed": name, "poisoned tick": f"{stream} {poison}",
+                      "poisoned definition": stream.split(".")[0], "configuration broken": service}.get(kind, "")
             plan.append(Fault(round(at, 3), kind, length, target))
-            busy.update((name, at + length + 0.5) for name in resources)
+            rest = POISON_SECONDS if kind == "poisoned tick" else 0.5
+            busy.update((resource, at + length + rest) for resource in resources)
         # Odd pairs: three in ten come together with the one before.
         at += min(0.4, wait) if together else wait
     return plan
@@ -137,8 +157,7 @@ class Disk:
 
 
 class Injector:
-    """Carries faults out. `system` has `.says(command)`, `.pid(service)`, `.seal()`, `.set_disk_rate(bytes a second)` and
-    `.slow_bytes_per_second`; `disk` may be None."""
+    """Carries faults out. `system` is chaos.py's; `disk` may be None."""
 
     def __init__(self, system, disk):
         self.system = system
@@ -195,6 +214,22 @@ class Injector:
             self.system.set_disk_rate(self.system.slow_bytes_per_second)
         elif fault.kind == "seal now":
             fault.note = self.system.seal()
+        elif fault.kind == "socket removed":
+            fault.note = self.system.remove([fault.target])
+        elif fault.kind == "all sockets removed":
+            fault.note = self.system.remove(SOCKETS)
+        elif fault.kind == "poisoned tick":
+            self.system.says(f"poison {fault.target}")
+        elif fault.kind == "poisoned definition":
+            self.system.says(f"definition {fault.target} impossible")
+        elif fault.kind == "configuration broken":
+            # Who is to start again finds a file that can't be read.
+            self.system.break_configuration()
+            service = fault.target
+            self.signal(fault, service, signal.SIGKILL)
+            fault.target = f"and {service} {fault.target} killed"
+        elif fault.kind in CLOCKS:
+            self.system.set_clock(CLOCKS[fault.kind])
         else:
             raise AssertionError(f"no such fault: {fault.kind}")
         if fault.kind in LASTING:
@@ -225,6 +260,12 @@ class Injector:
             self.disk.empty()
         elif fault.kind == "slow disk":
             self.system.set_disk_rate(0)
+        elif fault.kind == "poisoned definition":
+            self.system.says(f"definition {fault.target} right")
+        elif fault.kind == "configuration broken":
+            self.system.mend_configuration()
+        elif fault.kind in CLOCKS:
+            self.system.set_clock(0)
         fault.ended = time.time()
 
     def end_all(self, show):
@@ -245,9 +286,19 @@ class Injector:
             fault.note = "it is just gone"
 
 
+def right_time(faults, moment):
+    """What a right clock showed when that of the host, which may have been set off by a fault, showed this."""
+    for fault in faults:
+        by = CLOCKS.get(fault.kind)
+        if by and fault.began - 1 <= moment - by <= fault.ended + 1:
+            return moment - by
+    return moment
+
+
 def explains(faults, cause, opened, closed=None):
-    """The faults that a gap of this cause, opened at this time (Unix seconds), can come from; of one that had several causes
-    before it was closed, also those that came later."""
+    """The faults that a gap of this cause, opened at this time of the host's clock (Unix seconds), can come from; of one that
+    had several causes before it was closed, also those that came later."""
     kinds = CAUSES.get(cause, [])
-    return [f for f in faults
-            if f.kind in kinds and f.began - 1 <= (closed or opened) and opened <= f.ended + NOTICED_SECONDS]
+    opened = right_time(faults, opened)
+    closed = right_time(faults, closed) if closed else opened
+    return [f for f in faults if f.kind in kinds and f.began - 1 <= closed and opened <= f.ended + NOTICED_SECONDS]

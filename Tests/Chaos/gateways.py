@@ -7,13 +7,24 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Adversary"))
 
+import truth  # noqa: E402
 from adversary import Adversary, compare  # noqa: E402
+from adversary.messages import FIELD_OF  # noqa: E402
 from adversary.truth import FIELDS  # noqa: E402
+from adversary.wire import frame  # noqa: E402
 
 COLUMNS = ["stream", "epoch", "seq", "ts_event", "ts_recv", "kind", "flags", *FIELDS, "field", "value", "code", "text",
            "position", "operation", "side"]
 # What the adversary's markets do a second, all together, at speed 1.
 ADVERSARY_RATE = 400
+NO_TIME = "99999999999999999999"
+# An id that no request of ours has.
+NO_REQUEST = 2_000_000_000
+
+
+def poison_of(stream, what):
+    """{field: text} of a tick that is none: a price that is no number, or a time that is no time."""
+    return {FIELD_OF[stream.split(".")[1]][1]: "nan"} if what == "price" else {"time": NO_TIME}
 
 
 class Simulated:
@@ -21,14 +32,29 @@ class Simulated:
 
     def __init__(self, lab, seed, rate, names):
         self.lab = lab
+        self.names = set(names)
         self.history = lab.folder / "history.csv"
+        self.truth_file = lab.folder / "truth.csv"
         self.process = lab.simulator(
-            "--rate", rate, "--seed", seed, "--history", self.history, "--warm-up", 5, "--keep", 20_000_000,
+            "--rate", rate, "--seed", seed, "--history", self.history, "--truth", self.truth_file, "--warm-up", 5, "--keep", 20_000_000,
             "--last-unreported")
         self.port = self.process.port
 
     def says(self, command):
+        verb, _, rest = command.partition(" ")
+        if verb == "poison":
+            # It spoils no tick of its own; one message more can't be read.
+            return self.raw(99, NO_REQUEST, 4, *(("", "nan") if rest.endswith("price") else (NO_TIME, "1.5")))
+        if verb == "definition":
+            return self.raw(10, NO_REQUEST, "MNQ", "FUT", "half", "none") if rest.endswith("impossible") else "ok"
         return self.lab.simulator_says(command)
+
+    def raw(self, *fields):
+        return self.lab.simulator_says(f"raw {frame(*fields).hex()}")
+
+    def sent(self, witness):
+        """{stream: [(tick, latest moment of sending)]}."""
+        return truth.read_sent(self.truth_file, self.names, witness.sent_by)
 
     def running(self):
         return self.process.running()
@@ -49,6 +75,7 @@ class Independent:
     def __init__(self, lab, seed, rate, names):
         self.names = names
         self.truth = lab.folder / "truth"
+        self.truth_file = self.truth / "sent.csv"
         self.history = lab.folder / "history.csv"
         self.gateway = Adversary(
             self.truth, seed=seed, speed=rate / ADVERSARY_RATE, warm_up=5,
@@ -70,6 +97,13 @@ class Independent:
             self.history_fault(rest)
         elif verb == "error":
             self.error(*rest.split())
+        elif verb == "poison":
+            stream, what = rest.split()
+            self.gateway.faults["poison_tick"] = {stream: poison_of(stream, what)}
+        elif verb == "definition":
+            con_id, what = rest.split()
+            self.gateway.faults["definition_impossible_field"] = (
+                {"con_id": int(con_id), "field": "price_magnifier", "value": "0.01"} if what == "impossible" else None)
         else:
             raise AssertionError(f"no such command: {command}")
         return "ok"
@@ -112,6 +146,16 @@ class Independent:
                 if stream in self.names and row["live"] == "1" and row["route"] != "OVERNIGHT":
                     writer.writerow([stream, "", "", compare.moment(int(row["second"])), "", row["kind"], row["mask"],
                                      *(row[name] for name in FIELDS), "", "", "", "", "", "", ""])
+
+    def sent(self, _):
+        """{stream: [(tick, moment of sending)]}: its truth has the times. A poisoned message is no tick."""
+        found = {name: [] for name in self.names}
+        for row in compare.read(self.truth_file):
+            stream = f"{row['con_id']}.{row['kind']}"
+            if stream in found and not row["note"]:
+                text = ",".join(row[name] for name in FIELDS) + f",,,,,,,|{row['mask']}"
+                found[stream].append(((int(row["second"]), text), int(row["wall"]) / 1e9))
+        return found
 
     def differences(self, exports):
         reports = compare.compare_folders(self.truth, exports, self.names, lossy=True)

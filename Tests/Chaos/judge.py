@@ -3,12 +3,15 @@
 import json
 import time
 
+import numpy as np
+
 import faults
 import ibstream
 import truth
 import witness
 
 AROUND_SECONDS = 12
+KINDS = {name: number for number, name in ibstream.KINDS.items()}
 # So many streams are described at length; the others in one line.
 DESCRIBED = 3
 
@@ -22,9 +25,8 @@ def judge(run):
         run.problem(f"the gateway's own comparison: {difference}")
     market = truth.read_rows(run.gateway.history, set(stream_names(run)))
     ledger = read_ledger(run)
-    report["health_pages"] = len(run.witness.pages)
-    if not any(status == 200 for _, status in run.witness.pages) or not run.witness.reports:
-        run.problem("the witness saw no green page or no durable report: health is not proved")
+    sent = run.gateway.sent(run.witness)
+    check_witness(run, sent)
     totals = dict.fromkeys(("ticks", "healed", "gaps", "missing", "unavailable", "repeated", "altered", "misplaced",
                             "unexpected_gaps"), 0)
     for stream in stream_names(run):
@@ -41,7 +43,7 @@ def judge(run):
         gaps = truth.gaps_of(records)
         check_ledger(run, stream, gaps, ledger.get(stream, []))
         result = truth.compare(stream, rows.seconds[stream], market.seconds[stream], gaps)
-        check_health(run, stream, records)
+        check_health(run, stream, sent[stream], rows.keys[stream], truth.gaps_of_healed(records))
         check_ends(run, stream, rows.seconds[stream], market.seconds[stream])
         totals["unexpected_gaps"] += check_causes(run, stream, gaps, result)
         for name, value in (
@@ -83,16 +85,34 @@ def read_ledger(run):
     return ledger
 
 
-def check_health(run, stream, records):
-    """Health was not 200 while a tick that the gateway had sent was not durable for too long."""
-    ticks = records[records["kind"] < 128]
-    keys = ibstream.keys(ticks)
-    order = keys.argsort(kind="stable")
-    worst = witness.late(
-        run.witness.pages, run.witness.reports.get(stream, []), keys[order], ticks["ts_recv"][order] / 1e9)
+def check_witness(run, sent):
+    """What the witness has seen is enough to prove anything."""
+    seen = run.witness
+    run.report["health_pages"] = len(seen.pages)
+    run.report["witness_longest_look"] = round(seen.longest_look() or 0, 2)
+    run.report["sent"] = sum(map(len, sent.values()))
+    if seen.failure:
+        run.problem(f"the witness failed: {seen.failure!r}")
+    if not any(page[2] == 200 for page in seen.pages) or not seen.seen or not run.report["sent"]:
+        run.problem("the witness saw no green page, no record or no tick sent: health is not proved")
+
+
+def check_health(run, stream, sent, keys, gaps):
+    """Health was not 200 while a tick that the gateway had sent was not durable for too long. `gaps`: {key of a healed tick:
+    key of its gap}."""
+    con_id, kind = stream.split(".")
+    known = run.witness.absent_until(int(con_id), KINDS[kind])
+    unseen = sum(key not in known for found in keys.values() for key in found)
+    if unseen:
+        run.problem(f"{stream}: {unseen} ticks that are recorded were never seen in the log: health is not proved")
+    written = {what: [known.get(key, 0) for key in found] for what, found in keys.items()}
+    longest = max((until - when for when, until in witness.waits(sent, written)), default=0)
+    run.report["longest_wait"] = max(run.report.get("longest_wait", 0), round(longest, 1))
+    told = {what: [min(known.get(key, 0), known.get(gaps.get(key), np.inf)) for key in found] for what, found in keys.items()}
+    worst = witness.late(run.witness.pages, witness.waits(sent, told))
     if worst:
-        run.problem(f"{stream}: health was 200 at {worst[0] - run.origin:.2f} s although a tick had been waiting for "
-                    f"{worst[1]:.1f} s to become durable")
+        run.problem(f"{stream}: health was 200 at {worst[0] - run.origin:.2f} s although a tick that the gateway had sent had "
+                    f"been waiting for {worst[1]:.1f} s to become durable")
 
 
 def check_ends(run, stream, recorded, market):

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Runs chaos.py several times with different seeds and writes what came out to docs/chaos-report.md.
 
-    Tests/Chaos/report.py [--runs 10] [--first-seed 101] [--seconds 300] [--parallel 2] [--bin .build/release]
+    Tests/Chaos/report.py [--gateway both] [--runs 5] [--first-seed 301] [--seconds 300] [--parallel 2] [--bin .build/release]
 
-Runs that failed are in the report like the others. Exit status 1 when one did.
+With `--gateway both` (the default) there are so many runs with each gateway, and every run has a seed of its own. Runs that failed are in the report like the others. Exit status 1 when one did.
 """
 
 import argparse
@@ -11,24 +11,34 @@ import concurrent.futures
 import json
 import pathlib
 import platform
+import shlex
 import subprocess
 import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
-COLUMNS = ["seed", "faults", "ticks", "healed", "gaps", "missing", "repeated", "altered", "misplaced", "unavailable"]
+GATEWAYS = ["simulator", "adversary"]
+COLUMNS = ["gateway", "seed", "faults", "ticks", "healed", "gaps", "missing", "repeated", "altered", "misplaced", "unavailable",
+           "sent", "longest_wait"]
 HEAD = """\
-# Ten runs of chaos
+# {count} runs of chaos
 
-`make chaos` starts the whole system with a simulated gateway of 5,000 ticks a second over 12 streams, breaks it at random for
-{seconds} seconds, waits until it has healed, and compares the files with the history of the simulated market, tick by tick.
-This page is what `Tests/Chaos/report.py` wrote on {date}, at commit {commit}, on {machine}.
+`make chaos` starts the whole system with a gateway and 12 streams, breaks it at random for {seconds} seconds, waits until it has
+healed, and compares the files with the history of the gateway's market, tick by tick. The gateway is `ib-simulator` (5,000 ticks
+a second) or the one of `Tests/Adversary`, which shares nothing with the product (1,500 ticks a second).
+This page is what
+
+    {command}
+
+wrote on {date}, at commit {commit}, on {machine}. The command of each run stands with it; its seed makes the same plan again.
 
 - `ticks`: recorded ticks, of which `healed` came from the gateway's history; `gaps`: interruptions of single streams.
 - `missing`: ticks of the market that history could give and that are not in the files; `repeated`, `altered` and
   `misplaced`: recorded ticks that the market did not make, or not there. All four must be 0.
 - `unavailable`: ticks that history can't give: trades that the exchange did not report, in the gaps of `last` and `all_last` streams.
+- `sent`: ticks that the gateway wrote to sockets, by its truth file; `longest_wait`: how many seconds one of them was not durable.
+  `/health` was never 200 for longer than 7 s while one was not (a witness that reads the log's files).
 
 In every run each gap had a cause that one of the injected faults explains, `ib-stream verify` passed, the system was healthy at
 the end, and no process was left over, unless the run says something else.
@@ -36,18 +46,25 @@ the end, and no process was left over, unless the run says something else.
 """
 
 
-def run(options, seed):
-    command = [sys.executable, HERE / "chaos.py", "--seconds", str(options.seconds), "--seed", str(seed), "--json"]
-    if options.bin:
-        command += ["--bin", options.bin]
-    result = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+def command_of(options, gateway, seed):
+    """What makes one run again, from the repository's folder."""
+    command = ["Tests/Chaos/chaos.py", "--gateway", gateway, "--seconds", f"{options.seconds:g}", "--seed", str(seed)]
+    return command + (["--bin", options.bin] if options.bin else [])
+
+
+def run(options, gateway, seed):
+    command = command_of(options, gateway, seed)
+    result = subprocess.run([sys.executable, *command, "--json"], capture_output=True, text=True, cwd=REPOSITORY)
     try:
         report = json.loads(result.stdout)
     except json.JSONDecodeError:
-        report = {"seed": seed, "passed": False, "timeline": [],
+        report = {"gateway": gateway, "seed": seed, "passed": False, "timeline": [],
                   "problems": [f"exit status {result.returncode}: {result.stderr[-2000:]}"]}
-    print(f"seed {seed}: {'passed' if report['passed'] else 'FAILED'} "
-          + " ".join(f"{name}={report.get(name, '?')}" for name in COLUMNS[1:]), flush=True)
+    report["command"] = shlex.join(command)
+    print(f"{gateway} {seed}: {'passed' if report['passed'] else 'FAILED'} "
+          + " ".join(f"{name}={report.get(name, '?')}" for name in COLUMNS[2:]), flush=True)
+    for problem in report["problems"]:
+        print(f"    {problem}", flush=True)
     return report
 
 
@@ -61,7 +78,8 @@ def machine():
 def written(reports, options):
     commit = subprocess.run(["git", "-C", REPOSITORY, "rev-parse", "--short", "HEAD"], capture_output=True,
                             text=True).stdout.strip()
-    text = HEAD.format(seconds=f"{options.seconds:.0f}", date=time.strftime("%Y-%m-%d", time.gmtime()), commit=commit,
+    text = HEAD.format(count=len(reports), command=shlex.join(["Tests/Chaos/report.py", *sys.argv[1:]]),
+                       seconds=f"{options.seconds:.0f}", date=time.strftime("%Y-%m-%d", time.gmtime()), commit=commit,
                        machine=machine())
     text += "| " + " | ".join(["result", *COLUMNS]) + " |\n" + "|---" * (len(COLUMNS) + 1) + "|\n"
     for report in reports:
@@ -70,13 +88,13 @@ def written(reports, options):
             for name in COLUMNS]
         text += "| " + " | ".join(cells) + " |\n"
     text += "\n## What was done to the system\n\nSeconds since the first fault's run began; in brackets a process id, a " \
-            "farm, or the streams that died.\n"
+            "farm, a socket, or the streams that died.\n"
     for report in reports:
-        text += f"\n### Seed {report['seed']}\n\n"
+        text += f"\n### {report['gateway'].capitalize()}, seed {report['seed']}\n\n    {report['command']}\n\n"
         text += "".join(f"- {problem}\n" for problem in report["problems"])
         if report["problems"]:
             text += "\n"
-        for name in ("verify", "healed_in"):
+        for name in ("verify", "healed_in", "health_pages", "witness_longest_look"):
             if name in report:
                 text += f"{name}: {report[name]}\n\n"
         text += "```\n" + "\n".join(report["timeline"]) + "\n```\n"
@@ -85,16 +103,20 @@ def written(reports, options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--first-seed", type=int, default=101)
+    parser.add_argument("--gateway", choices=[*GATEWAYS, "both"], default="both")
+    parser.add_argument("--runs", type=int, default=5, help="runs with each gateway (default 5)")
+    parser.add_argument("--first-seed", type=int, default=301)
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--parallel", type=int, default=2)
-    parser.add_argument("--bin", default=None)
+    parser.add_argument("--bin", default=None, help="where the programs are, from the repository's folder (default .build/release)")
     parser.add_argument("--out", default=str(REPOSITORY / "docs" / "chaos-report.md"))
     options = parser.parse_args()
-    seeds = range(options.first_seed, options.first_seed + options.runs)
+    gateways = GATEWAYS if options.gateway == "both" else [options.gateway]
+    # The two kinds go on beside each other, and no seed comes twice.
+    runs = [(gateway, options.first_seed + number * len(gateways) + place)
+            for number in range(options.runs) for place, gateway in enumerate(gateways)]
     with concurrent.futures.ThreadPoolExecutor(options.parallel) as pool:
-        reports = list(pool.map(lambda seed: run(options, seed), seeds))
+        reports = sorted(pool.map(lambda one: run(options, *one), runs), key=lambda r: (GATEWAYS.index(r["gateway"]), r["seed"]))
     pathlib.Path(options.out).write_text(written(reports, options))
     return 0 if all(report["passed"] for report in reports) else 1
 

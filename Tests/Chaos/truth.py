@@ -5,9 +5,9 @@ import datetime
 
 import numpy as np
 
-from ibstream import body_u64
+from ibstream import body_u64, keys
 
-GAP_OPENED, LOST = 2, 11
+GAP_OPENED, HEAL, LOST = 2, 4, 11
 UNREPORTED = 2
 HEALED = 64
 
@@ -17,6 +17,8 @@ class Rows:
 
     def __init__(self):
         self.seconds = collections.defaultdict(dict)
+        # stream: {(second, text): keys}, where a file has keys.
+        self.keys = collections.defaultdict(dict)
         self.counts = collections.Counter()
         self.healed = collections.Counter()
         # Streams' places where the time falls: (stream, second before, second after).
@@ -43,7 +45,7 @@ def read_rows(path, streams):
         head = file.readline().rstrip().split(",")
         assert head[:7] == ["stream", "epoch", "seq", "ts_event", "ts_recv", "kind", "flags"], head
         for line in file:
-            stream, _, _, event, _, kind, flags, rest = line.rstrip("\r\n").split(",", 7)
+            stream, epoch, seq, event, _, kind, flags, rest = line.rstrip("\r\n").split(",", 7)
             if stream not in streams or kind == "marker":
                 continue
             second = second_of(event)
@@ -52,10 +54,32 @@ def read_rows(path, streams):
             before[stream] = second
             flags = int(flags)
             # The two attributes of a tick belong to what must not be altered.
-            rows.seconds[stream].setdefault(second, []).append((f"{rest}|{flags & 3}", flags))
+            text = f"{rest}|{flags & 3}"
+            rows.seconds[stream].setdefault(second, []).append((text, flags))
+            if seq:
+                rows.keys[stream].setdefault((second, text), []).append(int(epoch) << 32 | int(seq))
             rows.counts[stream] += 1
             rows.healed[stream] += flags & HEALED > 0
     return rows
+
+
+def read_sent(path, streams, sent_by):
+    """{stream: [((second, text), latest moment of sending)]} of the simulator's truth file, whose rows have no time of their
+    own. `sent_by(offset)`: when the row that ends there had been written."""
+    found, ends = [], []
+    with open(path, "rb") as file:
+        at = len(file.readline())
+        for line in file:
+            at += len(line)
+            stream, _, _, event, _, _, flags, rest = line.decode().rstrip("\r\n").split(",", 7)
+            # Answers with history are the client's own asking, not the market's news.
+            if stream in streams and not int(flags) & HEALED:
+                found.append((stream, (second_of(event), f"{rest}|{int(flags) & 3}")))
+                ends.append(at)
+    sent = collections.defaultdict(list)
+    for (stream, what), moment in zip(found, sent_by(ends).tolist()):
+        sent[stream].append((what, moment))
+    return sent
 
 
 class Gap:
@@ -97,6 +121,16 @@ def gaps_of(records):
         code = int(body_u64(records[index:index + 1], 0)[0] >> 32)
         gaps.append(Gap(text, code, int(records["ts_recv"][index]) / 1e9, before, after))
     return gaps
+
+
+def gaps_of_healed(records):
+    """{key of a healed tick: key of the first marker of the gap that it was healed in} of one stream."""
+    event = (body_u64(records, 0) >> 8) & 0xFF
+    is_heal = (records["kind"] == 255) & (event == HEAL)
+    # A run is contiguous, and begins with its marker.
+    run = np.maximum.accumulate(np.where(is_heal, np.arange(len(records)), -1))
+    is_healed = (records["kind"] < 128) & (records["flags"] & HEALED != 0) & (run >= 0)
+    return dict(zip(keys(records)[is_healed].tolist(), body_u64(records, 1)[run[is_healed]].tolist()))
 
 
 def match(part, whole):

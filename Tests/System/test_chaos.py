@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import struct
 import subprocess
 import sys
 
@@ -101,31 +102,90 @@ def test_gaps_are_read_from_the_records_with_the_live_ticks_around_them():
 def test_a_plan_depends_on_the_seed_alone_and_a_minute_has_most_kinds():
     farms = {"a": ["1.last"], "b": ["2.last", "3.last"]}
 
-    def plan(seed, has_disk=True):
-        return [(f.at, f.kind, f.target, f.seconds) for f in faults.make_plan(seed, 60, farms, has_disk, 2.5)]
+    def plan(seed, has=("mounts", "shims"), seconds=60):
+        return [(f.at, f.kind, f.target, f.seconds) for f in faults.make_plan(seed, seconds, farms, 2.5, has)]
 
     assert plan(SEED) == plan(SEED) != plan(SEED + 1)
     # What is not possible is left out, and changes nothing else before a resource is concerned.
-    assert [f for f in plan(SEED) if f[1] != "disk full"] == plan(SEED, has_disk=False)
+    assert [f for f in plan(SEED) if f[1] != "disk full"] == plan(SEED, has=("shims",))
+    assert not {kind for _, kind, _, _ in plan(SEED, (), 600)} & set(faults.NEEDS)
     assert len({kind for _, kind, _, _ in plan(SEED)}) >= 10
+    assert {kind for _, kind, _, _ in plan(SEED, seconds=600)} == set(faults.DECK)
     assert all(4 <= at < 57 for at, _, _, _ in plan(SEED))
+    poisoned = {}
+    for at, kind, target, _ in plan(SEED, seconds=3_000):
+        if kind == "poisoned tick":
+            stream = target.split()[0]
+            assert at - poisoned.get(stream, -61) > 60, "history is asked once a minute"
+            poisoned[stream] = at
 
 
 def test_a_green_page_beside_a_tick_that_waits_is_found():
-    keys = np.arange(1, 101, dtype="u8")
-    received = np.arange(100, 200.0)
-    reports = [(110.0, 10), (120.0, 20), (121.0, 15), (140.0, 40)]
-    limit = witness.LATE_SECONDS + witness.MACHINE_SECONDS
+    sent = [(("s", letter), 100.0 + at) for at, letter in enumerate("abcdd")]
+    absent = {("s", "a"): [100.2], ("s", "b"): [115.0], ("s", "d"): [112.0, 103.5]}
+    waited = witness.waits(sent, absent)
+    # Of two like ticks the one that was written first is the one that was sent first; c is nowhere, and not judged here.
+    assert waited == [(100.0, 100.2), (101.0, 115.0), (103.0, 103.5), (104.0, 112.0)]
 
     def late(*pages):
-        return witness.late(pages, reports, keys, received)
+        return witness.late(pages, waited)
 
-    # Key 21 was received at 120.
-    assert late((120 + limit, 200)) is None
-    assert late((121 + limit, 503), (122 + limit, 503)) is None
-    assert late((121 + limit, 200), (123 + limit, 200), (141, 200)) == (123 + limit, 3 + limit)
-    assert witness.late([(109, 200)], reports, keys, received) is None, "nothing was heard before"
-    assert witness.late([(200, 200)], [(199, 100)], keys, received) is None, "all is durable"
+    assert late((107.9, 107.95, 200)) is None, "not yet seven seconds"
+    assert late((108.5, 108.6, 503), (114, 114.1, 503)) is None
+    assert late((108.5, 108.6, 200), (114, 114.1, 200), (116, 116.1, 200)) == (114, 13.0)
+    assert late((114.9, 115.1, 200)) is None, "it may have been written before the answer"
+    assert witness.late([(200, 200.1, 200)], []) is None
+
+
+def block(records, part=7, codec=0):
+    payload = records.tobytes()
+    return struct.pack("<4sHHIIQII", b"IBTB", 1, codec, len(records), len(payload), 0, part, 0) + payload
+
+
+def test_the_witness_reads_the_log_as_it_grows_and_takes_no_half_block(tmp_path):
+    ticks = np.zeros(6, TICK)
+    ticks["seq"] = np.arange(1, 7)
+    path = tmp_path / "a.log"
+    table, first, second = block(ticks[:1], codec=1), block(ticks[:4]), block(ticks[4:])
+    path.write_bytes(table + first + second[:60])
+    part = witness.Part(path)
+    assert [list(records["seq"]) for records in part.read()] == [[1, 2, 3, 4]]
+    path.write_bytes(table + first + second[:96] + bytes(64))
+    assert part.read() == [], "its room is there, its last record is not"
+    path.write_bytes(table + first + second + block(ticks[:1], part=8))
+    assert [list(records["seq"]) for records in part.read()] == [[5, 6]], "what another use of the file left is not read"
+    assert not part.is_over()
+    path.unlink()
+    assert part.is_over()
+
+
+def test_a_truth_file_tells_what_was_sent_and_when_at_the_latest(tmp_path):
+    path = tmp_path / "truth.csv"
+    rows = ["head", "7.last,,,2025-08-12T15:00:00.000000000Z,,last,2,1.5,3", "7.last,,,2025-08-12T15:00:01.000000000Z,,last,64,1.5,3",
+            "8.last,,,2025-08-12T15:00:01.000000000Z,,last,0,1.5,3"]
+    path.write_text("\n".join(rows) + "\n")
+    ends = []
+    sent = truth.read_sent(path, {"7.last"}, lambda found: ends.extend(found) or np.array(found, "f8"))
+    assert ends == [len(rows[0]) + len(rows[1]) + 2]
+    assert sent == {"7.last": [((1755010800, "1.5,3|2"), float(ends[0]))]}
+
+
+def test_a_healed_tick_is_known_by_its_gap():
+    def record(seq, kind=3, flags=0, event=0, ref=0):
+        return (seq, 5, 0, 0, 7, kind, 0, flags, struct.pack("<BBHiQ16s", 3, event, 0, 0, ref, b""))
+
+    records = np.array([record(1), record(2, 255, event=2), record(3), record(4, 255, event=4, ref=2), record(5, 3, truth.HEALED),
+                        record(6, 255, event=5, ref=2), record(7), record(8, 255, event=4, ref=3), record(9, 3, truth.HEALED)], TICK)
+    assert truth.gaps_of_healed(records) == {5 << 32 | 5: 2, 5 << 32 | 9: 3}
+
+
+def test_a_gap_is_explained_by_the_right_clock():
+    clock = faults.Fault(4, "clock in 2040", 10, began=100, ended=110)
+    drop = faults.Fault(8, "drop", 0, began=105, ended=105)
+    shown = 105.5 + faults.CLOCKS["clock in 2040"]
+    assert faults.explains([drop, clock], "disconnect", shown) == [drop]
+    assert faults.explains([drop], "disconnect", shown) == []
+    assert faults.explains([drop, clock], "disconnect", 150) == []
 
 
 def test_a_gap_is_explained_only_by_a_fault_of_its_kind_before_it():
