@@ -259,12 +259,12 @@ class Run:
                 self.say(fault.line(self.origin))
 
         plan = list(plan)
-        while time.time() - self.origin < self.options.seconds:
+        # Each fault lasts as long as it is planned: a stall that is cut short leaves no trace.
+        while time.time() - self.origin < self.options.seconds or self.injector.open:
             plan = self.injector.step(plan, self.origin, show)
             assert self.up.running(), f"ib-stream up ended: {self.up.stderr()[-2000:]}"
             assert self.gateway.running(), "the gateway ended"
             time.sleep(0.02)
-        self.injector.end_all(show)
 
     def quiet(self):
         """Waits until everything is healthy and healed, then stops it in order."""

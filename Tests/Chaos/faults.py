@@ -268,11 +268,6 @@ class Injector:
             self.system.set_clock(0)
         fault.ended = time.time()
 
-    def end_all(self, show):
-        for fault in list(self.open):
-            self.end(fault)
-            show(fault, "ends")
-
     def signal(self, fault, service, number):
         pid = self.system.pid(service)
         fault.target = str(pid or 0)
