@@ -330,7 +330,7 @@ class Run:
         r = self.report
         numbers = " ".join(f"{name}={r[name]}" for name in (
             "gateway", "seed", "seconds", "faults", "ticks", "healed", "gaps", "missing", "unavailable", "repeated", "altered",
-            "misplaced") if name in r)
+            "misplaced", "sent", "longest_wait", "green_healing") if name in r)
         return f"chaos: {'passed' if r['passed'] else 'FAILED'}: {numbers}" + (
             f" directory={r['directory']}" if "directory" in r else "")
 

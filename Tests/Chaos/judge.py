@@ -106,8 +106,11 @@ def check_health(run, stream, sent, keys, gaps):
     if unseen:
         run.problem(f"{stream}: {unseen} ticks that are recorded were never seen in the log: health is not proved")
     written = {what: [known.get(key, 0) for key in found] for what, found in keys.items()}
-    longest = max((until - when for when, until in witness.waits(sent, written)), default=0)
-    run.report["longest_wait"] = max(run.report.get("longest_wait", 0), round(longest, 1))
+    waited = witness.waits(sent, written)
+    healing = witness.late(run.witness.pages, waited)
+    for name, seconds in (("longest_wait", max((until - when for when, until in waited), default=0)),
+                          ("green_healing", healing[1] if healing else 0)):
+        run.report[name] = max(run.report.get(name, 0), round(seconds, 1))
     told = {what: [min(known.get(key, 0), known.get(gaps.get(key), np.inf)) for key in found] for what, found in keys.items()}
     worst = witness.late(run.witness.pages, witness.waits(sent, told))
     if worst:

@@ -20,7 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 GATEWAYS = ["simulator", "adversary"]
 COLUMNS = ["gateway", "seed", "faults", "ticks", "healed", "gaps", "missing", "repeated", "altered", "misplaced", "unavailable",
-           "sent", "longest_wait"]
+           "sent", "longest_wait", "green_healing"]
 HEAD = """\
 # {count} runs of chaos
 
@@ -38,7 +38,9 @@ wrote on {date}, at commit {commit}, on {machine}. The command of each run stand
   `misplaced`: recorded ticks that the market did not make, or not there. All four must be 0.
 - `unavailable`: ticks that history can't give: trades that the exchange did not report, in the gaps of `last` and `all_last` streams.
 - `sent`: ticks that the gateway wrote to sockets, by its truth file; `longest_wait`: how many seconds one of them was not durable.
-  `/health` was never 200 for longer than 7 s while one was not (a witness that reads the log's files).
+  `/health` was never 200 for longer than 7 s while one was neither in the log nor in a gap that the log tells of, by a witness
+  that reads the files itself. `green_healing`: the longest wait of one that died with its connection, was known to be missing, and
+  was being healed while `/health` was 200; 0: none longer than 7 s.
 
 In every run each gap had a cause that one of the injected faults explains, `ib-stream verify` passed, the system was healthy at
 the end, and no process was left over, unless the run says something else.
