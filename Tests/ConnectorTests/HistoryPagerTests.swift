@@ -95,6 +95,21 @@ struct HistoryPagerTests {
 
     // MARK: - What is told again
 
+    @Test func aPageOfALaterTimeToldAgainLeavesNothingOut() {
+        let asked = ticks(103, 542) + ticks(104, 478)
+        // Inside what is wanted and behind it: a whole answer and a part of one.
+        for later in [ticks(106, 104), ticks(106, 1_300), ticks(109, 50), ticks(106, 600) + ticks(107, 600)] {
+            var pager = HistoryPager(from: 103, through: 107)
+            let doubtful = page(&pager, later, asked)
+            #expect(doubtful.ticks.isEmpty && doubtful.next == .more && pager.start == 103)
+            let first = page(&pager, later, asked)
+            #expect(first.ticks == asked && first.through == 104 && first.next == .more)
+            #expect(pager.start == 105, "nothing was told of it")
+            let second = page(&pager, ticks(105, 508) + ticks(106, 488) + ticks(107, 480))
+            #expect(second.ticks.count == 1_476 && second.next == .finished)
+        }
+    }
+
     /// All pages of a gateway that answers so, as letters.
     private func heal(from: Int64, through: Int64, _ answer: (Int64, Int) -> [[HealTick]]) -> String? {
         var pager = HistoryPager(from: from, through: through)

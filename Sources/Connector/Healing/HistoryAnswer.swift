@@ -56,17 +56,37 @@ struct HistoryAnswer {
 
     /// Ticks of the longest pass, and those of them that were asked for.
     func greatestPass(from start: Int64) -> (all: Int, wanted: Int) {
-        passes.map { pass in (pass.count, pass.count { ticks[$0].second >= start }) }
-            .max { ($0.1, $0.0) < ($1.1, $1.0) } ?? (0, 0)
+        let reach = reach(from: start)
+        return passes.map { pass in
+            (pass.count { ticks[$0].second <= reach }, pass.count { (start...reach).contains(ticks[$0].second) })
+        }
+        .max { ($0.1, $0.0) < ($1.1, $1.0) } ?? (0, 0)
+    }
+
+    /// The last second up to which nothing that was asked for can lie between what is told, `start` at least.
+    ///
+    /// No tick can be told that lies between `start` and the page's first one. So the pass that begins first has the page's
+    /// beginning, and others count if they begin within what is told from there, or in the next second. Another one is of a page
+    /// of a later time: what lies between has not been told.
+    private func reach(from start: Int64) -> Int64 {
+        let spans = passes.compactMap { pass -> (first: Int64, last: Int64)? in
+            guard let first = pass.first(where: { ticks[$0].second >= start }) else { return nil }
+            return (ticks[first].second, ticks[pass.upperBound - 1].second)
+        }
+        .sorted { $0.first < $1.first }
+        guard var reach = spans.first?.last else { return start }
+        for span in spans where span.first - 1 <= reach { reach = max(reach, span.last) }
+        return reach
     }
 
     /// What is said of the last second.
     func last(from start: Int64) -> Telling? { tellings(from: start, begun: []).last }
 
-    /// Each second from `start` on, in order.
+    /// Each second from `start` on, in order, as far as nothing can lie between them.
     ///
     /// - Parameter begun: how the second `start` begins, as an answer said that was cut in it.
     func tellings(from start: Int64, begun: [HealTick]) -> [Telling] {
+        let reach = reach(from: start)
         var pieces: [Int64: [Piece]] = [:]
         for (index, pass) in passes.enumerated() {
             var at = pass.lowerBound
@@ -75,7 +95,7 @@ struct HistoryAnswer {
                 let end = ticks[at..<pass.upperBound].firstIndex { $0.second != second } ?? pass.upperBound
                 let isWhole =
                     (at > pass.lowerBound || index == 0) && (end < pass.upperBound || index == passes.count - 1)
-                if second >= start {
+                if start <= second, second <= reach {
                     var inside = borders.filter { at < $0 && $0 < end }.map { $0 - at }
                     // What an earlier answer had of the second, and then the second: told again, perhaps.
                     if second == start, !begun.isEmpty, !inside.contains(begun.count),
