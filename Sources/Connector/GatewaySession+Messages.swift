@@ -68,11 +68,18 @@ extension GatewaySession {
         lookAtClock()
     }
 
-    /// Types 3 and 4 are 15 to 20 minutes late: every record says so.
-    private mutating func noteMarketDataType(_ type: Int32, request: Int32) {
-        guard let entry = subscriptions.entry(of: request) else { return }
-        let slot = subscriptions.entries[entry].slot
-        if type >= 3 { path.addCommonFlags(.delayed, of: slot) } else { path.removeCommonFlags(.delayed, of: slot) }
+    /// Data that are late or frozen: every record says so.
+    private mutating func noteMarketDataType(_ number: Int32, request: Int32) {
+        guard let index = subscriptions.entry(of: request) else { return }
+        let entry = subscriptions.entries[index]
+        guard let type = MarketDataType(rawValue: number) else {
+            return log(.warning, "market data of an unknown type", ["stream": "\(entry.stream)", "type": "\(number)"])
+        }
+        let flags = type.flags(isLevel1: entry.stream.kind == .level1)
+        guard path.setMarketData(flags, of: entry.slot) else { return }
+        log(
+            flags.isEmpty ? .notice : .warning, "the type of a stream's market data has changed",
+            ["stream": "\(entry.stream)", "type": "\(type)"])
     }
 
     // MARK: - Errors and notices

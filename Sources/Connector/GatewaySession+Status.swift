@@ -116,10 +116,13 @@ extension GatewaySession {
         if case .requested(let id, _) = entry.state { request = .integer(Int64(id)) }
         let suspicion = subscriptions.index(of: entry.stream).flatMap { watch.suspicions[$0] }
         let isVain = entry.lastError != nil && !slot.hasData && suspicion?.asks ?? 0 > 0
+        let state = entry.shown(
+            isDelayed: slot.commonFlags.contains(.delayed), isFrozen: slot.commonFlags.contains(.frozen),
+            isVain: isVain,
+            nowNanos: now)
+        let reason = state == "frozen" ? MarketDataType.frozenReason : reason(entry, nowNanos: now)
         return [
-            "state": .string(
-                entry.shown(isDelayed: slot.commonFlags.contains(.delayed), isVain: isVain, nowNanos: now)),
-            "reason": reason(entry, nowNanos: now).map { .string($0) } ?? .null,
+            "state": .string(state), "reason": reason.map { .string($0) } ?? .null,
             "symbol": .string(entry.contract.symbol), "request": request, "seq": .integer(Int64(slot.seq)),
             "ticks": .integer(Int64(clamping: slot.ticks)),
             "ts_event": slot.lastEventNanos == Tick.noEventTime ? .null : .integer(slot.lastEventNanos),

@@ -55,12 +55,13 @@ struct Subscriptions {
         /// `ErrorPolicy.table` alone.
         ///
         /// - Parameter isVain: the request was made before, and nothing but a code came.
-        func shown(isDelayed: Bool, isVain: Bool = false, nowNanos now: Int64) -> String {
+        func shown(isDelayed: Bool, isFrozen: Bool = false, isVain: Bool = false, nowNanos now: Int64) -> String {
             switch state {
             case .noLine: return ErrorPolicy.Shown.noLine.rawValue
             // As long as no tick shows the contrary.
             case .requested where lastError?.rule.shown == .competingSession:
                 return ErrorPolicy.Shown.competingSession.rawValue
+            case .requested where isFrozen: return "frozen"
             case .requested where isDelayed: return ErrorPolicy.Shown.delayed.rawValue
             case .requested where isVain: return (lastError?.rule.shown ?? .notSubscribed).rawValue
             case .requested: return "subscribed"

@@ -145,10 +145,23 @@ struct TickPath: ~Copyable {
         slots[index].commonFlags.subtract(flags)
     }
 
+    /// From here on a stream's data are delayed, frozen, both or neither. Frozen ones fill no gap: one is open until a live
+    /// tick comes. True when that is news.
+    mutating func setMarketData(_ flags: TickFlags, of index: Int) -> Bool {
+        precondition(index >= 0 && index < slotCount)
+        let before = slots[index].commonFlags.intersection([.delayed, .frozen])
+        slots[index].commonFlags.subtract([.delayed, .frozen])
+        slots[index].commonFlags.formUnion(flags)
+        if flags.contains(.frozen) { openGap(index, cause: MarketDataType.gapCause) }
+        return before != flags
+    }
+
     /// From now on the answers to `request` are ticks of that stream.
     mutating func bind(request: Int32, to index: Int) {
         requests.set(request, slot: Int32(index))
         slots[index].ticksWhenAsked = slots[index].ticks
+        // What was said of the last request's data holds no more.
+        slots[index].commonFlags.subtract([.delayed, .frozen])
     }
     mutating func unbind(request: Int32) { requests.remove(request) }
     mutating func unbindAll() { requests.removeAll() }
@@ -337,7 +350,7 @@ struct TickPath: ~Copyable {
             openGap(index, cause: TickPath.silence)
         }
         if slots[index].doubt != nil { weighDoubt(index) }
-        if slots[index].openGap != nil { closeGap(index) }
+        if slots[index].openGap != nil, !slots[index].commonFlags.contains(.frozen) { closeGap(index) }
         slots[index].heedsNextTick()
     }
 

@@ -154,6 +154,8 @@ public struct StreamJudge: Sendable {
                 : verdict(.notSubscribed, noSession)
         }
         if let problem = facts.subscription, problem != .unknown {
+            // Frozen values are what a closed market has.
+            if problem == .frozen, facts.marketOpen == false { return verdict(.closed, "the market is closed") }
             return verdict(problem, problem == .notSubscribed ? "not subscribed at the gateway" : "")
         }
         guard hearsPublished else { return verdict(.unknown, "the connector does not say what it has published") }

@@ -15,6 +15,8 @@ public enum StreamState: String, Sendable, CaseIterable {
     /// Silent for longer than is usual although its market is open.
     case mute
     case competingSession = "competing_session"
+    /// The gateway sends the values of the last close although the market is open.
+    case frozen
     case noPermission = "no_permission"
     case noLine = "no_line"
     case farmDown = "farm_down"
@@ -31,7 +33,7 @@ public enum StreamState: String, Sendable, CaseIterable {
         switch self {
         case .live, .quiet, .closed, .halted, .expired: .healthy
         case .delayed, .lagging, .maintenance: .degraded
-        case .mute, .competingSession, .noPermission, .noLine, .farmDown, .behind, .diskFailing, .notSubscribed,
+        case .mute, .competingSession, .frozen, .noPermission, .noLine, .farmDown, .behind, .diskFailing, .notSubscribed,
             .unknown:
             .down
         }

@@ -81,5 +81,5 @@ public struct MoreTexts: Sendable, Equatable {
     }
 
     /// What is true of a tick and therefore of its `more` records.
-    static let inheritedFlags: TickFlags = [.delayed, .healed, .clockBad, .simulated]
+    static let inheritedFlags: TickFlags = [.delayed, .frozen, .healed, .clockBad, .simulated]
 }

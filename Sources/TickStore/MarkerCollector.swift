@@ -16,7 +16,7 @@ public struct MarkerEntry: Sendable, Equatable {
 }
 
 /// Picks out of one stream's records what the gap ledger needs: the markers that begin, end and heal gaps, each with the
-/// live ticks around it. A tick is live when it is market data and not healed.
+/// live ticks around it. A tick is live when it is market data, neither healed nor frozen.
 ///
 /// Fed with a file (a part of the log, a sealed segment, a block), it stands for the file from then on: `GapLedger` is a
 /// fold of collectors in the order of keys. Memory: 112 bytes a marker. One thread.
@@ -65,7 +65,7 @@ public struct MarkerCollector: Sendable, Equatable {
         for index in start..<run.count {
             let kind = run[index].kindByte
             if kind < 128 {
-                guard !run[index].flags.contains(.healed) else { continue }
+                guard run[index].flags.isDisjoint(with: .notLive) else { continue }
                 if waiting < entries.count || firstLive == nil { noteFirst(StreamPosition(run[index])) }
                 newestLive = index
             } else if kind == TickKind.marker.rawValue, MarkerCollector.isCollected(run[index].marker?.event) {

@@ -106,7 +106,7 @@ extension TickText {
         return [
             (.pastLimit, quote ? "bid_past_low" : "past_limit"), (.unreported, quote ? "ask_past_high" : "unreported"),
             (.halted, "halted"), (.inexact, "inexact"), (.delayed, "delayed"), (.healed, "healed"),
-            (.clockBad, "clock_bad"), (.simulated, "simulated"),
+            (.clockBad, "clock_bad"), (.simulated, "simulated"), (.frozen, "frozen"),
         ]
     }
 }

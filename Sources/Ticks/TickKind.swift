@@ -70,6 +70,11 @@ public struct TickFlags: OptionSet, Sendable, Hashable, BitwiseCopyable {
     public static let clockBad = TickFlags(rawValue: 1 << 7)
     /// Bit 8: from the simulator.
     public static let simulated = TickFlags(rawValue: 1 << 8)
+    /// Bit 9: frozen market data, the values of the last close.
+    public static let frozen = TickFlags(rawValue: 1 << 9)
 
-    public static let all = TickFlags(rawValue: 0x01FF)
+    /// A tick with one of these does not show that the stream's live data flow: it ends no gap.
+    public static let notLive: TickFlags = [.healed, .frozen]
+
+    public static let all = TickFlags(rawValue: 0x03FF)
 }

@@ -52,8 +52,8 @@ extension Judge {
     }
 
     private mutating func acceptDurable(_ entry: DurableReport.Entry, _ now: Int64, _ parts: inout JudgeParts) {
-        // Markers have no event time, but nor have level 1 ticks.
-        let isTick = entry.tsEventNanos != Tick.noEventTime || entry.stream.kind == .level1
+        // Markers have no event time, but nor have level 1 ticks. Of these the frozen ones prove nothing.
+        let isTick = entry.tsEventNanos != Tick.noEventTime || entry.stream.kind == .level1 && isKnownLive(entry.stream)
         guard
             let isNews = streams[entry.stream]?.judge.observeDurable(entry.key, isTick: isTick, nowNanos: now)
         else { return }
@@ -68,6 +68,11 @@ extension Judge {
             log(.info, "durable tick since the start", ["service": parts.services[index].name.rawValue])
             step(&parts, index, .productive, now)
         }
+    }
+
+    /// The connector has spoken of the stream, and does not call its values frozen.
+    private func isKnownLive(_ stream: StreamID) -> Bool {
+        board.latestAnswers.streams[stream].map { $0.problem != .frozen } ?? false
     }
 
     /// What is known about a stream beside its ticks.

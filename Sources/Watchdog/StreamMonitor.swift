@@ -61,8 +61,8 @@ struct StreamMonitor {
         // Closed and halted streams are silent by right; a stream without a line is reported as such.
         let judged = streams.filter { stream in
             switch stream.state {
-            // Nor does a new subscription mend a disk: it would only open gaps.
-            case .closed, .halted, .expired, .maintenance, .noLine, .noPermission, .behind, .diskFailing: false
+            // Nor does a new subscription mend a disk, or thaw what is frozen: it would only open gaps.
+            case .frozen, .closed, .halted, .expired, .maintenance, .noLine, .noPermission, .behind, .diskFailing: false
             case .live, .quiet, .delayed, .lagging, .mute, .competingSession, .farmDown, .notSubscribed, .unknown: true
             }
         }

@@ -203,6 +203,14 @@ private struct Desk {
         #expect(subscriptions.entries[0].shown(isDelayed: false, nowNanos: 0) == "subscribed")
     }
 
+    @Test func frozenIsWorseThanDelayed() {
+        var subscriptions = subscriptions()
+        _ = subscriptions.next(nowNanos: 0, request: { 5 }, mayAsk: { _ in true })
+        #expect(subscriptions.entries[0].shown(isDelayed: true, isFrozen: true, nowNanos: 0) == "frozen")
+        subscriptions.noteAll(.init(code: 10197, text: "competing"))
+        #expect(subscriptions.entries[0].shown(isDelayed: true, isFrozen: true, nowNanos: 0) == "competing_session")
+    }
+
     @Test func aStreamWithoutALineIsNoLine() {
         #expect(subscriptions(hasLine: false).entries[0].shown(isDelayed: false, nowNanos: 0) == "no_line")
     }

@@ -222,6 +222,42 @@ import Ticks
         #expect(try bench.records(atLeast: 3).map(\.flags) == [[.simulated, .delayed], .simulated, []])
     }
 
+    @Test func frozenTicksCloseNoGap() throws {
+        var bench = try Bench()
+        let slot = try bench.add(quotes)
+        bench.path.bind(request: 1, to: slot)
+        try bench.take(message(1))
+        let isNews = bench.path.setMarketData(.frozen, of: slot)
+        let isNewsAgain = bench.path.setMarketData(.frozen, of: slot)
+        #expect(isNews && !isNewsAgain)
+        try bench.take(message(1))
+        #expect(bench.path.slot(slot).openGap != nil)
+        let isThaw = bench.path.setMarketData([], of: slot)
+        #expect(isThaw)
+        try bench.take(message(1))
+        #expect(bench.path.slot(slot).openGap == nil)
+        bench.path.flush()
+        let records = try bench.records(atLeast: 5)
+        #expect(records.map { $0.marker?.event } == [nil, .gapOpened, nil, .gapClosed, nil])
+        #expect(records.map { $0.flags.contains(.frozen) } == [false, true, true, false, false])
+    }
+
+    @Test func aNewRequestHasLiveDataUntilItIsToldOtherwise() throws {
+        var bench = try Bench()
+        let slot = try bench.add(quotes)
+        bench.path.bind(request: 1, to: slot)
+        _ = bench.path.setMarketData([.delayed, .frozen], of: slot)
+        bench.path.bind(request: 2, to: slot)
+        #expect(bench.path.slot(slot).commonFlags.isEmpty)
+    }
+
+    @Test func onlyLevel1IsFrozen() {
+        #expect(MarketDataType.delayedFrozen.flags(isLevel1: true) == [.delayed, .frozen])
+        #expect(MarketDataType.delayedFrozen.flags(isLevel1: false) == .delayed)
+        #expect(MarketDataType.frozen.flags(isLevel1: false) == [])
+        #expect(MarketDataType(rawValue: 5) == nil)
+    }
+
     @Test func moreStreamsThanRoomAreRefused() throws {
         var bench = try Bench()
         for id in 1...8 { #expect(bench.path.addStream(StreamID(conId: Int32(id), kind: .last)) != nil) }

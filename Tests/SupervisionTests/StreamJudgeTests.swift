@@ -116,6 +116,21 @@ import Ticks
         #expect(judge.judge(noSession, nowNanos: last).state == .maintenance)
     }
 
+    /// Values that go on coming change nothing; by night they are what a closed market has.
+    @Test func frozenValuesAreNoProofOfLife() {
+        let (judge, last) = fed(gap: Self.second, seconds: 120)
+        var facts = facts(last)
+        facts.subscription = .frozen
+        for open in [nil, true] {
+            facts.marketOpen = open
+            #expect(judge.judge(facts, nowNanos: last).state == .frozen)
+        }
+        facts.marketOpen = false
+        #expect(judge.judge(facts, nowNanos: last).state == .closed)
+        facts.subscription = nil
+        #expect(judge.judge(facts, nowNanos: last).state == .live)
+    }
+
     @Test func theFirstSightOfAnOldTickIsNoArrival() {
         var judge = StreamJudge(staleWarnNanos: Self.staleWarn, nowNanos: 0)
         #expect(judge.observeDurable(TickKey(epoch: 1, seq: 9), nowNanos: 1) == false)

@@ -301,3 +301,18 @@ def test_old_gateways_send_whole_sizes(lab):
     run.check()
 
 
+
+
+def test_level_1_of_a_frozen_market_is_no_proof_of_life(lab):
+    stream = f"{MNQ}.level1"
+    run = Run(lab, {MNQ: ("MNQ", ["level1"])}, up=True, ready=False, faults={"market_data_type": 2})
+    wait_for("frozen values", lambda: run.states().get(stream, {}).get("ticks", 0) >= 20)
+    assert run.states()[stream]["state"] == "frozen" and run.states()[stream]["gap_open"]
+    assert "Client Portal" in run.states()[stream]["reason"]
+    # By the time of day at which this runs.
+    run.wait_health("the judgement", lambda s: s["streams"][stream]["state"] in ("frozen", "closed"))
+    run.gateway.do("frozen", type=1)
+    run.wait_health("a live stream", lambda s: s["streams"][stream]["state"] == "live")
+    assert not run.states()[stream]["gap_open"]
+    run.lab.settle()
+    assert [gap["cause"] for gap in run.gaps()["gaps"]] == ["frozen"]
