@@ -139,10 +139,32 @@ extension GatewaySession {
             undecodableDefinitions.remove(conId)
             let symbol = contractOf[conId]?.symbol ?? details.contract.symbol
             let json = FeedMessages.definition(details, symbol: symbol, atNanos: realNanos())
+            if let known = definitions[conId] { tellChanges(of: conId, from: known, to: json) }
             definitions.put(json, conId: conId, nowNanos: bootNanos())
             applyPriceStep(conId)
         } else if let index = lookups.firstIndex(where: { $0.openRequests.contains(request) }) {
             lookups[index].add(details)
+        }
+    }
+
+    /// What an earlier run kept; a slow disk may bring it behind the gateway's answer.
+    mutating func takeKept(_ json: JSONValue, conId: Int32) {
+        if let fresh = definitions[conId] { tellChanges(of: conId, from: json, to: fresh) }
+        definitions.add(kept: json, conId: conId)
+    }
+
+    /// A reader months later has to see where a contract's sizes or name became others: the ticks are recorded as they come.
+    private mutating func tellChanges(of conId: Int32, from known: JSONValue, to json: JSONValue) {
+        for change in DefinitionChange.between(known, json) {
+            log(
+                .warning, "the gateway's definition of a contract has changed",
+                ["con_id": "\(conId)", "field": change.field, "old": change.old, "new": change.new])
+            for entry in subscriptions.entries where entry.stream.conId == conId {
+                path.mark(entry.slot, .definitionChanged, text: change.field)
+                publishEvent(
+                    "definition_changed", stream: entry.stream, cause: change.field,
+                    text: "\(change.field) was \(change.old), and is \(change.new)")
+            }
         }
     }
 

@@ -243,7 +243,7 @@ struct GatewaySession: ~Copyable {
             nextWatermarkNanos = now + GatewaySession.watermarkNanos
             lookAtClock()
             if path.epochIsUsedUp { beginEpoch(known: path.epoch, cause: "epoch used up") }
-            for (conId, json) in keeper.takeDefinitions() { definitions.add(kept: json, conId: conId) }
+            for (conId, json) in keeper.takeDefinitions() { takeKept(json, conId: conId) }
             path.noteDurable(durable.keys)
             reportJournal()
             clearSuspicions()

@@ -33,7 +33,8 @@ public enum StreamState: String, Sendable, CaseIterable {
         switch self {
         case .live, .quiet, .closed, .halted, .expired: .healthy
         case .delayed, .lagging, .maintenance: .degraded
-        case .mute, .competingSession, .frozen, .noPermission, .noLine, .farmDown, .behind, .diskFailing, .notSubscribed,
+        case .mute, .competingSession, .frozen, .noPermission, .noLine, .farmDown, .behind, .diskFailing,
+            .notSubscribed,
             .unknown:
             .down
         }

@@ -50,7 +50,9 @@ public struct MarkerCollector: Sendable, Equatable {
     public static func isCollected(_ event: MarkerEvent?) -> Bool {
         switch event {
         case .subscribed, .unsubscribed, .gapOpened, .heal, .healEnd, .lost: true
-        case .gapClosed, .twsCode, .halted, .clockStep, .suspiciousPrice, .undecodable, .rerouted, nil: false
+        case .gapClosed, .twsCode, .halted, .clockStep, .suspiciousPrice, .undecodable, .rerouted, .definitionChanged,
+            nil:
+            false
         }
     }
 

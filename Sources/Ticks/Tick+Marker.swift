@@ -24,6 +24,9 @@ public enum MarkerEvent: UInt8, Sendable, CaseIterable {
     /// The ticks that follow are of another contract, which the gateway has named in place of this one (a contract for
     /// difference has its underlying's); `code` is its id, `text` the exchange.
     case rerouted = 13
+    /// The gateway's definition of the contract is not the one known before; `text` is the name of the field, cut after 16
+    /// bytes. What the ticks' sizes count may be another unit from about here on.
+    case definitionChanged = 14
 
     /// The name in CSV and JSON, such as `gap_opened`.
     public var name: StaticString {
@@ -41,6 +44,7 @@ public enum MarkerEvent: UInt8, Sendable, CaseIterable {
         case .lost: "lost"
         case .undecodable: "undecodable"
         case .rerouted: "rerouted"
+        case .definitionChanged: "definition_changed"
         }
     }
 }

@@ -316,3 +316,20 @@ def test_level_1_of_a_frozen_market_is_no_proof_of_life(lab):
     assert not run.states()[stream]["gap_open"]
     run.lab.settle()
     assert [gap["cause"] for gap in run.gaps()["gaps"]] == ["frozen"]
+
+
+def test_another_unit_of_sizes_and_another_symbol_are_recorded_and_said(lab):
+    run = Run(lab, {AAPL: ("AAPL", ["bid_ask", "last"])})
+    definition = lab.state / "definitions" / f"{AAPL}.json"
+    wait_for("the first definition", definition.exists)
+    run.gateway.faults["size_factor"] = {AAPL: 100}
+    run.gateway.faults["symbol"] = {AAPL: "AAPL.OLD"}
+    run.gateway.do("restart")
+    run.wait_ticks()
+    wait_for("the change", lambda: "AAPL.OLD" in run.log())
+    wait_for("the new definition", lambda: "AAPL.OLD" in definition.read_text())
+    run.wait_healed(1)
+    run.check()
+    lab.ib_stream("export", "--format", "csv", "--root", lab.root, "--out", lab.folder / "marked")
+    for name in run.names:
+        assert "definition_changed" in (lab.folder / "marked" / f"{name}.csv").read_text()
