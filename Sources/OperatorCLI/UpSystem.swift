@@ -227,6 +227,11 @@ final class UpSystem {
     /// everybody's grace is killed. A further stop signal waits for nothing more. True when everybody ended well.
     private func stop(_ signals: borrowing StopSignals, _ display: inout UpDisplay) -> Bool {
         recorderPid = ServiceLock.holder(name: "ib-recorder", paths: paths)?.pid
+        // Whether a recorder is missing is the watchdog's to say; without one nobody starts it any more.
+        if isUp, watchdog == nil, !ServiceLock.isHeld(name: "ib-recorder", paths: paths) {
+            display.say("ib-recorder does not run: what it has not written stays in the journal")
+            endedUncleanly = true
+        }
         lifeline.announceEnd()
         lifeline.closeWriting()
         let started = bootNanos()

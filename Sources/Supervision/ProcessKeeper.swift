@@ -109,6 +109,8 @@ public struct ProcessKeeper: Sendable {
     private var lastBeatNanos: Int64 = 0
     private var warned = false
     private var stopOrdered = false
+    /// It was started, found or tried: only before the very first round it was not.
+    private var hasBegun = false
     private var starts = 0
     private var backoff: Backoff
 
@@ -125,6 +127,10 @@ public struct ProcessKeeper: Sendable {
     public mutating func handle(
         _ event: Event, nowNanos: Int64, wallNanos: Int64, stretch: Double = 1
     ) -> Action {
+        switch event {
+        case .spawned, .adopted, .spawnFailed: hasBegun = true
+        default: break
+        }
         switch event {
         case .spawned:
             starts += 1
@@ -238,6 +244,12 @@ public struct ProcessKeeper: Sendable {
 }
 
 extension ProcessKeeper {
+    /// The end of everything finds it down: it has run, or was tried, and nobody told it to end. What it had left to do is undone.
+    public var isMissedAtStop: Bool {
+        guard case .down = state else { return false }
+        return !stopOrdered && hasBegun
+    }
+
     /// True while the next restart has to wait for the budget.
     public func isBudgetSpent(wallNanos: Int64) -> Bool {
         var copy = budget

@@ -189,11 +189,14 @@ extension Judge {
     }
 
     /// The end of everything: the connector first, then the recorder, which still writes what has arrived. True once both
-    /// have ended.
+    /// have ended. A recorder that is down by then writes nothing: that is no clean end.
     mutating func stopInOrder(_ parts: inout JudgeParts) -> Bool {
         let now = bootNanos()
         for name in [ManagedName.connector, .recorder] {
             guard let index = parts.services.firstIndex(where: { $0.name == name }) else { continue }
+            if name == .recorder, parts.services[index].keeper.isMissedAtStop {
+                board.noteUncleanEnd(parts.services[index].missedText)
+            }
             if parts.services[index].keeper.state != .stopped { step(&parts, index, .orderStop, now) }
             if parts.services[index].keeper.state != .stopped { return false }
         }

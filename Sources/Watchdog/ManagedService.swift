@@ -52,6 +52,12 @@ struct ManagedService {
         return ": \(grouped(backlog)) ticks were not durable when it last told"
     }
 
+    /// What it means that it is down when everything ends.
+    var missedText: String {
+        let how = lastExit.isEmpty ? "could not be started" : "had ended with \(lastExit)"
+        return "\(name.rawValue) did not run at the stop (it \(how)): what it did not write stays in the journal"
+    }
+
     // MARK: Budget on disk
 
     private static func readBudget(_ path: String) -> [Int64] {

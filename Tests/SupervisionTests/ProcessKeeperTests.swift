@@ -168,4 +168,25 @@ import Testing
             return
         }
     }
+
+    @Test func whatIsDownWhenEverythingEndsIsMissed() {
+        var fresh = keeper()
+        #expect(!fresh.isMissedAtStop, "nothing was ever begun")
+        _ = fresh.handle(.spawnFailed, nowNanos: 0, wallNanos: 0)
+        #expect(fresh.isMissedAtStop)
+        // Refused its configuration after it had worked, killed, or out of budget: the same.
+        for exit in [ProcessKeeper.Exit.status(78), .signal(9), .status(0), .unknown] {
+            var keeper = running()
+            #expect(!keeper.isMissedAtStop)
+            _ = keeper.handle(.exited(exit), nowNanos: 1, wallNanos: 1)
+            #expect(keeper.isMissedAtStop)
+            #expect(keeper.handle(.orderStop, nowNanos: 2, wallNanos: 2) == .none)
+            #expect(keeper.state == .stopped && !keeper.isMissedAtStop, "said once")
+        }
+        // Whoever ends on the order ended in order.
+        var ordered = running()
+        #expect(ordered.handle(.orderStop, nowNanos: 1, wallNanos: 1) == .terminate)
+        _ = ordered.handle(.exited(.status(0)), nowNanos: 2, wallNanos: 2)
+        #expect(!ordered.isMissedAtStop)
+    }
 }

@@ -196,3 +196,28 @@ def test_a_clean_stop_leaves_nothing_unflushed(lab):
         for kind in kinds:
             check_numbering(lab.records(f"{con_id}.{kind}"))
     lab.ib_stream("verify", "--root", lab.root)
+
+
+def test_a_recorder_that_is_down_at_the_stop_makes_it_no_clean_one(lab):
+    _, up, config = system(lab)
+    # It is killed, and refuses to start again, while the connector goes on.
+    lab.state.chmod(0o777)
+    os.kill(pid_of(lab, "recorder"), signal.SIGKILL)
+    wait_for("the refusal", lambda: "refuses its configuration" in up.stderr())
+    before = ticks_numbered(lab)
+    wait_for("ticks that nobody records", lambda: ticks_numbered(lab) > before + 100)
+    assert up.stop() == 1
+    assert "ib-recorder did not run at the stop" in up.stderr(), up.stderr()
+    assert "stopped, not cleanly" in up.stdout().splitlines()[-1]
+    lab.state.chmod(0o750)
+    text = lab.ib_stream("audit", "--config", config, check=1)
+    assert " records are published and not durable: only the journal may have them" in text, text
+    # The journal has them, and an ordinary end has nothing left.
+    up = lab.start("ib-stream", "up", "--config", config)
+    wait_for("the feed", lambda: (lab.run / "durable.sock").exists() and "new epoch" in up.stderr())
+    lab.settle()
+    assert up.stop() == 0, up.stderr()
+    assert "not_durable" not in lab.ib_stream("gaps", "--config", config, check=1)
+    for con_id, (_, kinds) in EIGHT.items():
+        for kind in kinds:
+            check_numbering(lab.records(f"{con_id}.{kind}"))
