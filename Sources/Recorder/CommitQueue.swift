@@ -29,6 +29,10 @@ final class CommitQueue: Sendable {
         var isAbandoned = false
         /// The newest key of every stream that is known to be published.
         var expected: [StreamID: TickKey] = [:]
+        /// At the stop: `expected` is all that there is.
+        var isEndKnown = false
+        /// Why it is not, in words.
+        var endFault: String?
         /// Changes whenever something became durable.
         var progress: UInt64 = 0
         var isRecovered = false
@@ -140,6 +144,18 @@ final class CommitQueue: Sendable {
     }
 
     // MARK: - The end
+
+    /// At the stop: whether `noteExpected` has been told of all that there is, and else why not.
+    func noteEnd(isKnown: Bool, fault: String?) {
+        state.withLock {
+            $0.isEndKnown = isKnown
+            $0.endFault = fault
+        }
+    }
+
+    /// What is left of a drain; nil: nobody knows yet what there is.
+    var backlogAtEnd: UInt64? { state.withLock { $0.isRecovered && $0.isEndKnown } ? backlog : nil }
+    var endFault: String? { state.withLock { $0.endFault } }
 
     /// Ticks that are known to be published and not durable. Of an epoch before the newest one only the recorder that
     /// reads the journal can know how many there were: they are not counted.

@@ -22,17 +22,22 @@ extension Ingest {
                 task.progress.advance()
                 queue.noteDrainProgress()
             })
-        let wanted = readTarget(&reader)
+        var isKnown = readTarget(&reader)
         // From here on only what becomes durable is progress: pages may come again after each failure of a disk.
         reader = JournalReader(directory: journalDirectory, onSegment: { [task] in task.progress.advance() })
-        drainTarget = wanted
-        queue.noteExpected(wanted)
+        var wanted = setTarget()
         var pending = Array(wanted.keys)
         var liveIsOver = false
         let messagesBefore = messages
         while !queue.isAbandoned {
             task.progress.advance()
             sink.refresh()
+            // What has been heard of is written in any case; it may not be all.
+            if !isKnown, readTarget(&reader) {
+                isKnown = true
+                wanted = setTarget()
+                pending = Array(wanted.keys)
+            }
             if answerDiskFailures() { pending = Array(wanted.keys) }
             var worked = false
             if sink.freeRecords >= Ingest.reserve {
@@ -50,21 +55,40 @@ extension Ingest {
             guard !worked else { continue }
             if pending.isEmpty {
                 sink.handOver(commit: true)
-                if queue.isDurable(wanted) { return }
+                if isKnown, queue.isDurable(wanted) { return }
             }
             // Without room the bell rings when there is some.
             queue.forIngest.wait(millis: 20)
         }
     }
 
-    /// What there is: the newest key of every stream, as the journal has it or as the connector has said.
-    private mutating func readTarget(_ reader: inout JournalReader) -> [StreamID: TickKey] {
+    /// Learns from the journal what there is. False when that is not known (yet): it can't be read, or knows less than was heard.
+    private mutating func readTarget(_ reader: inout JournalReader) -> Bool {
+        let fault: String?
         do throws(StoreError) {
-            sequencer.expect(try reader.positions())
+            let keys = try reader.positions()
+            sequencer.expect(keys)
+            fault = DrainTarget.fault(journal: keys, heard: sequencer.highestKeys, epoch: sequencer.epoch)
         } catch {
-            log(.error, "the journal can't be read at the stop", ["why": "\(error)"])
+            fault = DrainTarget.fault(error, epoch: sequencer.epoch)
         }
-        return sequencer.highestKeys
+        noteJournal(fault, isEndKnown: fault == nil)
+        return fault == nil
+    }
+
+    /// What has to become durable from now on: the newest key of every stream, as the journal has it or as the connector has said.
+    private mutating func setTarget() -> [StreamID: TickKey] {
+        let wanted = sequencer.highestKeys
+        drainTarget = wanted
+        queue.noteExpected(wanted)
+        return wanted
+    }
+
+    /// It is tried again all the time, and said once.
+    private mutating func noteJournal(_ fault: String?, isEndKnown: Bool) {
+        queue.noteEnd(isKnown: isEndKnown, fault: fault)
+        if let fault, fault != journalFault { log(.error, "not all is known that has to be written", ["why": fault]) }
+        journalFault = fault
     }
 
     /// Reads the next page of a stream that is not complete yet. False when nothing came, or nothing is left to read.
@@ -91,12 +115,12 @@ extension Ingest {
                 }
             }
         } catch {
-            log(.error, "the journal can't be read at the stop", ["why": "\(error)"])
+            noteJournal("the journal can't be read: \(error)", isEndKnown: true)
             sequencer.fetchFailed()
-            pending = []
             return false
         }
         if let fault { throw fault }
+        if journalFault != nil { noteJournal(nil, isEndKnown: true) }
         if let first = page.goneFirst {
             log(.error, "the journal no longer has wanted ticks", ["first": "\(first)"])
             sequencer.fetchGone(first: first, sink: &sink, nowNanos: realNanos())

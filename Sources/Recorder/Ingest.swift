@@ -51,6 +51,8 @@ struct Ingest: ~Copyable {
     private var malformedMessages: UInt64 = 0
     /// What has to become durable before the end; nil before the stop.
     var drainTarget: [StreamID: TickKey]?
+    /// At the stop: why the journal can't be read now.
+    var journalFault: String?
 
     init(
         _ task: TaskContext, context: Context, paths: Paths, journalDirectory: String, settings: RecorderSettings,

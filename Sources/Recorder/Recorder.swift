@@ -91,8 +91,8 @@ func startRecorder(_ service: ServiceContext) throws {
                     queue.abandon()
                 }
                 return Drain.Look(
-                    isOver: ingest.hasEnded && writer.hasEnded, left: queue.isRecovered ? queue.backlog : nil,
-                    progress: queue.progress)
+                    isOver: ingest.hasEnded && writer.hasEnded, left: queue.backlogAtEnd, progress: queue.progress,
+                    fault: queue.endFault)
             }, abandon: { queue.abandon() }))
     service.onStop("ingest") { ingest.stop() }
     service.onStop("write") {

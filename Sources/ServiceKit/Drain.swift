@@ -9,11 +9,14 @@ public struct Drain {
         public var left: UInt64?
         /// Changes with whatever gets done.
         public var progress: UInt64
+        /// What holds it up, in words; nil: nothing but the disk.
+        public var fault: String?
 
-        public init(isOver: Bool, left: UInt64?, progress: UInt64) {
+        public init(isOver: Bool, left: UInt64?, progress: UInt64, fault: String? = nil) {
             self.isOver = isOver
             self.left = left
             self.progress = progress
+            self.fault = fault
         }
     }
 
@@ -56,13 +59,14 @@ struct DrainWatch {
     }
 
     mutating func take(_ look: Drain.Look, nowNanos: Int64) -> Verdict {
-        if look.isOver { return look.left == 0 ? .done : .failed(why: "the disk did not take them") }
+        if look.isOver { return look.left == 0 ? .done : .failed(why: look.fault ?? "the disk did not take them") }
         if look.progress != progress {
             progress = look.progress
             movedNanos = nowNanos
         }
         guard nowNanos - movedNanos >= Self.limitNanos else { return .goOn }
-        return .failed(why: "nothing became durable for \(Self.limitNanos / 1_000_000_000) s")
+        let silence = "nothing became durable for \(Self.limitNanos / 1_000_000_000) s"
+        return .failed(why: look.fault.map { "\($0), and \(silence)" } ?? silence)
     }
 
     /// True when a stop signal means that nobody wants to wait any longer.

@@ -31,6 +31,16 @@ import Testing
         #expect(watch.take(look(nil, 1, over: true), nowNanos: 1) == .failed(why: "the disk did not take them"))
     }
 
+    @Test func whatHoldsItUpIsSaid() {
+        var watch = DrainWatch(nowNanos: 0)
+        func look(over: Bool) -> Drain.Look { Drain.Look(isOver: over, left: nil, progress: 1, fault: "no journal") }
+        #expect(watch.take(look(over: false), nowNanos: 1) == .goOn)
+        #expect(watch.take(look(over: true), nowNanos: 2) == .failed(why: "no journal"))
+        #expect(
+            watch.take(look(over: false), nowNanos: 11 * Self.second)
+                == .failed(why: "no journal, and nothing became durable for 10 s"))
+    }
+
     @Test func theSameSignalToldTwiceIsNoSecondOne() {
         let watch = DrainWatch(nowNanos: 5 * Self.second)
         #expect(!watch.isSecond(signalAtNanos: 5 * Self.second + 900_000_000))

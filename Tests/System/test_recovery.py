@@ -354,3 +354,35 @@ def test_a_power_cut_reuses_no_key_and_drops_nothing_real(lab, published, cut):
             assert key in recorded or durable.get(name, 0) < key <= before[name], f"{name}: {key >> 32}:{key & 0xFFFFFFFF}"
             assert recorded.get(key, record) == record, f"{name}: {key >> 32}:{key & 0xFFFFFFFF} is another tick"
         assert gaps[name] and all(gap["state"] == "healed" for gap in gaps[name]), gaps[name]
+
+
+def test_a_stop_that_cant_read_the_journal_is_no_clean_one(lab):
+    """The connector's last word is up to a second old: what it published since stands in the journal alone."""
+    def stop_without_journal():
+        recorder, connector = lab.recorder(lab.config), lab.connector(lab.config)
+        wait_for("the feed", lambda: (lab.run / "ticks.sock").exists() and lab.numbering()[0] > before)
+        wait_for_ticks(lab, 500)
+        lab.settle()
+        epoch = lab.numbering()[0]
+        kill(connector)
+        (lab.run / "journal").rename(lab.run / "away")
+        recorder.send(signal.SIGTERM)
+        wait_for("why it goes on", lambda: "not all is known that has to be written" in recorder.stderr())
+        return recorder, epoch
+
+    lab.sim = lab.simulator("--rate", "3000", "--seed", "9")
+    lab.config = lab.configure(lab.sim.port, STREAMS)
+    before = 0
+    recorder, before = stop_without_journal()
+    # It comes back in time.
+    (lab.run / "away").rename(lab.run / "journal")
+    assert recorder.wait() == 0, recorder.stderr()
+    assert "not_durable" not in lab.ib_stream("gaps", "--config", lab.config, check=1)
+    # It does not, and nobody waits for it any longer.
+    recorder, _ = stop_without_journal()
+    time.sleep(1.1)  # a second signal sooner would be the first one, told twice
+    recorder.send(signal.SIGTERM)
+    assert recorder.wait() == 74, recorder.stderr()
+    assert "the last ticks may be not durable" in recorder.stderr()
+    for stream, records in all_records(lab):
+        check_numbering(records)
