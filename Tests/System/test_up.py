@@ -82,9 +82,13 @@ def test_a_newcomer_sees_live_ticks_and_a_healthy_system(lab):
 
 
 @pytest.mark.skipif(bool(SANITIZED), reason="times of a sanitizer build say nothing")
-def test_up_for_a_while_ends_by_itself_with_0(lab):
+def test_up_for_a_while_ends_by_itself_with_what_health_told(lab):
     process = up(lab, "--for", "15s")
-    assert process.wait() == 0, process.stderr()
+    process.wait()
+    complaints = [line for line in process.stderr().splitlines() if line.startswith("ib-stream: up: the system was ")]
+    # A machine that is slow at this very moment is told so; 0 is healthy and stopped in order, and nothing else is.
+    assert (process.wait(), len(complaints)) in ((0, 0), (1, 1)), process.stderr()
+    assert process.stdout().splitlines()[-1].endswith(" stopped"), process.stdout()
     result = subprocess.run([BIN / "ib-stream", "verify", "--simulate", "--root", lab.root], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
 
