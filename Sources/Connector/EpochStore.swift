@@ -10,10 +10,11 @@ internal import ServiceKit
 ///
 /// Source: the design's section 3 (epoch).
 struct EpochStore {
-    private let path: String
+    private let directory: String
+    private var path: String { EpochFile.path(in: directory) }
 
     /// - directory: state or runtime.
-    init(directory: String) { path = directory + "/epoch" }
+    init(directory: String) { self.directory = directory }
 
     /// The Unix seconds that a clock can show in good faith: the years 2020 to 2099. Others are never believed.
     static let believable: ClosedRange<Int64> = 1_577_836_800...4_102_444_799
@@ -87,18 +88,13 @@ struct EpochStore {
     /// Nil when there is no file. A file that holds no number, or can't be read, is reported and counts as none: the
     /// clock, the journal and the other place still know better than it.
     func read() -> UInt32? {
-        let bytes: [UInt8]
         do throws(FileError) {
-            bytes = try Files.read(path, maxBytes: 64)
+            let epoch = try EpochFile.read(in: directory)
+            if epoch == 0 { log(.error, "the epoch file holds no number; going on without it", ["path": path]) }
+            return epoch == 0 ? nil : epoch
         } catch {
-            if !error.isMissing { log(.error, "the epoch can't be read, going on without it", ["why": "\(error)"]) }
+            log(.error, "the epoch can't be read, going on without it", ["why": "\(error)"])
             return nil
         }
-        let text = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).first ?? ""
-        guard let epoch = UInt32(text) else {
-            log(.error, "the epoch file holds no number; going on without it", ["path": path])
-            return nil
-        }
-        return epoch
     }
 }

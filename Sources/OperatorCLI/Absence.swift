@@ -13,6 +13,8 @@ struct Absence {
         case missing
         /// A file, or bytes of it, can't be read: what stood there is not known.
         case damaged
+        /// Published, and not durable; or nobody knows whether it is.
+        case notDurable = "not_durable"
     }
 
     /// Nil: of any stream.

@@ -3,25 +3,26 @@ internal import TickStore
 internal import Ticks
 
 /// Finds what is not there although no marker tells of it: streams without a tick, times before the first one, keys that are
-/// missing, files that are damaged.
+/// missing, files that are damaged, what is published and not durable.
 struct Absences {
     let report: VerifyReport
     let account: RecordingAccount
     let expected: ExpectedStreams
+    let durability: Durability
     let selection: GapSelection
     let nowNanos: Int64
     var hours: OpeningHours
 
     private static let hourNanos: Int64 = 3_600_000_000_000
 
-    /// All of them: streams in order, then keys, then files.
+    /// All of them: streams in order, then keys, files, and what is not durable.
     mutating func find() -> [Absence] {
         var found: [Absence] = []
         let streams = Set(report.streams.keys).union(account.streams.keys).union(expected.entries.keys).sorted()
         for stream in streams where selection.selects(stream) {
             if let absence = absence(of: stream) ?? removed(stream) { found.append(absence) }
         }
-        return found + missingKeys() + damage()
+        return found + missingKeys() + damage() + durability.absences.filter(isSelected)
     }
 
     // MARK: - Streams

@@ -28,7 +28,7 @@ struct Audit {
 
     init(
         selection: GapSelection, paths: Paths, report: VerifyReport, account: RecordingAccount,
-        expected: ExpectedStreams, heals: ConnectorHeals?, unsealedHours: [Int64]
+        expected: ExpectedStreams, durability: Durability, heals: ConnectorHeals?, unsealedHours: [Int64]
     ) {
         let nowNanos = realNanos()
         self.selection = selection
@@ -38,14 +38,17 @@ struct Audit {
         self.unsealedHours = unsealedHours
         state = paths.state
         let lags = expected.entries.values.compactMap(\.lag)
-        notDurable = lags.isEmpty ? nil : lags.reduce(0, +)
+        let known = durability.records > 0 ? Int64(clamping: durability.records) : nil
+        notDurable = lags.isEmpty ? known : lags.reduce(0, +)
         let rows = selection.withEstimates(selection.rows(account, expected, paths), heals)
-        let endsWithStop = !expected.isRunning && selection.fromNanos == nil && selection.toNanos == nil
+        // A stop excuses what comes behind it only if nothing was published since.
+        let endsWithStop =
+            !expected.isRunning && durability.absences.isEmpty && selection.fromNanos == nil && selection.toNanos == nil
         func isEnd(_ gap: Gap) -> Bool { endsWithStop && gap.state == .open && gap.cause == Audit.stopped }
         gaps = rows.filter { !isEnd($0.gap) }
         stoppedNanos = rows.filter { isEnd($0.gap) }.map(\.gap.openedRecvNanos).max()
         var finder = Absences(
-            report: report, account: account, expected: expected, selection: selection,
+            report: report, account: account, expected: expected, durability: durability, selection: selection,
             nowNanos: stoppedNanos ?? nowNanos, hours: OpeningHours(paths))
         absences = finder.find()
         hours = AuditHour.table(
@@ -65,8 +68,9 @@ struct Audit {
         } else if report.ticks == 0 {
             reasons.append("no tick is recorded in \(state)")
         }
-        if expected.isRunning, !expected.running.contains("ib-recorder") {
-            reasons.append("ib-recorder does not run, although \(expected.running.joined(separator: " and ")) does")
+        // A recorder that does not run beside a connector is among the absences.
+        for name in ["ib-connector", "ib-watchdog"] where expected.isRunning && !expected.running.contains(name) {
+            reasons.append("\(name) does not run, although \(expected.running.joined(separator: " and ")) does")
         }
         if let silence = expected.silence { reasons.append(silence) }
         for absence in absences { reasons.append(sentence(absence)) }
@@ -92,6 +96,7 @@ struct Audit {
         case .notRecorded: return "\(stream) is not there for all of the time: \(absence.cause)"
         case .missing: return "\(stream): \(absence.cause)"
         case .damaged: return "damaged: \(absence.cause)"
+        case .notDurable: return absence.stream == nil ? absence.cause : "\(stream): \(absence.cause)"
         }
     }
 

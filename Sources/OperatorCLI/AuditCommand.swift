@@ -15,30 +15,34 @@ let auditCommand = Command(
     ]
 ) { context throws(ProgramError) in
     let selection = try GapSelection(context.flags, command: "audit")
-    let paths = try auditedPaths(context)
+    let (configuration, paths) = try auditedSystem(context)
+    let published = Published(journal: paths.journal(configuration), paths: paths)
     let verify = Verify(
         accountOf: paths.state, depth: .everything, fromNanos: selection.fromNanos, toNanos: selection.toNanos)
     let (report, account) = try CatSelection.account("audit", verify)
     // Asked when all is read: the streams' states are as new as the files.
+    let expected = try ExpectedStreams(context, paths)
     let audit = Audit(
-        selection: selection, paths: paths, report: report, account: account,
-        expected: try ExpectedStreams(context, paths),
-        heals: ConnectorHeals.ask(paths), unsealedHours: try unsealedHours(paths))
+        selection: selection, paths: paths, report: report, account: account, expected: expected,
+        durability: Durability(published, report, expected, paths), heals: ConnectorHeals.ask(paths),
+        unsealedHours: try unsealedHours(paths))
     let text = context.flags.has("json") ? AuditText.json(audit) : AuditText.text(audit)
     guard printOut(text) else { return ExitStatus.ioError.rawValue }
     return (audit.reasons.isEmpty ? ExitStatus.success : .failure).rawValue
 }
 
 /// The recording that is meant. One that is empty is there: only the verdict is bad. Throws 66 when there is none.
-private func auditedPaths(_ context: OperatorContext) throws(ProgramError) -> Paths {
-    let paths = try context.locateServices("audit").paths
+private func auditedSystem(
+    _ context: OperatorContext
+) throws(ProgramError) -> (configuration: Configuration, paths: Paths) {
+    let (configuration, paths) = try context.locateServices("audit")
     do throws(ProgramError) { try CatSelection.refuseNoRecording("audit", paths) } catch {
         var status = stat()
         var isEmpty = true
         for place in [paths.log, paths.ticks] where lstat(place, &status) == 0 || errno != ENOENT { isEmpty = false }
         guard isEmpty, stat(paths.state, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { throw error }
     }
-    return paths
+    return (configuration, paths)
 }
 
 /// Past hours that are in the log still, since the Unix epoch.

@@ -25,6 +25,9 @@ struct ExpectedStreams {
     /// lost files.
     private(set) var keepsAll = false
 
+    /// Old files are to be removed.
+    private(set) var removesFiles = false
+
     /// What is not known of the running system, in words: it does not say which streams it is to record.
     private(set) var silence: String?
 
@@ -38,7 +41,8 @@ struct ExpectedStreams {
         let loaded = try context.load(simulate: paths.simulated)
         addRunning(paths)
         let storage = loaded.configuration.storage
-        keepsAll = !loaded.configuration.streams.isEmpty && storage.keepDays == nil && storage.keepBytes == nil
+        removesFiles = storage.keepDays != nil || storage.keepBytes != nil
+        keepsAll = !loaded.configuration.streams.isEmpty && !removesFiles
         let knowsRunning = !entries.isEmpty
         if knowsRunning { source = "the running system" }
         guard loaded.file != nil || !knowsRunning else { return }

@@ -21,19 +21,21 @@ let gapsCommand = Command(
 ) { context throws(ProgramError) in
     let selection = try GapSelection(context.flags)
     let limit = try gapWait(context.flags)
-    let paths = try context.locateServices("gaps").paths
+    let (configuration, paths) = try context.locateServices("gaps")
     try CatSelection.refuseNoRecording("gaps", paths)
     let state = paths.state
     if let limit {
         var scan = GapScan(stateDirectory: state)
         try wait(until: bootNanos() + limit, &scan, selection, paths)
     }
+    let published = Published(journal: paths.journal(configuration), paths: paths)
     let (report, account) = try CatSelection.account("gaps", Verify(accountOf: state, depth: .footers))
     // Asked when all is read: a stream that was added meanwhile is answered for.
     let expected = try ExpectedStreams(context, paths)
     let found = selection.rows(account, expected, paths)
     var absences = Absences(
-        report: report, account: account, expected: expected, selection: selection, nowNanos: realNanos(),
+        report: report, account: account, expected: expected,
+        durability: Durability(published, report, expected, paths), selection: selection, nowNanos: realNanos(),
         hours: OpeningHours(paths))
     let list = GapList(
         rows: selection.withEstimates(found, ConnectorHeals.ask(paths)), absences: absences.find(),

@@ -54,6 +54,27 @@ public struct JournalReader: ~Copyable {
     public mutating func positions() throws(StoreError) -> [StreamID: TickKey] {
         try refresh()
         guard let newest = segments.last?.part else { return [:] }
+        return try JournalReader.positions(newest, &cursor)
+    }
+
+    /// The same for one look, without an index of the older segments.
+    public static func positions(in directory: String) throws(StoreError) -> [StreamID: TickKey] {
+        var cursor = BlockCursor()
+        for number in try Directory.names(directory).compactMap({ JournalFiles.number($0, ".log") }).sorted().reversed()
+        {
+            // Nil: it is just being begun, and the one before it is the newest.
+            guard let part = try IndexedPart(JournalFiles.path(number, in: directory), cursor: &cursor) else {
+                continue
+            }
+            try part.extend(to: nil, passDamage: false, cursor: &cursor)
+            return try positions(part, &cursor)
+        }
+        return [:]
+    }
+
+    private static func positions(
+        _ newest: IndexedPart, _ cursor: inout BlockCursor
+    ) throws(StoreError) -> [StreamID: TickKey] {
         var keys = newest.table.positions.mapValues(\.key)
         try newest.forEachRun(cursor: &cursor) { stream, run in keys[stream] = run[run.count - 1].key }
         return keys

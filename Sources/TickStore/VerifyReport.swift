@@ -7,6 +7,10 @@ public struct KeyRange: Sendable, Equatable, CustomStringConvertible {
     public var first: TickKey
     public var last: TickKey
 
+    public init(stream: StreamID, first: TickKey, last: TickKey) {
+        (self.stream, self.first, self.last) = (stream, first, last)
+    }
+
     public var description: String { "\(stream) \(first) to \(last)" }
 }
 
