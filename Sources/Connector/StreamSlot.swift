@@ -45,9 +45,8 @@ struct StreamSlot {
     /// The subscription's history may serve to heal the open gap.
     var takesFront = false
 
-    /// Messages that could not be decoded, and when the last of them opened a gap (ns since the Unix epoch).
+    /// Messages that could not be decoded.
     var undecodable: UInt64 = 0
-    var undecodableGapNanos: Int64?
 
     /// Whether the prices can be true.
     var prices = PriceCheck()

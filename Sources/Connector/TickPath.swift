@@ -317,21 +317,14 @@ struct TickPath: ~Copyable {
         slots[index].needsAttention = true
     }
 
-    /// A message of the stream can't be decoded: it is written down as a marker. A tick that is lost so is a gap; the first of
-    /// a minute opens one, for which history is asked. Those that follow soon have their markers alone: a gateway that sends
-    /// nonsense again and again must not use up the history budget.
+    /// A message of the stream can't be decoded: it is written down as a marker. A tick that is lost so is a gap, each time:
+    /// what a gateway that sends nonsense again and again may cost of the history budget is `HealPlan`'s to say.
     mutating func noteUndecodable(_ index: Int, _ message: UndecodableMessage) {
         precondition(index >= 0 && index < slotCount)
         slots[index].undecodable &+= 1
-        let now = lastReceivedNanos
-        if message.isTick, slots[index].undecodableGapNanos.map({ now &- $0 >= TickPath.undecodableGapNanos }) ?? true {
-            slots[index].undecodableGapNanos = now
-            openGap(index, cause: MarkerEvent.undecodable.name.description)
-        }
+        if message.isTick { openGap(index, cause: MarkerEvent.undecodable.name.description) }
         mark(index, .undecodable, code: message.messageId, text: message.fault)
     }
-
-    private static let undecodableGapNanos: Int64 = 60_000_000_000
 
     /// The gateway is silent and does not answer: ticks of the stream may be missing. The gap is opened by the first tick
     /// that is later than `untilNanos` (event time), since stragglers from before the silence may still come; by what

@@ -36,7 +36,7 @@ struct HealPlanTests {
             gaps.append(gap(from: Int64(40_000 + turn), through: Int64(40_001 + turn), key: UInt32(20 + turn)))
             plan.update(quotes, gaps) { _ in .min }
             guard let next = plan.next(nowNanos: 0, ticksPerSecond: { _ in 10 }) else { break }
-            plan.noteAsked()
+            plan.noteAsked(next.gap, nowNanos: 0)
             if next.gap == night { nightsTurns += 1 } else { gaps.removeAll { $0 == next.gap } }
         }
         #expect(nightsTurns == 30)
@@ -44,8 +44,37 @@ struct HealPlanTests {
 
     @Test func whatWasTriedInVainHasNoTurnOfItsOwn() {
         var plan = plan([gap(from: 0, through: 2, key: 10, state: .partly), gap(from: 10, through: 12, key: 20)])
-        plan.noteAsked()
+        plan.noteAsked(gap(key: 10), nowNanos: 0)
         #expect(plan.next(nowNanos: 0) { _ in 1 }?.gap.key.seq == 20)
+    }
+
+    /// A tick that can't be decoded, every second for a quarter of an hour, and two other gaps meanwhile.
+    @Test func undecodableTicksLeaveTheBudgetToOthersAndAreNotForgotten() {
+        var plan = HealPlan()
+        var gaps: [HealGap] = []
+        var asked: [Int64] = []
+        var others: [Int64] = []
+        for now in 0..<Int64(900) {
+            var another = gap(from: now, through: now, key: UInt32(10 + 10 * now))
+            another.isUndecodable = now != 300 && now != 301
+            gaps.append(another)
+            plan.update(quotes, gaps) { _ in .min }
+            while let next = plan.next(nowNanos: now * second, ticksPerSecond: { _ in 10 }) {
+                plan.noteAsked(next.gap, nowNanos: now * second)
+                plan.remove(.init(stream: quotes, key: next.gap.key))
+                gaps.removeAll { $0 == next.gap }
+                if next.gap.isUndecodable { asked.append(now) } else { others.append(now) }
+            }
+        }
+        #expect(others == [300, 301], "at once")
+        #expect(asked.prefix(10) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+        #expect(asked.count == 10 + 29, "then one in half a minute")
+        #expect(plan.items.count == 900 - 2 - asked.count, "all others wait")
+        #expect(plan.nextNanos == 900 * second)
+        let pacer = HistoryPacer(requestsPer10Minutes: 60, identicalNanos: 0, perContractIn2Seconds: 6)
+        let estimates = plan.estimates(pacer: pacer, nowNanos: 900 * second) { _ in 10 }
+        #expect(estimates[0].etaNanos == 0)
+        #expect(estimates[1].etaNanos == 30 * second)
     }
 
     @Test func onlyGapsThatWantHealingAreKept() {

@@ -291,7 +291,9 @@ def test_a_message_that_can_not_be_decoded_costs_itself(lab, gateway, name):
     markers = records[records["kind"] == 255]
     events = ((body_u64(markers, 0) >> 8) & 0xFF).tolist()
     if is_tick:
-        assert events == [1, 2, 12, 3, 12, 12], "each has its marker, the first of a minute opens a gap"
+        assert events == [1, 2, 12, 3, 2, 12, 3, 2, 12], "each has its marker, and opens a gap"
+        told = json.loads(lab.ib_stream("gaps", "--json", "--root", lab.root, check=1))["gaps"]
+        assert [gap["cause"] for gap in told] == ["undecodable"] * 3, told
         assert lab.control("connector", "streams")["streams"][f"{CON_ID}.last"]["undecodable"] == 3
     elif name == "an error without a code":
         assert events == [1, 12, 12, 12], "no tick was lost with it"

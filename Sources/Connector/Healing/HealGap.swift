@@ -35,6 +35,8 @@ struct HealGap: Equatable {
     var through: Int64?
     var runs: [Run] = []
     var state: GapState
+    /// Nothing is missing but ticks that could not be decoded.
+    var isUndecodable = false
 
     /// - Parameter gap: as `history.sock` reports it.
     init(_ gap: Gap) {
@@ -53,6 +55,7 @@ struct HealGap: Equatable {
                 isWhole: $0.isWhole)
         }
         state = gap.state
+        isUndecodable = gap.cause == MarkerEvent.undecodable.name.description
     }
 
     init(

@@ -6,6 +6,10 @@ internal import Ticks
 /// Requests go in turns to the shortest gap and to the oldest one. Most gaps are of seconds and want one request: an
 /// interruption of a night must not keep them waiting; nor may short ones that keep coming starve a long one, which has every
 /// second request once it is the oldest. Of equally short ones the oldest is first.
+///
+/// A gateway that sends nonsense again and again opens a gap with each such tick, and must not use up the history budget: for
+/// these gaps a few requests may go out at once, then one in half a minute, whatever streams they are of. All of them wait
+/// for their turn, however long that takes.
 struct HealPlan {
     struct Item: Equatable {
         var gap: HealGap
@@ -44,6 +48,12 @@ struct HealPlan {
     static let limit = 4_096
 
     private(set) var items: [TickGap: Item] = [:]
+    /// Requests for gaps of undecodable ticks: so many at once, and one more each time this has passed.
+    static let undecodableAtOnce: Int64 = 10
+    static let undecodableNanos: Int64 = 30_000_000_000
+
+    /// When those sent so far are paid for; nil: none was sent.
+    private var undecodablePaidNanos: Int64?
     /// The next request is the oldest gap's.
     private var isOldestsTurn = false
 
@@ -95,19 +105,34 @@ struct HealPlan {
 
     mutating func remove(_ name: TickGap) { items[name] = nil }
 
-    /// A request goes out: the next one is of the other kind.
-    mutating func noteAsked() { isOldestsTurn.toggle() }
+    /// A request for the gap goes out: the next one is of the other kind.
+    mutating func noteAsked(_ gap: HealGap, nowNanos now: Int64) {
+        isOldestsTurn.toggle()
+        if gap.isUndecodable {
+            undecodablePaidNanos = max(undecodablePaidNanos ?? .min, now) + HealPlan.undecodableNanos
+        }
+    }
+
+    /// When the gap's turn may come, as far as it is not others that it waits for.
+    ///
+    /// - Parameter requests: for gaps of undecodable ticks that go before it.
+    private func dueNanos(_ item: Item, behind requests: Int = 0) -> Int64 {
+        guard item.gap.isUndecodable, let paid = undecodablePaidNanos else { return item.notBeforeNanos }
+        let free = paid - (HealPlan.undecodableAtOnce - 1) * HealPlan.undecodableNanos
+        // Beyond 19 years it does not matter any more, and must not overflow.
+        return max(item.notBeforeNanos, free + Int64(min(requests, 20_000_000)) * HealPlan.undecodableNanos)
+    }
 
     /// The gap to work on now.
     func next(nowNanos now: Int64, ticksPerSecond: (StreamID) -> Double) -> Item? {
-        let due = items.values.filter { $0.notBeforeNanos <= now }
+        let due = items.values.filter { dueNanos($0) <= now }
         // What was tried in vain has no age: it would be the oldest for ever.
         if isOldestsTurn, let oldest = due.filter({ !$0.isVain }).min(by: { $0.age < $1.age }) { return oldest }
         return due.map { ($0, requestsLeft($0, ticksPerSecond)) }.min { ($0.1, $0.0.name) < ($1.1, $1.0.name) }?.0
     }
 
     /// When something is to be done, at the earliest.
-    var nextNanos: Int64? { items.values.map(\.notBeforeNanos).min() }
+    var nextNanos: Int64? { items.values.map { dueNanos($0) }.min() }
 
     /// Requests that a gap will take: by its own pages so far, else by the stream's usual rate.
     func requestsLeft(_ item: Item, _ ticksPerSecond: (StreamID) -> Double) -> Int {
@@ -129,13 +154,16 @@ struct HealPlan {
             (a.item.isVain ? 1 : 0, a.requests, a.item.name) < (b.item.isVain ? 1 : 0, b.requests, b.item.name)
         }
         let units = HealPlan.units(of: order)
+        var undecodable = 0
         return zip(order, units).map { entry, units in
             let item = entry.item
+            let due = dueNanos(item, behind: undecodable)
+            if item.gap.isUndecodable { undecodable += entry.requests }
             let paced = pacer.availableNanos(units: units, nowNanos: now)
             let isFailing = item.isVain || item.isRetried
             return Estimate(
                 stream: item.gap.stream, key: item.gap.key, ticks: item.ticks,
-                etaNanos: isFailing ? nil : max(paced, item.notBeforeNanos, busyUntilNanos) - now)
+                etaNanos: isFailing ? nil : max(paced, due, busyUntilNanos) - now)
         }
     }
 

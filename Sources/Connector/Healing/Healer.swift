@@ -283,7 +283,7 @@ struct Healer: ~Copyable {
         }
         mailbox.pacer.withLock { $0.noteSent(request, nowNanos: now) }
         asked = (name, now)
-        plan.noteAsked()
+        plan.noteAsked(item.gap, nowNanos: now)
         tell()
         let outcome = try fetch(stream, isTrades && isAgg, &healing.pager)
         asked = nil
