@@ -16,6 +16,8 @@ public struct LogClock: Sendable {
     /// the first part of a right clock behind them they are sealed as its hour (`SealPlan.hours`).
     private static let believable: ClosedRange<Int64> = 438_288...1_139_567
     private static let unknownHour: Int64 = 1_130_808
+    /// A year before the hours whose nanoseconds a 64-bit integer can't hold (2262).
+    private static let endOfTime = Int64.max / hourNanos - 366 * 24
 
     /// What this clock shows, less what the boot clock shows.
     private var offset: Int64
@@ -31,8 +33,10 @@ public struct LogClock: Sendable {
         let host = realNanos.floorDivided(by: LogClock.hourNanos)
         let event = newestEventNanos?.floorDivided(by: LogClock.hourNanos)
         // The hour of the files is the wrong one where their own ticks are much older, and the clock is not.
-        let last = lastHour.flatMap { last in
-            event.map { last > $0 + 24 && host < last && host + 1 >= $0 } ?? false ? nil : last
+        // What no time can be says nothing, whoever gave a file that name.
+        let last = lastHour.flatMap { last -> Int64? in
+            guard last < LogClock.endOfTime else { return nil }
+            return event.map { last > $0 + 24 && host < last && host + 1 >= $0 } ?? false ? nil : last
         }
         let begin: Int64
         if let last {

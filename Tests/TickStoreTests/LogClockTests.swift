@@ -15,6 +15,20 @@ private func clock(last: Int64?, event: Int64? = nil, real: Int64 = someNanos) -
 }
 
 @Suite struct LogClockTests {
+    /// The last hours that are any time, the first that are none, and the last that a file's name can give.
+    @Test(arguments: [2_562_046, 2_562_047, 2_562_048, 70_389_527] as [Int64])
+    func anHourThatIsNoTimeSaysNothing(hour last: Int64) {
+        var log = clock(last: last)
+        let right = log.now(realNanos: someNanos, bootNanos: boot)
+        #expect(right == someNanos)
+        var known = clock(last: last, event: someNanos)
+        let vouched = known.now(realNanos: someNanos, bootNanos: boot)
+        #expect(vouched == someNanos)
+        var blind = clock(last: last, real: 0)
+        let later = blind.now(realNanos: second, bootNanos: boot + second)
+        #expect(later > someNanos)
+    }
+
     @Test func aRightClockIsFollowed() {
         var log = clock(last: thisHour - 3)
         let value1 = log.now(realNanos: someNanos, bootNanos: boot)
