@@ -12,28 +12,42 @@ internal import Glibc
 public enum DirectoryTrust {
     private static let mostLinks = 40
 
-    /// Checks what there is of a path; the rest, which is yet to be made, is beneath it. Throws 78 with one line.
+    /// Checks what there is of a path; the rest, which is yet to be made, is beneath it. Throws 78 with one line, and 74 where it
+    /// can't be known.
     ///
     /// - Parameter key: of the configuration, which names the directory; nil: it is below the root.
     public static func check(_ path: String, key: String? = nil) throws(ProgramError) {
-        if let problem = problem(Files.absolute(path)) {
+        let name = key.map { "'\($0)'" } ?? "directory \(path)"
+        let choice = "choose a directory of your own" + (key == nil ? " with --root" : "")
+        let problem: String?
+        do throws(FileError) {
+            problem = try self.problem(Files.absolute(path))
+        } catch {
             throw ProgramError(
-                .configuration,
-                (key.map { "'\($0)'" } ?? "directory \(path)")
-                    + " can't be used: \(problem): others could plant files there: "
-                    + "choose a directory of your own" + (key == nil ? " with --root" : ""))
+                .ioError,
+                "\(name) can't be used: who can write to \(error.path) is not known: \(error.reason): \(choice)")
+        }
+        if let problem {
+            throw ProgramError(
+                .configuration, "\(name) can't be used: \(problem): others could plant files there: \(choice)")
         }
     }
 
-    /// Nil when nobody else can write on the way, or what is wrong.
-    static func problem(_ path: String, uid: uid_t = geteuid(), gid: gid_t = getegid()) -> String? {
+    /// Nil when nobody else can write on the way, or what is wrong. Throws where that can't be looked at.
+    static func problem(
+        _ path: String, uid: uid_t = geteuid(), gid: gid_t = getegid()
+    ) throws(FileError) -> String? {
         var rest = path.split(separator: "/").map(String.init)[...]
         var at: [String] = []
         var links = 0
         while true {
             let here = "/" + at.joined(separator: "/")
             var info = stat()
-            guard lstat(here, &info) == 0 else { return nil }
+            guard lstat(here, &info) == 0 else {
+                let code = errno
+                if code == ENOENT { return nil }
+                throw FileError(path: here, call: "lstat", code: code)
+            }
             guard info.st_uid == uid || info.st_uid == 0 else {
                 return "\(here) belongs to another user (uid \(info.st_uid))"
             }
@@ -45,7 +59,7 @@ public enum DirectoryTrust {
                 at = target.hasPrefix("/") ? [] : at.dropLast()
                 rest = target.split(separator: "/").map(String.init) + rest
             } else {
-                if let writers = writers(info, gid), rest.isEmpty || info.st_mode & S_ISVTX == 0 {
+                if let writers = writers(info, uid, gid), rest.isEmpty || info.st_mode & S_ISVTX == 0 {
                     return "\(writers) can write to \(here)"
                 }
                 // Something else than a directory: whoever makes directories says so.
@@ -61,11 +75,11 @@ public enum DirectoryTrust {
         }
     }
 
-    /// Who but the owner may write; nil: nobody. A group counts unless it is the user's own and has no other member.
-    private static func writers(_ info: stat, _ gid: gid_t) -> String? {
+    /// Who but the owner may write; nil: nobody. A group counts unless it is the user's alone.
+    private static func writers(_ info: stat, _ uid: uid_t, _ gid: gid_t) -> String? {
         if info.st_mode & S_IWOTH != 0 { return "everybody" }
         guard info.st_mode & S_IWGRP != 0, info.st_gid != 0 else { return nil }
-        if info.st_gid == gid, let group = getgrgid(gid), group.pointee.gr_mem?.pointee == nil { return nil }
+        if info.st_gid == gid, UserGroup(gid)?.isAlone(uid) == true { return nil }
         return "the group \(info.st_gid)"
     }
 }

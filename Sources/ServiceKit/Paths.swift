@@ -88,24 +88,33 @@ public struct Paths: Sendable, Equatable {
     ) throws(ProgramError) {
         var passedOver: ProgramError?
         for path in [state, runtime] {
-            try DirectoryTrust.check(path)
-            do throws(FileError) {
-                try Files.makeDirectory(path)
+            do throws(ProgramError) {
+                try DirectoryTrust.check(path)
+                try make(path)
             } catch {
-                let problem = ProgramError(
-                    .ioError,
-                    "directory \(path) can't be used: \(error.path == path ? "" : error.path + ": ")\(error.reason): "
-                        + "make it writable for this user or choose another with --root")
-                guard stateIsOptional, path == state else { throw passedOver ?? problem }
-                passedOver = problem
+                guard stateIsOptional, path == state, error.status == .ioError else { throw passedOver ?? error }
+                passedOver = error
             }
         }
         // Somebody may have been faster where there was nothing.
         let beneath = stateIsOptional ? [] : [log, ticks, definitions]
-        for path in [state, runtime, runtime + "/journal"] + beneath { try DirectoryTrust.check(path) }
+        for path in (passedOver == nil ? [state] : []) + [runtime, runtime + "/journal"] + beneath {
+            try DirectoryTrust.check(path)
+        }
         if let journalDirectory { try DirectoryTrust.check(journalDirectory, key: "connector.journal_dir") }
         // Said only once the other directory is there: an error that ends the program is the only line.
         if let passedOver { ServiceKit.log(.error, passedOver.description) }
+    }
+
+    private func make(_ path: String) throws(ProgramError) {
+        do throws(FileError) {
+            try Files.makeDirectory(path)
+        } catch {
+            throw ProgramError(
+                .ioError,
+                "directory \(path) can't be used: \(error.path == path ? "" : error.path + ": ")\(error.reason): "
+                    + "make it writable for this user or choose another with --root")
+        }
     }
 
     private func check() throws(ProgramError) {

@@ -16,46 +16,84 @@ import Testing
         return path
     }
 
-    @Test func ownDirectoriesAndWhatIsYetToBeMadeAreTaken() {
+    @Test func ownDirectoriesAndWhatIsYetToBeMadeAreTaken() throws {
         let own = make("own", mode: 0o750)
-        #expect(DirectoryTrust.problem(own) == nil)
-        #expect(DirectoryTrust.problem(own + "/not/there/yet") == nil)
-        #expect(DirectoryTrust.problem(own + "/../own/./") == nil)
-        #expect(DirectoryTrust.problem("/") == nil)
+        #expect(try DirectoryTrust.problem(own) == nil)
+        #expect(try DirectoryTrust.problem(own + "/not/there/yet") == nil)
+        #expect(try DirectoryTrust.problem(own + "/../own/./") == nil)
+        #expect(try DirectoryTrust.problem("/") == nil)
     }
 
-    @Test func oneThatOthersCanWriteToIsRefused() {
+    @Test func oneThatOthersCanWriteToIsRefused() throws {
         let open = make("open", mode: 0o777)
-        #expect(DirectoryTrust.problem(open) == "everybody can write to \(open)")
-        #expect(DirectoryTrust.problem(open + "/below") == "everybody can write to \(open)")
+        #expect(try DirectoryTrust.problem(open) == "everybody can write to \(open)")
+        #expect(try DirectoryTrust.problem(open + "/below") == "everybody can write to \(open)")
         // The sticky bit keeps others from touching what is below, and lets them put files beside it.
         let sticky = make("sticky", mode: 0o1777)
-        #expect(DirectoryTrust.problem(sticky + "/below") == nil)
-        #expect(DirectoryTrust.problem(sticky) == "everybody can write to \(sticky)")
+        #expect(try DirectoryTrust.problem(sticky + "/below") == nil)
+        #expect(try DirectoryTrust.problem(sticky) == "everybody can write to \(sticky)")
     }
 
-    @Test func oneOfAnotherUserIsRefused() {
+    @Test func oneOfAnotherUserIsRefused() throws {
         let own = make("mine", mode: 0o755)
         // As somebody else would see it.
-        let other = DirectoryTrust.problem(own, uid: geteuid() + 4321)
+        let other = try DirectoryTrust.problem(own, uid: geteuid() + 4321)
         if geteuid() == 0 {
             chown(own, 4321, 4321)
-            #expect(DirectoryTrust.problem(own) == "\(own) belongs to another user (uid 4321)")
+            #expect(try DirectoryTrust.problem(own) == "\(own) belongs to another user (uid 4321)")
         } else {
             #expect(other?.contains("belongs to another user (uid \(geteuid()))") == true)
         }
     }
 
-    @Test func linksAreFollowedToWhereTheyLead() {
+    @Test func linksAreFollowedToWhereTheyLead() throws {
         let open = make("target", mode: 0o777)
         let link = directory.path + "/link"
         #expect(symlink("target", link) == 0)
-        #expect(DirectoryTrust.problem(link + "/state") == "everybody can write to \(open)")
+        #expect(try DirectoryTrust.problem(link + "/state") == "everybody can write to \(open)")
         chmod(open, 0o700)
-        #expect(DirectoryTrust.problem(link + "/state") == nil)
+        #expect(try DirectoryTrust.problem(link + "/state") == nil)
         let circle = directory.path + "/circle"
         #expect(symlink(circle, circle) == 0)
-        #expect(DirectoryTrust.problem(circle)?.contains("without an end") == true)
+        #expect(try DirectoryTrust.problem(circle)?.contains("without an end") == true)
+    }
+
+    /// A group that many have as their primary one names none of them as its member.
+    @Test func onlyAGroupOfTheUsersOwnMayWrite() throws {
+        let users = [
+            ("ada", 1000, 1000), ("bob", 1001, 100), ("eve", 1002, 100), ("joe", 1003, 1003), ("jim", 1004, 1003),
+        ]
+        func isAlone(_ name: String, _ gid: gid_t, _ members: [String], _ uid: uid_t) -> Bool {
+            let users = users.map { UserGroup.User(name: $0.0, uid: uid_t($0.1), gid: gid_t($0.2)) }
+            return UserGroup(gid: gid, name: name, members: members, users: users).isAlone(uid)
+        }
+        #expect(isAlone("ada", 1000, [], 1000))
+        #expect(isAlone("ada", 1000, ["ada"], 1000))
+        #expect(!isAlone("ada", 1000, ["bob"], 1000))
+        #expect(!isAlone("users", 100, [], 1001), "eve's too")
+        #expect(!isAlone("staff", 1000, [], 1000), "nobody else is listed")
+        #expect(!isAlone("joe", 1003, [], 1003), "jim's too")
+        #expect(!isAlone("guest", 1005, [], 1005), "a user that nobody knows")
+        guard geteuid() == 0 else { return }
+        let shared = make("shared", mode: 0o770)
+        chown(shared, 0, 100)
+        #expect(try DirectoryTrust.problem(shared, gid: 100) == "the group 100 can write to \(shared)")
+    }
+
+    @Test func whatCanNotBeLookedAtIsNotTrusted() throws {
+        let long = directory.path + "/" + String(repeating: "x", count: 300)
+        #expect(throws: FileError(path: long, call: "lstat", code: ENAMETOOLONG)) {
+            try DirectoryTrust.problem(long + "/state")
+        }
+        let paths = Paths(state: long, runtime: directory.path + "/run")
+        #expect(
+            throws: ProgramError(
+                .ioError,
+                "directory \(long) can't be used: who can write to \(long) is not known: File name too long: "
+                    + "choose a directory of your own with --root")
+        ) { try paths.makeDirectories() }
+        // Who can do without a state directory does.
+        try paths.makeDirectories(stateIsOptional: true)
     }
 
     /// What an earlier owner has left beneath: links to where others can write, directories that are open to others.
