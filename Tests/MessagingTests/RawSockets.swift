@@ -30,6 +30,7 @@ struct RawDealer: ~Copyable {
 
     func send(_ frames: [[UInt8]]) throws(MessagingError) { try sendFrames(frames, on: socket) }
     func receive() throws(MessagingError) -> [[UInt8]] { try receiveFrames(on: socket) }
+    func receiveIfThere() throws(MessagingError) -> [[UInt8]]? { try receiveFrames(on: socket, waitMillis: 0) }
 }
 
 private func sendFrames(_ frames: [[UInt8]], on socket: borrowing Socket) throws(MessagingError) {
@@ -47,9 +48,16 @@ private func sendFrames(_ frames: [[UInt8]], on socket: borrowing Socket) throws
 }
 
 private func receiveFrames(on socket: borrowing Socket) throws(MessagingError) -> [[UInt8]] {
-    var buffers = FrameBuffers([256, 20000, 20000, 20000, 20000])
-    guard let arrival = try buffers.receive(from: socket, waitMillis: patienceMillis) else {
+    guard let frames = try receiveFrames(on: socket, waitMillis: patienceMillis) else {
         throw MessagingError(.timedOut, operation: "receive", subject: "raw socket")
     }
+    return frames
+}
+
+private func receiveFrames(
+    on socket: borrowing Socket, waitMillis: Int32
+) throws(MessagingError) -> [[UInt8]]? {
+    var buffers = FrameBuffers([256, 20000, 20000, 20000, 20000])
+    guard let arrival = try buffers.receive(from: socket, waitMillis: waitMillis) else { return nil }
     return (0..<arrival.frames).map { Array(buffers[$0]) }
 }

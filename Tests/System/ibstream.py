@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import select
 import signal
 import socket
@@ -47,6 +48,21 @@ def wait_for(what, condition, seconds=PATIENCE, every=0.02):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {what}")
         time.sleep(every)
+
+
+QUIET_PORTS = set()
+
+
+def quiet_port():
+    """A free port that nobody gets who does not ask for it by its number: below those that the system picks. Another one each time."""
+    first = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for port in random.sample(range(max(1024, first - 12_000), first), 100):
+        if port in QUIET_PORTS:
+            continue
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            QUIET_PORTS.add(port)
+            return port
+    raise AssertionError("no free port")
 
 
 class Process:

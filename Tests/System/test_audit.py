@@ -130,9 +130,10 @@ def test_a_recorder_that_stands_still_or_does_not_run_is_seen_beside_a_connector
 
 
 def test_without_a_session_nothing_is_green(lab):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    config = lab.configure(port, EIGHT)
+    # Bound and not listening: nobody else gets the port meanwhile.
+    closed = socket.socket()
+    closed.bind(("127.0.0.1", 0))
+    config = lab.configure(closed.getsockname()[1], EIGHT)
     recorder, connector = lab.recorder(config), lab.connector(config)
     wait_for("the recorder's log", lambda: any((lab.state / "log").glob("*.log")))
     wait_for("the connector", lambda: (lab.run / "connector.sock").exists())
@@ -143,5 +144,6 @@ def test_without_a_session_nothing_is_green(lab):
     lab.failure("verify", lab.root, check=66)
     lab.failure("explain", "265598.last", "1s", "--config", config, check=66)
     assert connector.stop() == 0 and recorder.stop() == 0
+    closed.close()
     lab.ib_stream("gaps", "--config", config, check=1)
     lab.ib_stream("audit", "--config", config, check=1)

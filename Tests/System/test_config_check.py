@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from ibstream import BIN, PATIENCE, SANITIZED, wait_for
+from ibstream import BIN, PATIENCE, SANITIZED, quiet_port, wait_for
 
 CONTRACT = "contracts: [{con_id: 711280073, symbol: MNQ, ticks: [bid_ask]}]\n"
 
@@ -70,8 +70,7 @@ def test_what_the_check_refuses_everybody_refuses(lab, name):
 @pytest.mark.skipif(bool(SANITIZED), reason="one flavour is enough")
 def test_what_the_check_accepts_runs(lab):
     """Wildcard, IPv6 and loopback endpoints, open pages, alerts that nobody gets: said, and running."""
-    with socket.create_server(("127.0.0.1", 0)) as a, socket.create_server(("127.0.0.1", 0)) as b:
-        ports = a.getsockname()[1], b.getsockname()[1]
+    ports = quiet_port(), quiet_port()
     sim = lab.simulator("--rate", "200")
     config = lab.configure(sim.port, {711280073: ("MNQ", ["bid_ask"])}, more=(
         f"publish: {{tcp: [{{endpoint: 'tcp://*:{ports[0]}', insecure: true}}, {{endpoint: 'tcp://[::1]:{ports[1]}'}}]}}\n"
@@ -91,8 +90,8 @@ def test_what_the_check_accepts_runs(lab):
 
 
 def test_a_port_of_the_feed_that_is_taken_ends_up_at_its_start_and_nothing_later(lab):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = quiet_port()
+    with socket.create_server(("127.0.0.1", port)):
         sim = lab.simulator("--rate", "200")
         config = lab.configure(sim.port, {711280073: ("MNQ", ["bid_ask"])},
                                more=f"publish: {{tcp: [{{endpoint: 'tcp://127.0.0.1:{port}'}}]}}\n")

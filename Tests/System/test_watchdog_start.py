@@ -13,7 +13,7 @@ import threading
 import pytest
 import zmq
 
-from ibstream import BIN, PATIENCE, SANITIZED, wait_for
+from ibstream import BIN, PATIENCE, SANITIZED, quiet_port, wait_for
 from test_up import get
 
 PROGRAMS = ["ib-stream", "ib-watchdog", "ib-connector", "ib-recorder", "ib-simulator"]
@@ -31,18 +31,13 @@ def programs():
     shutil.rmtree(folder)
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 class System:
     """`ib-stream up --simulate` with a configuration file, its health pages at a known port."""
 
     def __init__(self, lab, folder=BIN, more=""):
         self.lab = lab
         self.folder = folder
-        self.port = free_port()
+        self.port = quiet_port()
         self.file = lab.folder / "ib-stream.yaml"
         self.text = f"watchdog: {{http: '127.0.0.1:{self.port}'}}\n{more}"
         self.file.write_text(self.text)
@@ -125,7 +120,7 @@ def test_a_watchdog_that_can_not_start_stops_nothing(lab, programs):
         wait_for("another recorder", lambda: system.services()[1] != services[1])
         system.records()
     system.healthy()
-    assert get(f"http://127.0.0.1:{system.port}/health")[0] == 200
+    wait_for("health 200", lambda: get(f"http://127.0.0.1:{system.port}/health")[0] == 200)
     assert system.services()[0] == services[0]
     services = system.services()
 
@@ -161,7 +156,7 @@ def test_a_watchdog_that_can_not_start_stops_nothing(lab, programs):
         if words:
             system.says(*words)
             wait_for("degraded, no more", lambda: system.status()["health"] == "degraded")
-            assert get(f"http://127.0.0.1:{system.port}/health")[0] == 200
+            wait_for("health 200", lambda: get(f"http://127.0.0.1:{system.port}/health")[0] == 200)
         system.file.write_text(system.text)
         system.healthy()
         assert system.services() == services and running.read_text() == kept

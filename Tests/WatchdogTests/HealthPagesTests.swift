@@ -5,8 +5,21 @@ import Testing
 @testable import Watchdog
 
 @Suite struct HealthPagesTests {
+    /// At a port that nobody gets who does not ask for it by its number: below those that the system picks.
+    private func aServerOfAQuietPort() throws -> HTTPServer {
+        let range = try String(contentsOfFile: "/proc/sys/net/ipv4/ip_local_port_range", encoding: .utf8)
+        let first = try #require(range.split(whereSeparator: \.isWhitespace).first.flatMap { Int($0) })
+        for _ in 0..<100 {
+            let port = UInt16(Int.random(in: max(1_024, first - 12_000)..<first))
+            do throws(ProgramError) {
+                return try HTTPServer(address: HTTPAddress(host: "127.0.0.1", port: port), board: Board())
+            } catch { continue }
+        }
+        return try HTTPServer(address: HTTPAddress(host: "127.0.0.1", port: 0), board: Board())
+    }
+
     @Test func aTakenPortIsSaidAndServedOnceItIsFree() throws {
-        let other = try HTTPServer(address: HTTPAddress(host: "127.0.0.1", port: 0), board: Board())
+        let other = try aServerOfAQuietPort()
         let board = Board()
         let pages = HealthPages(other.address, board: board)
         #expect(!pages.open())
