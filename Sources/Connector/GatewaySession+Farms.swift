@@ -5,77 +5,64 @@ internal import Ticks
 
 /// The gateway's words on its farms: which streams they touch is seen from the streams alone.
 extension GatewaySession {
-    /// A contract that a farm does not serve, as far as is known, is looked at again when it is silent for so long.
-    private static let sparedNanos: Int64 = 30_000_000_000
-
     /// A market-data farm is down, inactive or connecting. Streams that may be its own are watched: what ticks on is left
     /// alone.
     mutating func farmDown(_ error: ErrorMessage) {
         let now = bootNanos()
-        let name = ErrorPolicy.farm(in: error.text) ?? ""
-        // Before the news: what ticked until now.
-        learnFarms()
-        let isNews = marketFarms.broken(name, nowNanos: path.lastReceivedNanos)
+        let isNews = marketFarms.broken(ErrorPolicy.farm(in: error.text) ?? "", nowNanos: now)
         // A farm that connects may bring the streams that another one's end has silenced.
         if error.code != 2103 { watch.hasten(nowNanos: now) }
-        for (index, entry) in subscriptions.entries.enumerated() {
-            guard case .requested = entry.state else { continue }
-            let isSpared = marketFarms.spares(entry.stream.conId, name)
-            if isSpared, !isNews { continue }
-            let slot = path.slot(entry.slot)
-            if !isSpared { path.beginDoubt(entry.slot, code: error.code, ticksPerSecond: rate(slot)) }
-            watch.suspect(
-                index, ticks: slot.ticks, cause: "tws \(error.code)", code: error.code,
-                withinNanos: isSpared ? GatewaySession.sparedNanos : StreamWatch.firstNanos, nowNanos: now)
-        }
+        let cause = "tws \(error.code)"
+        if isNews { beginDoubts(cause: cause, code: error.code, isCertain: false) }
+        suspectStreams(cause: cause, code: error.code, withinNanos: StreamWatch.firstNanos)
     }
 
     /// A market-data farm is back, under whatever name. What ticked on has no gap; what is silent has one, and is asked for
     /// anew unless it brings a tick soon.
     mutating func farmUp(_ error: ErrorMessage) {
-        learnFarms()
-        let name = ErrorPolicy.farm(in: error.text) ?? ""
-        for (index, entry) in subscriptions.entries.enumerated() {
-            let conId = entry.stream.conId
-            if let doubt = path.slot(entry.slot).doubt {
-                if marketFarms.sparesAll(conId, sinceNanos: doubt.sinceNanos) {
-                    path.endDoubt(entry.slot)
-                    watch.release(index)
-                } else {
-                    path.farmIsBack(entry.slot)
-                }
-            } else if marketFarms.spares(conId, name), watch.suspicions[index]?.asks == 0 {
-                watch.release(index)
-            }
-        }
-        _ = marketFarms.restored(name)
-        watch.hasten(nowNanos: bootNanos())
+        let now = bootNanos()
+        let isEnd = marketFarms.restored(ErrorPolicy.farm(in: error.text) ?? "", nowNanos: now)
+        heedSiblings()
+        noteGoodNews(isEnd: isEnd)
+        watch.hasten(nowNanos: now)
     }
 
-    /// Streams that tick while farms are down are not theirs. About once a second while one is, and at each farm's word.
-    mutating func learnFarms() {
-        guard marketFarms.isAnyDown else { return }
-        for entry in subscriptions.entries {
-            let slot = path.slot(entry.slot)
-            guard let doubt = slot.doubt, doubt.hasTicked, slot.openGap == nil else { continue }
-            marketFarms.learn(
-                entry.stream.conId, tickedAtNanos: doubt.lastNanos, wholeSinceNanos: doubt.sinceNanos)
+    /// What has gone on speaks for the streams of its contract that tick seldom: they have no gap, and are left alone for a
+    /// while.
+    private mutating func heedSiblings() {
+        let now = path.lastReceivedNanos
+        var proven: Set<Int32> = []
+        for (index, entry) in subscriptions.entries.enumerated()
+        where path.slot(entry.slot).doubt?.speaksForContract(atNanos: now) == true {
+            proven.insert(entry.stream.conId)
+            watch.release(index)
         }
-    }
-
-    /// Doubts of contracts that were learned not to be touched are over; a farm may be down for days.
-    mutating func endIdleDoubts() {
-        learnFarms()
-        for entry in subscriptions.entries {
-            guard let doubt = path.slot(entry.slot).doubt, !doubt.isEnding,
-                marketFarms.sparesAll(entry.stream.conId, sinceNanos: doubt.sinceNanos)
-            else { continue }
+        guard !proven.isEmpty else { return }
+        for (index, entry) in subscriptions.entries.enumerated() where proven.contains(entry.stream.conId) {
+            guard path.slot(entry.slot).doubt?.mayBeSpokenFor(atNanos: now) == true else { continue }
             path.endDoubt(entry.slot)
+            watch.bePatient(index)
         }
     }
 
-    private func rate(_ slot: StreamSlot) -> Double {
-        Double(slot.ticks) / (Double(max(1_000_000_000, bootNanos() - startedNanos)) / 1e9)
+    /// Ticks of each stream that is asked for may be missing from here on.
+    private mutating func beginDoubts(cause: String, code: Int32, isCertain: Bool) {
+        for entry in subscriptions.entries {
+            guard case .requested = entry.state else { continue }
+            path.beginDoubt(entry.slot, cause: cause, code: code, isCertain: isCertain)
+        }
+    }
+
+    mutating func noteGoodNews(isEnd: Bool = true) {
+        for entry in subscriptions.entries { path.noteGoodNews(entry.slot, isEnd: isEnd) }
+    }
+
+    /// All data are interrupted, as is said or known: every stream has a gap from here on. A tick that was on its way may
+    /// close it, and is no proof; what stays silent is asked for anew.
+    mutating func interruptAll(cause: String, code: Int32 = 0, withinNanos: Int64 = StreamWatch.graceNanos) {
+        openAllGaps(cause: cause, code: code)
+        beginDoubts(cause: cause, code: code, isCertain: true)
+        suspectStreams(cause: cause, code: code, withinNanos: withinNanos)
     }
 
     // MARK: - Silent streams
@@ -114,7 +101,6 @@ extension GatewaySession {
             log(
                 why.asks == 0 ? .warning : .info, "a stream stayed silent after the interruption, subscribing anew",
                 ["stream": stream.description, "cause": why.cause, "asked": "\(why.asks)"])
-            marketFarms.forget(stream.conId)
             resubscribe(index, cause: why.code == 0 ? "silent" : why.cause, code: why.code)
         }
     }
@@ -129,7 +115,6 @@ extension GatewaySession {
             }
             subscriptions.note(nil, of: index)
         }
-        if marketFarms.isAnyDown { endIdleDoubts() }
     }
 
     // MARK: - History and definitions

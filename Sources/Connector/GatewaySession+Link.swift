@@ -63,8 +63,7 @@ extension GatewaySession {
         case .ended(let fault): ended(fault)
         case .suspended(let code):
             awaitsProof = true
-            openAllGaps(cause: "tws \(code)", code: code)
-            suspectStreams(cause: "tws \(code)", code: code, withinNanos: StreamWatch.firstNanos)
+            interruptAll(cause: "tws \(code)", code: code, withinNanos: StreamWatch.firstNanos)
             publishStatus(nowNanos: bootNanos())
             facts.tellNow()
         case .recovered(let code):
@@ -77,10 +76,12 @@ extension GatewaySession {
                 ["configured": "\(configuration.tws.clientId)", "next": "\(id)"])
         case .resubscribeAll:
             openAllGaps(cause: "tws 1101", code: 1101)
+            noteGoodNews()
             resubscribeAll()
         case .verifyAll:
             // A tick that was still on its way may have closed the gap that 1100 opened.
             openAllGaps(cause: "tws 1102", code: 1102)
+            noteGoodNews()
             suspectStreams(cause: "tws 1102", code: 1102)
         case .doubted:
             log(.warning, "the gateway does not answer")
@@ -194,6 +195,7 @@ extension GatewaySession {
         definitionSchedule.forgetAll()
         // The next session begins with the gateway's word on each farm.
         marketFarms.removeAll()
+        path.endDoubts()
         historyFarms.removeAll()
         failLookups("the session with the gateway ended")
         forgetHistoryRequests()

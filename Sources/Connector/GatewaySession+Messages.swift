@@ -100,8 +100,7 @@ extension GatewaySession {
             if rule.action == .suspendFarm || isAnythingSubscribed { farmDown(error) }
         case .verifyFarm: farmUp(error)
         case .competingSession:
-            openAllGaps(cause: "tws \(error.code)", code: error.code)
-            suspectStreams(cause: "tws \(error.code)", code: error.code)
+            interruptAll(cause: "tws \(error.code)", code: error.code)
             subscriptions.noteAll(.init(code: error.code, text: error.text))
         case .holdHistory: historyFarms.broken(ErrorPolicy.farm(in: error.text) ?? "", nowNanos: bootNanos())
         case .resumeHistory: historyFarms.restored(ErrorPolicy.farm(in: error.text))

@@ -153,8 +153,7 @@ extension GatewaySession {
         guard let slept = sleep.note(bootNanos: bootNanos(), monotonicNanos: monotonicNanos()) else { return }
         log(.warning, "the host was asleep", ["millis": "\(slept / 1_000_000)"])
         publishEvent("host_asleep", text: "the host was asleep for \(slept / 1_000_000_000) s")
-        openAllGaps(cause: "host asleep")
-        suspectStreams(cause: "host asleep")
+        interruptAll(cause: "host asleep")
     }
 
     /// Streams of the journal that nobody wants any more: those of the `subscribe` command, which holds until the

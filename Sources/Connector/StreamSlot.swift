@@ -25,8 +25,10 @@ struct StreamSlot {
     /// are those of stragglers from before, the first later one comes behind the gap. Nil: it was not silent.
     var silentUntilNanos: Int64?
 
-    /// A farm is down that may be the stream's; nil: none is.
-    var doubt: FarmDoubt?
+    /// Ticks of the stream may be missing, by the gateway's words; nil: nothing says so.
+    var doubt: StreamDoubt?
+    /// How it usually ticks.
+    var rhythm = TickRhythm()
     /// Ticks when the present request was bound to the stream.
     var ticksWhenAsked: UInt64 = 0
 

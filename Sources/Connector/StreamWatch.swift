@@ -1,3 +1,5 @@
+internal import TWS
+
 /// Subscriptions that may be dead without a word, and when each is given up and asked for anew unless it brings a tick.
 ///
 /// A stream gets here by what interrupts it (a farm or the link went away and came back, or did not) and by a code that
@@ -10,9 +12,7 @@ struct StreamWatch {
     static let graceNanos = 5 * second
     /// From the suspicion to the first new request, when nothing more is heard.
     static let firstNanos = 10 * second
-    /// Ticks that come so soon after the bad news were on their way.
-    static let stragglerNanos = second / 4
-    /// A slow stream, which had data before a code of unknown meaning came, has this long.
+    /// A slow stream has this long that had data before a code of unknown meaning came, or of whose contract others tick on.
     static let patientNanos = 60 * second
     /// Between the first new request and the second, and so on; the last one holds for all that follow.
     private static let stepsNanos = [20, 30, 60, 120, 240, 300].map { $0 * second }
@@ -33,7 +33,10 @@ struct StreamWatch {
         /// What the gap is called when the stream is given up.
         let cause: String
         let code: Int32
+        fileprivate let beganNanos: Int64
         fileprivate(set) var dueNanos: Int64
+        /// No word brings it forward.
+        fileprivate var isPatient = false
         /// New requests so far.
         fileprivate(set) var asks = 0
         /// Steps of the schedule so far; what a word of the gateway brought forward is none.
@@ -59,10 +62,11 @@ struct StreamWatch {
         let due = now + withinNanos
         if let known = suspicions[entry], known.ticks == ticks {
             suspicions[entry]?.dueNanos = min(known.dueNanos, due)
+            suspicions[entry]?.isPatient = false
         } else {
             suspicions[entry] = Suspicion(
-                ticks: ticks, settlesAtNanos: hasStragglers ? now + StreamWatch.stragglerNanos : nil, cause: cause,
-                code: code, dueNanos: due)
+                ticks: ticks, settlesAtNanos: hasStragglers ? now + Straggler.nanos : nil, cause: cause,
+                code: code, beganNanos: now, dueNanos: due)
         }
         nextNanos = min(nextNanos ?? .max, suspicions[entry]?.nextNanos ?? due)
     }
@@ -71,11 +75,18 @@ struct StreamWatch {
     /// anew. Names do not count: the farm that comes back is not always called as the one that went.
     mutating func hasten(nowNanos now: Int64) {
         let due = now + StreamWatch.graceNanos
-        for (entry, suspicion) in suspicions where suspicion.dueNanos > due {
+        for (entry, suspicion) in suspicions where suspicion.dueNanos > due && !suspicion.isPatient {
             suspicions[entry]?.dueNanos = due
             suspicions[entry]?.isHastened = true
         }
         if !suspicions.isEmpty { nextNanos = min(nextNanos ?? .max, due) }
+    }
+
+    /// Silence is usual for the stream, and nothing says that it is down: it gets its time, but not for ever.
+    mutating func bePatient(_ entry: Int) {
+        guard let suspicion = suspicions[entry], suspicion.asks == 0 else { return }
+        suspicions[entry]?.dueNanos = suspicion.beganNanos + StreamWatch.patientNanos
+        suspicions[entry]?.isPatient = true
     }
 
     mutating func release(_ entry: Int) { suspicions[entry] = nil }

@@ -126,7 +126,11 @@ struct TickPath: ~Copyable {
     mutating func resetReceiveTimes(toNanos now: Int64) {
         precondition(dirtyCount == 0)
         lastReceivedNanos = now - 1
-        for index in 0..<slotCount { slots[index].prices.forgetTimes() }
+        for index in 0..<slotCount {
+            slots[index].prices.forgetTimes()
+            slots[index].rhythm = TickRhythm()
+            slots[index].doubt?.setClock(nowNanos: now)
+        }
     }
 
     /// What is learned later of the session; every record from here on carries it, also those of streams to come.
@@ -213,6 +217,7 @@ struct TickPath: ~Copyable {
         counters.ticks &+= 1
         slots[index].ticks &+= 1
         slots[index].lastEventNanos = scratch.tsEventNanos
+        slots[index].rhythm.tick(atNanos: lastReceivedNanos)
         if !texts.isEmpty { stageMore(index) }
         if let suspicion = slots[index].prices.take(scratch, nowNanos: lastReceivedNanos) {
             note(suspicion, of: TickKey(epoch: epoch, seq: seq), index)
@@ -311,7 +316,6 @@ struct TickPath: ~Copyable {
         precondition(index >= 0 && index < slotCount)
         slots[index].interruptions &+= 1
         slots[index].silentUntilNanos = nil
-        slots[index].doubt = nil
         guard slot(index).openGap == nil else { return }
         slots[index].openGap = mark(index, .gapOpened, code: code, text: cause)
         slots[index].needsAttention = true
@@ -342,55 +346,61 @@ struct TickPath: ~Copyable {
         {
             openGap(index, cause: TickPath.silence)
         }
-        if slots[index].doubt != nil { weighDoubt(index) }
-        if slots[index].openGap != nil, !slots[index].commonFlags.contains(.frozen) { closeGap(index) }
+        // What is frozen is no proof, and fills no gap.
+        if !slots[index].commonFlags.contains(.frozen) {
+            if slots[index].doubt != nil { weighDoubt(index) }
+            if slots[index].openGap != nil { closeGap(index) }
+        }
         slots[index].heedsNextTick()
     }
 
-    /// A farm is down that may be the stream's: a tick that comes after too long a silence has a gap in front.
+    /// Ticks may be missing by the gateway's words: one that comes after too long a silence has a gap in front.
     private mutating func weighDoubt(_ index: Int) {
         guard var doubt = slots[index].doubt else { return }
-        let now = lastReceivedNanos + 1
-        switch doubt.tick(atNanos: now) {
-        case .goesOn: slots[index].doubt = doubt
-        case .over: slots[index].doubt = nil
-        case .gap:
-            openGap(index, cause: doubt.cause, code: doubt.code)
-            slots[index].doubt = doubt.isEnding ? nil : doubt.anew(atNanos: now)
-        }
+        let isGapOpen = slots[index].openGap != nil
+        let verdict = doubt.tick(atNanos: lastReceivedNanos + 1, isGapOpen: isGapOpen)
+        slots[index].doubt = verdict.isOver ? nil : doubt
+        if verdict.isGap { openGap(index, cause: doubt.cause, code: doubt.code) }
     }
 
-    /// A farm that may be the stream's is down: from here on its silences count.
+    /// Ticks of the stream may be missing from now on: its silences count, until it has gone on or is known to be back.
     ///
-    /// - Parameter ticksPerSecond: its usual rate.
-    mutating func beginDoubt(_ index: Int, code: Int32, ticksPerSecond: Double) {
+    /// - Parameter isCertain: the news is of every stream.
+    mutating func beginDoubt(_ index: Int, cause: String, code: Int32, isCertain: Bool) {
         precondition(index >= 0 && index < slotCount)
         // What lies between the subscription's history and its first live tick is not known any more.
         slots[index].interruptions &+= 1
+        let (now, rhythm) = (lastReceivedNanos, slots[index].rhythm)
         if slots[index].doubt == nil {
-            slots[index].doubt = FarmDoubt(code: code, nowNanos: lastReceivedNanos, ticksPerSecond: ticksPerSecond)
+            slots[index].doubt = StreamDoubt(
+                cause: cause, code: code, isCertain: isCertain, rhythm: rhythm, nowNanos: now)
         } else {
-            slots[index].doubt?.goOn()
+            slots[index].doubt?.badNews(cause: cause, code: code, isCertain: isCertain, rhythm: rhythm, nowNanos: now)
         }
         slots[index].heedsNextTick()
     }
 
-    /// The farm is known not to be the stream's.
+    /// Another stream has shown that the news is not of this one.
     mutating func endDoubt(_ index: Int) {
         precondition(index >= 0 && index < slotCount)
         slots[index].doubt = nil
         slots[index].heedsNextTick()
     }
 
-    /// Some farm is back. A stream that was silent meanwhile has a gap from its last tick on.
-    mutating func farmIsBack(_ index: Int) {
+    /// The session is over: the next one begins without news.
+    mutating func endDoubts() {
+        for index in 0..<slotCount { endDoubt(index) }
+    }
+
+    /// Something is back. A stream that was silent meanwhile has a gap from its last tick on.
+    ///
+    /// - Parameter isEnd: nothing else is down.
+    mutating func noteGoodNews(_ index: Int, isEnd: Bool = true) {
         precondition(index >= 0 && index < slotCount)
         guard var doubt = slots[index].doubt else { return }
-        if doubt.farmIsBack(atNanos: lastReceivedNanos) {
-            openGap(index, cause: doubt.cause, code: doubt.code)
-        } else {
-            slots[index].doubt = doubt
-        }
+        let isGap = doubt.goodNews(atNanos: lastReceivedNanos, isEnd: isEnd)
+        slots[index].doubt = doubt
+        if isGap { openGap(index, cause: doubt.cause, code: doubt.code) }
     }
 
     /// The marker's text for a gateway that did not answer.
@@ -410,6 +420,7 @@ struct TickPath: ~Copyable {
         slots[index].openGap = nil
         let after = TickKey(epoch: epoch, seq: slots[index].seq + 1)
         slots[index].closedGap = (gap, after, lastReceivedNanos + 1)
+        slots[index].rhythm.skip(toNanos: lastReceivedNanos)
         closedGaps.append(index)
     }
 

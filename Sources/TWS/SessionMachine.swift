@@ -39,8 +39,6 @@ public struct SessionMachine: Sendable {
         public var sinceNanos: Int64
         /// The last sign of a server: a farm's OK, or the loss itself.
         public var signNanos: Int64
-        /// A farm is OK again.
-        public var hasSign = false
     }
 
     public enum Event: Sendable, Equatable {
@@ -163,9 +161,7 @@ public struct SessionMachine: Sendable {
     public mutating func noteMarketData(nowNanos now: Int64) -> [Action] {
         var actions: [Action] = []
         if failures != 0 || circuit != .closed, prove() { actions.append(.circuitChanged(.closed)) }
-        if case .degraded(let session, let loss) = state,
-            loss.hasSign || now - loss.sinceNanos >= policy.stragglerNanos
-        {
+        if case .degraded(let session, let loss) = state, !Straggler.mayBe(atNanos: now, behind: loss.sinceNanos) {
             state = .ready(session)
             actions.append(.recovered(code: loss.code))
         }
@@ -396,8 +392,6 @@ public struct SessionMachine: Sendable {
         case (2104, .degraded(let session, var loss)), (2106, .degraded(let session, var loss)),
             (2158, .degraded(let session, var loss)):
             loss.signNanos = now
-            // Only market data's farm makes the next tick a proof.
-            loss.hasSign = loss.hasSign || code == 2104
             state = .degraded(session, loss)
             return []
         default: return []

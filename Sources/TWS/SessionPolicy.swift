@@ -46,8 +46,6 @@ public struct SessionPolicy: Sendable, Equatable {
     /// How long a session whose gateway has lost its server may stay without a sign of it: codes 1101 and 1102, a farm's
     /// OK, a tick.
     public var linkLossLimitNanos: Int64 = 300_000_000_000
-    /// Ticks that come so soon behind the news of a lost server may have been on their way.
-    public var stragglerNanos: Int64 = 1_000_000_000
 
     public init(ports: [UInt16], clientId: Int32) {
         precondition(!ports.isEmpty, "a session needs a port")

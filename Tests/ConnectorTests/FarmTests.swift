@@ -3,86 +3,41 @@ import Testing
 @testable import Connector
 
 private let second: Int64 = 1_000_000_000
-private let millisecond: Int64 = 1_000_000
-
-@Suite struct FarmDoubtTests {
-    @Test func aStreamThatTicksOnHasNoGap() {
-        var doubt = FarmDoubt(code: 2103, nowNanos: 0, ticksPerSecond: 20)
-        for tick in 1...20 { #expect(doubt.tick(atNanos: Int64(tick) * 50 * millisecond) == .goesOn) }
-        let isGap = doubt.farmIsBack(atNanos: second)
-        #expect(!isGap)
-        // What is silent right behind the good news is not forgotten.
-        #expect(doubt.tick(atNanos: 1_100 * millisecond) == .over)
-    }
-
-    @Test func aTickThatWasOnItsWaySaysNothing() {
-        var doubt = FarmDoubt(code: 2103, nowNanos: 0, ticksPerSecond: 20)
-        #expect(doubt.tick(atNanos: 20 * millisecond) == .goesOn)
-        let isGap = doubt.farmIsBack(atNanos: second)
-        #expect(isGap)
-    }
-
-    @Test(arguments: [(20.0, 2), (0.5, 11)]) func aSilenceThatIsNotUsualIsAGap(rate: Double, seconds: Int64) {
-        var doubt = FarmDoubt(code: 2103, nowNanos: 0, ticksPerSecond: rate)
-        #expect(doubt.tick(atNanos: second) == .goesOn)
-        var silent = doubt
-        #expect(silent.tick(atNanos: second + seconds * second) == .gap)
-        let isGap = doubt.farmIsBack(atNanos: second + seconds * second)
-        #expect(isGap)
-    }
-
-    /// The stream went on until the good news and fell silent behind it.
-    @Test func theFirstTickBehindTheGoodNewsIsLookedAt() {
-        var doubt = FarmDoubt(code: 2103, nowNanos: 0, ticksPerSecond: 20)
-        #expect(doubt.tick(atNanos: second) == .goesOn)
-        let isGap = doubt.farmIsBack(atNanos: 1_100 * millisecond)
-        #expect(!isGap)
-        #expect(doubt.tick(atNanos: 4 * second) == .gap)
-    }
-
-    @Test func anyRateMakesABoundedLimit() {
-        for rate in [0, -1, 1e-300, 1e300, .infinity, .nan] {
-            let limit = FarmDoubt(code: 2103, nowNanos: 0, ticksPerSecond: rate).limitNanos
-            #expect(limit >= FarmDoubt.leastLimitNanos && limit <= FarmDoubt.greatestLimitNanos)
-        }
-    }
-}
 
 @Suite struct MarketFarmsTests {
-    @Test func whatTicksWhileAFarmIsDownIsNotItsOwn() {
+    @Test func aWordThatIsRepeatedIsNoNewsForAMinute() {
         var farms = MarketFarms()
-        #expect(farms.broken("usbond", nowNanos: 0) == true)
-        #expect(farms.broken("usbond", nowNanos: second) == false)
-        farms.learn(7, tickedAtNanos: 100 * millisecond, wholeSinceNanos: 0)
-        #expect(!farms.spares(7, "usbond"))
-        farms.learn(7, tickedAtNanos: second, wholeSinceNanos: 0)
-        #expect(farms.spares(7, "usbond") && !farms.spares(8, "usbond") && !farms.spares(7, "usfarm"))
-        #expect(farms.sparesAll(7, sinceNanos: 0))
-        #expect(farms.restored("usbond") == true)
-        // Nothing is down: then nothing is spared either.
-        #expect(!farms.sparesAll(7, sinceNanos: 0))
-        #expect(farms.broken("usfarm", nowNanos: 2 * second) == true)
-        #expect(!farms.sparesAll(7, sinceNanos: second))
-        farms.forget(7)
-        #expect(!farms.spares(7, "usbond"))
+        var isNews = (0...130).filter { farms.broken("usbond", nowNanos: $0 * second) }
+        #expect(isNews == [0, 60, 120])
+        // Another farm is another matter.
+        isNews = (131...132).filter { farms.broken("usfarm", nowNanos: $0 * second) }
+        #expect(isNews == [131])
     }
 
-    @Test func aStreamThatHadAGapTeachesNothing() {
+    @Test func allIsBackWhenNoOtherFarmWentDownJustNow() {
         var farms = MarketFarms()
-        _ = farms.broken("usfarm", nowNanos: 0)
-        farms.learn(7, tickedAtNanos: 10 * second, wholeSinceNanos: 5 * second)
-        #expect(!farms.spares(7, "usfarm"))
+        _ = farms.broken("usbond", nowNanos: 0)
+        _ = farms.broken("usfarm", nowNanos: 30 * second)
+        _ = farms.broken("eufarm", nowNanos: 31 * second)
+        var isEnd = farms.restored("usfarm", nowNanos: 32 * second)
+        #expect(!isEnd)
+        isEnd = farms.restored("eufarm", nowNanos: 59 * second)
+        #expect(!isEnd)
+        // One may be down for days.
+        _ = farms.broken("eufarm", nowNanos: 60 * second)
+        isEnd = farms.restored("eufarm", nowNanos: 61 * second)
+        #expect(isEnd)
     }
 
-    /// `usfarm` comes back as `usfarm.nj`: what ticks then must not be taken for a stream of another farm.
-    @Test func aFarmThatMayBeBackUnderAnotherNameTeachesNothing() {
+    /// `usfarm` comes back as `usfarm.nj`.
+    @Test func aFarmMayBeBackUnderAnotherName() {
         var farms = MarketFarms()
         _ = farms.broken("usfarm", nowNanos: 0)
-        #expect(farms.restored("usfarm.nj") == false)
-        farms.learn(7, tickedAtNanos: 10 * second, wholeSinceNanos: 0)
-        #expect(!farms.spares(7, "usfarm"))
+        let isEnd = farms.restored("usfarm.nj", nowNanos: second)
+        #expect(isEnd)
         // Its next end is news.
-        #expect(farms.broken("usfarm", nowNanos: 20 * second) == true)
+        let isNews = farms.broken("usfarm", nowNanos: 2 * second)
+        #expect(isNews)
     }
 
     @Test func namesWithoutEndAreNotRemembered() {
@@ -195,6 +150,24 @@ private let millisecond: Int64 = 1_000_000
         watch.removeAll()
         watch.hasten(nowNanos: 0)
         #expect(watch.nextNanos == nil)
+    }
+
+    /// A farm flaps for minutes: a stream that ticks seldom is not asked for at each word, and a dead one is in the end.
+    @Test func aPatientSuspicionLastsAMinuteWhateverIsSaid() {
+        var watch = StreamWatch()
+        var due: [Int64] = []
+        for now in 0...63 {
+            if now % 8 == 0 {
+                watch.suspect(
+                    0, ticks: 5, cause: "x", withinNanos: StreamWatch.firstNanos, nowNanos: Int64(now) * second)
+            }
+            if now % 8 == 1 {
+                watch.bePatient(0)
+                watch.hasten(nowNanos: Int64(now) * second)
+            }
+            if !watch.takeDue(nowNanos: Int64(now) * second, standing: asked()).isEmpty { due.append(Int64(now)) }
+        }
+        #expect(due == [60])
     }
 
     @Test func aRequestThatPacingHoldsBackGetsItsTime() {

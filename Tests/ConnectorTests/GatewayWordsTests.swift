@@ -177,7 +177,7 @@ private let second: Int64 = 1_000_000_000
             say(&bench, 2104, "Market data farm connection is OK:usbond")
             for _ in 0..<10 { try tick(&bench, quotes, afterMillis: 100) }
             #expect(bench.session.path.slot(0).doubt == nil)
-            // Trades, which are rare, are of the same contract, and share what was learned from its quotes.
+            // Trades, which are rare, are of the same contract: its quotes speak for them.
             if flap == 0 { try tick(&bench, trades, afterMillis: 1) }
         }
         bench.session.giveUpSilent(nowNanos: bootNanos() + second)
@@ -186,6 +186,43 @@ private let second: Int64 = 1_000_000_000
         #expect(words == ["subscribed "])
         #expect(try bench.journaled(trades).compactMap { $0?.words } == ["subscribed "])
         #expect(actions(&bench) == [])
+    }
+
+    /// The quotes fell silent too: they speak for nobody, whatever they did in an earlier outage.
+    @Test func whatWentOnThroughOneOutageSaysNothingInTheNext() throws {
+        var bench = try bench()
+        for _ in 0..<20 { try tick(&bench, quotes, afterMillis: 100) }
+        say(&bench, 2103, "Market data farm connection is broken:usfarm")
+        for _ in 0..<120 { try tick(&bench, quotes, afterMillis: 100) }
+        say(&bench, 2104, "Market data farm connection is OK:usfarm")
+        for _ in 0..<600 { try tick(&bench, quotes, afterMillis: 100) }
+        #expect(bench.openGap(quotes) == nil && bench.openGap(trades) == nil)
+        say(&bench, 2103, "Market data farm connection is broken:usfarm")
+        try tick(&bench, quotes, afterMillis: 150)
+        wait(&bench, millis: 8_000)
+        say(&bench, 2104, "Market data farm connection is OK:usfarm")
+        #expect(bench.openGap(quotes) != nil && bench.openGap(trades) != nil)
+    }
+
+    /// 10197 is as certain as a lost link, and its gap as easily closed by a late tick.
+    @Test(arguments: [(10_197, "No market data during competing live session"), (1_100, "")] as [(Int32, String)])
+    func aLateTickBehindAnInterruptionOfAllHidesNoHole(code: Int32, text: String) throws {
+        var bench = try bench()
+        for _ in 0..<20 { try tick(&bench, quotes, afterMillis: 100) }
+        if code == 1_100 {
+            bench.session.drive([.suspended(code: code)])
+        } else {
+            say(&bench, code, text)
+        }
+        try tick(&bench, quotes, afterMillis: 50)
+        #expect(bench.openGap(quotes) == nil && bench.openGap(trades) != nil)
+        if code == 1_100 { bench.session.drive([.recovered(code: code)]) }
+        try tick(&bench, quotes, afterMillis: 9_000)
+        let cause = "gapOpened tws \(code)"
+        #expect(
+            try bench.journaled(quotes).compactMap { $0?.words } == [
+                "subscribed ", cause, "gapClosed ", cause, "gapClosed ",
+            ])
     }
 
     @Test(arguments: [

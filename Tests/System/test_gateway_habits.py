@@ -121,6 +121,24 @@ def test_a_loss_that_nothing_ends_is_got_over_when_farms_come_back(lab):
     run.check()
 
 
+@pytest.mark.parametrize("lost", [True, False], ids=["link", "farm"])
+def test_late_ticks_behind_bad_news_hide_no_hole(lab, lost):
+    """Ticks come behind the news, and close the gap of it; then nothing, and then ticks again before anybody asks."""
+    run = Run(lab)
+    run.wait_ticks(20)
+    run.gateway.do("notice", code=1100) if lost else farm(run, 2103, *FARMS.values())
+    run.wait_ticks(1)
+    run.gateway.do("silence")
+    time.sleep(5)
+    run.gateway.do("unsilence")
+    run.wait_ticks()
+    if not lost:
+        farm(run, 2104, *FARMS.values())
+    run.wait_healed(1)
+    assert run.gateway.status()["logins"] == 1
+    run.check()
+
+
 def test_a_farm_that_comes_back_is_known_in_any_language(lab):
     run = Run(lab, speed=2, faults={"localized": True})
     farm(run, 2103, "usfarm")

@@ -473,9 +473,11 @@ func anEmptyListOfAccountsSaysNothing(last: AccountKind?) {
     #expect(!life.machine.awaitsMarketData)
     #expect(life.at(1, .notice(code: code, text: "")) == [.suspended(code: code)])
     #expect(life.machine.awaitsMarketData)
-    // What was on its way says nothing.
-    #expect(life.machine.noteMarketData(nowNanos: life.now + second / 2).isEmpty)
-    #expect(life.machine.noteMarketData(nowNanos: life.now + second) == [.recovered(code: code)])
+    // What was on its way says nothing, also behind the word of a farm.
+    #expect(life.machine.noteMarketData(nowNanos: life.now + Straggler.nanos).isEmpty)
+    life.at(0, .notice(code: 2104, text: "Market data farm connection is OK:usfarm"))
+    #expect(life.machine.noteMarketData(nowNanos: life.now + Straggler.nanos).isEmpty)
+    #expect(life.machine.noteMarketData(nowNanos: life.now + Straggler.nanos + 1) == [.recovered(code: code)])
     #expect(!life.machine.awaitsMarketData)
     for _ in 0..<400 {
         life.machine.noteReceived(nowNanos: life.now + 1)
@@ -485,7 +487,7 @@ func anEmptyListOfAccountsSaysNothing(last: AccountKind?) {
     #expect(life.at(1, .notice(code: 1102, text: "")) == [.verifyAll])
 }
 
-@Test func aFarmThatIsOkMakesTheNextTickAProofAndPutsTheEndOff() {
+@Test func aFarmThatIsOkPutsTheEndOfALostLinkOff() {
     var life = Life()
     life.at(0, .start)
     life.open()
