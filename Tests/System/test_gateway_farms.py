@@ -127,9 +127,10 @@ def test_a_lost_link_that_the_gateway_says_nothing_more_of_ends_with_ticks_and_d
     wait_for("the word to arrive", lambda: "code=1100" in lab.processes[-1].stderr())
     wait_for("the end of the state", lambda: session() == "ready")
     assert "ticks come although" in lab.processes[-1].stderr()
-    gateway.send(said(2110, "Connectivity between Trader Workstation and server is broken. It will be restored automatically."))
+    # First, so that no later tick ends the state before it is seen.
     gateway.forget(MNQ)
     gateway.forget(AAPL)
+    gateway.send(said(2110, "Connectivity between Trader Workstation and server is broken. It will be restored automatically."))
     wait_for("the state", lambda: session() == "degraded")
     gateway.send(said(2103, "Market data farm connection is broken:usfarm"))
     gateway.send(said(2104, "Market data farm connection is OK:usfarm"))
@@ -161,8 +162,8 @@ def test_health_names_the_lost_link_and_the_healing_that_waits(lab, strict):
     reason = wait_for("the reason", lambda: [r for r in health(url)[1]["reasons"] if "healing is on hold" in r])[0]
     assert "history farms: fundfarm down since 20" in reason
     assert health(url)[0] == 200
-    gateway.send(said(1100, "Connectivity between IBKR and Trader Workstation has been lost."))
     gateway.forget(MNQ)
+    gateway.send(said(1100, "Connectivity between IBKR and Trader Workstation has been lost."))
     reasons = wait_for("red", lambda: (lambda h: h[0] == 503 and h[1]["reasons"])(health(url)))
     assert any("TWS 1100 since 20" in r for r in reasons) and not any("no session" in r for r in reasons), reasons
 
