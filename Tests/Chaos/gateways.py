@@ -82,6 +82,8 @@ class Independent:
             faults={"tick_by_tick_lines": len(names), "requests_per_second": 1000, "live_unreported_last": True,
                     "history_without_unreported": True}).start()
         self.port = self.gateway.port
+        # The next way in which history repeats itself.
+        self.repeats = ["early", "backwards"]
 
     def says(self, command):
         """One command of the simulator's control socket, done here."""
@@ -112,8 +114,10 @@ class Independent:
         name, value = {
             "trades all": ("history_without_unreported", "sometimes"),
             "trades reported": ("history_without_unreported", True),
-            "pages again": ("history_repeat", "backwards"), "pages once": ("history_repeat", None),
+            "pages again": ("history_repeat", self.repeats[0]), "pages once": ("history_repeat", None),
         }[what]
+        if what == "pages again":
+            self.repeats.reverse()
         self.gateway.faults[name] = value
 
     def error(self, code, farm=""):

@@ -368,11 +368,11 @@ struct HealTaskTests {
     @Test func aSecondThatTheGatewayCutIsNeverHealedWhole() {
         var task = HealTask(gap(), stored: edges)
         var cut = page([(100, "abc"), (101, "d")], through: 101, .more)
-        cut.cutSecond = 101
+        cut.doubtfulSecond = 101
         _ = task.take(cut)
         let step = task.take(page([(103, "xyz")], through: 103, .finished))
         #expect(step.runs[0].verdict == .edgeUnreconciled && letters(step.runs[0].ticks) == "cdx")
-        #expect(task.cutSeconds == [101])
+        #expect(task.doubtfulSeconds == [101])
     }
 
     @Test func whatHistoryLacksForNowIsAskedForAgainLater() {

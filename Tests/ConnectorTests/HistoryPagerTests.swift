@@ -85,12 +85,13 @@ struct HistoryPagerTests {
 
     @Test func aSecondAsLongAsAPageMayBeCutForGood() {
         var pager = HistoryPager(from: 100, through: 110)
-        #expect(page(&pager, ticks(100, 1_000)).cutSecond == 100)
-        #expect(page(&pager, ticks(101, 1_001)).cutSecond == nil, "longer than asked for: completed")
+        #expect(page(&pager, ticks(100, 1_000)).doubtfulSecond == 100)
+        #expect(page(&pager, ticks(101, 1_001)).doubtfulSecond == nil, "longer than asked for: completed")
         // Filled up with what lies before it: it is asked for again, then believed.
         let filled = page(&pager, ticks(101, 600), ticks(102, 400))
-        #expect(filled.ticks.isEmpty && filled.next == .more && pager.start == 102)
-        #expect(page(&pager, ticks(102, 700), ticks(103, 700)).ticks.count == 1_400)
+        #expect(filled.ticks.isEmpty && filled.next == .more && pager.start == 102 && pager.asking == 101)
+        let led = page(&pager, ticks(101, 1_001), ticks(102, 700), ticks(103, 700))
+        #expect(led.ticks.count == 700 && led.next == .more && pager.start == 103 && pager.asking == 102)
     }
 
     // MARK: - What is told again
@@ -98,7 +99,8 @@ struct HistoryPagerTests {
     @Test func aPageOfALaterTimeToldAgainLeavesNothingOut() {
         let asked = ticks(103, 542) + ticks(104, 478)
         // Inside what is wanted and behind it: a whole answer and a part of one.
-        for later in [ticks(106, 104), ticks(106, 1_300), ticks(109, 50), ticks(106, 600) + ticks(107, 600)] {
+        let middle = Array(ticks(105, 508).suffix(300)) + ticks(106, 488)
+        for later in [ticks(106, 104), ticks(106, 1_300), ticks(109, 50), ticks(106, 600) + ticks(107, 600), middle] {
             var pager = HistoryPager(from: 103, through: 107)
             let doubtful = page(&pager, later, asked)
             #expect(doubtful.ticks.isEmpty && doubtful.next == .more && pager.start == 103)
@@ -115,7 +117,7 @@ struct HistoryPagerTests {
         var pager = HistoryPager(from: from, through: through)
         var given: [HealTick] = []
         for asked in 0..<100 {
-            for message in answer(pager.start, asked) { _ = pager.take(message) }
+            for message in answer(pager.asking, asked) { _ = pager.take(message) }
             let page = pager.finish()
             given += page.ticks
             if page.next != .more { return letters(given + page.rest) }
@@ -141,7 +143,110 @@ struct HistoryPagerTests {
         var pager = HistoryPager(from: 100, through: 110)
         _ = page(&pager, ticks(100, 1_200))
         let second = page(&pager, ticks(100, 1_200), ticks(101, 1_100))
-        #expect(second.ticks == ticks(101, 1_100) && pager.start == 102)
+        #expect(second.ticks.isEmpty && second.next == .more && pager.start == 101 && pager.asking == 100)
+        // From there on the answer does not come to an end of 101.
+        let led = page(&pager, ticks(100, 1_200), ticks(101, 1_100))
+        #expect(led.ticks.isEmpty && led.next == .more && pager.asking == 101)
+        let agreed = page(&pager, ticks(100, 1_200), ticks(101, 1_100))
+        #expect(agreed.ticks == ticks(101, 1_100) && pager.start == 102)
+    }
+
+    // MARK: - Answers that begin early
+
+    /// An answer of a gateway that begins `early` seconds with ticks before what it was asked for, and tells `again` ticks of the
+    /// first second behind that twice.
+    private func early(_ truth: [HealTick], _ asking: Int64, seconds: Int = 1, again: Int = .max, strict: Bool = false)
+        -> [HealTick]
+    {
+        let before = truth.filter { $0.second < asking }
+        let first = Set(before.map(\.second)).sorted().suffix(seconds).first ?? asking
+        var asked = Array(truth.drop { $0.second < asking }.prefix(HistoryPager.pageTicks))
+        if !strict, let last = asked.last { asked = truth.filter { asking <= $0.second && $0.second <= last.second } }
+        let told = asked.filter { $0.second == asked.first?.second }
+        return before.filter { first <= $0.second } + told.prefix(again) + asked
+    }
+
+    @Test func anAnswerThatBeginsEarlyAndTellsItsFirstSecondTwiceIsThereOnce() {
+        let truth = quotes("xy", 97) + quotes("z", 98) + quotes("abaa", 100) + quotes("cc", 103) + quotes("d", 104)
+        #expect(heal(from: 99, through: 104) { asking, _ in [early(truth, asking)] } == "abaaccd")
+        #expect(heal(from: 100, through: 104) { asking, _ in [early(truth, asking)] } == "abaaccd")
+        #expect(
+            heal(from: 100, through: 104) { asking, _ in [early(truth, asking, seconds: 2, again: 1)] } == "abaaccd")
+        // Without telling anything twice.
+        #expect(heal(from: 100, through: 104) { asking, _ in [early(truth, asking, again: 0)] } == "abaaccd")
+        #expect(heal(from: 103, through: 104) { asking, _ in [early(truth, asking, seconds: 9)] } == "ccd")
+    }
+
+    @Test func aSecondThatOnlyADoubtfulBeginningTellsIsNamed() {
+        // The second before fills an answer, so that one from there on never comes to what is wanted.
+        let truth = ticks(99, 1_200) + quotes("ab", 100) + quotes("c", 101)
+        var pager = HistoryPager(from: 100, through: 101)
+        var asked: [Int64] = []
+        for _ in 0..<3 {
+            asked.append(pager.asking)
+            _ = pager.take(early(truth, pager.asking))
+            let page = pager.finish()
+            #expect(page.doubtfulSecond == (page.next == .more ? nil : 100))
+            #expect(page.ticks == (page.next == .more ? [] : quotes("ab", 100) + quotes("c", 101)), "never twice")
+        }
+        #expect(asked == [100, 99, 100])
+    }
+
+    @Test func aFirstSecondThatIsToldTwiceWithoutASignIsThereOnce() {
+        // Nothing in the second before: the answer begins where it should.
+        let truth = quotes("x", 50) + quotes("ab", 100) + quotes("cc", 180) + quotes("d", 181)
+        func twice(_ asking: Int64) -> [HealTick] {
+            let asked = truth.filter { $0.second >= asking }
+            return asked.filter { $0.second == asked.first?.second } + asked
+        }
+        #expect(heal(from: 100, through: 181) { asking, _ in [twice(asking)] } == "abccd")
+        #expect(heal(from: 101, through: 181) { asking, _ in [twice(asking)] } == "ccd")
+        // Equal trades are no repetition, and then the gateway is believed.
+        let equal = quotes("aa", 100) + quotes("bb", 180)
+        #expect(heal(from: 100, through: 180) { asking, _ in [equal.filter { $0.second >= asking }] } == "aabb")
+        var asked: [Int64] = []
+        var pager = HistoryPager(from: 180, through: 180)
+        while asked.count < 9 {
+            asked.append(pager.asking)
+            _ = pager.take(equal.filter { $0.second >= pager.asking } + quotes("c", 181))
+            if pager.finish().next == .finished { break }
+        }
+        #expect(asked == [180, 179, 120, -3_420])
+    }
+
+    /// Gateways whose every answer begins early, with seconds of all lengths and many equal ticks.
+    @Test(arguments: 0..<300) func nothingIsLostOrRepeatedWhereAnswersBeginEarly(seed: UInt64) {
+        var random = SplitMix64(seed: seed)
+        func below(_ limit: Int) -> Int { Int(random.next() % UInt64(limit)) }
+        let seconds = Int64(98)...Int64(102 + below(12))
+        let truth = seconds.flatMap { second in
+            let count = below(8) == 0 ? 900 + below(900) : below(3) == 0 ? 0 : below(60)
+            return (0..<count).map { _ in quote(second, Int64(below(3) == 0 ? below(3) : below(1_000))) }
+        }
+        // Of a history that has nothing in front nobody sees that it begins early.
+        guard truth.contains(where: { $0.second < 100 }) else { return }
+        let strict = below(3) == 0
+        let (reach, again) = (1 + below(3), below(2) == 0 ? Int.max : below(5))
+        var pager = HistoryPager(from: 100, through: seconds.upperBound)
+        var given: [HealTick] = []
+        var doubtful: Set<Int64> = []
+        for _ in 0..<200 {
+            let answer = early(truth, pager.asking, seconds: reach, again: again, strict: strict)
+            let border = below(answer.count + 1)
+            for part in [answer[..<border], answer[border...]] { _ = pager.take(Array(part)) }
+            let page = pager.finish()
+            given += page.ticks
+            if let second = page.doubtfulSecond { doubtful.insert(second) }
+            guard page.next == .more else {
+                given += page.rest
+                break
+            }
+        }
+        for second in seconds where second >= 100 && !doubtful.contains(second) {
+            let (got, want) = (given.filter { $0.second == second }, truth.filter { $0.second == second })
+            #expect(
+                got == want, "second \(second) of \(seconds), \(got.count) ticks of \(want.count), strict \(strict)")
+        }
     }
 
     @Test func aCutSecondThatIsToldFromThePageBeforeOnIsThereOnce() {
@@ -196,9 +301,9 @@ struct HistoryPagerTests {
         var pager = HistoryPager(from: seconds.lowerBound, through: seconds.upperBound)
         var given: [HealTick] = []
         for asked in 0..<200 {
-            var answer = Array(truth.drop { $0.second < pager.start }.prefix(1_000))
+            var answer = Array(truth.drop { $0.second < pager.asking }.prefix(1_000))
             if !strict, let last = answer.last {
-                answer = truth.filter { pager.start <= $0.second && $0.second <= last.second }
+                answer = truth.filter { pager.asking <= $0.second && $0.second <= last.second }
             }
             var messages = [answer]
             // Some page or a part of one again, in front of the answer or behind it; never twice for one question.

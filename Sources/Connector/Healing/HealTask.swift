@@ -9,7 +9,7 @@ internal import Ticks
 struct HealTask {
     /// What has to happen next.
     enum Next: Equatable {
-        /// Ask for the page that begins at `pager.start`.
+        /// Ask for the page that begins at `pager.asking`.
         case ask
         /// The same, after a wait.
         case retry(waitNanos: Int64)
@@ -41,8 +41,8 @@ struct HealTask {
     private var buffer: [HealTick] = []
     private var retries = 0
     private var edgeFailed = false
-    /// Seconds that the gateway cut, so that the rest of them can't be had.
-    private(set) var cutSeconds: [Int64] = []
+    /// Seconds that can't be had as they were for certain.
+    private(set) var doubtfulSeconds: [Int64] = []
     /// What is known of the history's unreported trades.
     private(set) var manner: SecondReconciler.Manner
     /// Pages showed that this history has unreported trades, or that it lacks stored ones.
@@ -74,7 +74,7 @@ struct HealTask {
     mutating func take(_ page: HistoryPager.Page) -> Step {
         if let step = takeProbe(page) { return step }
         showsUnreported = showsUnreported || page.ticks.contains(where: \.isUnreported)
-        if let second = page.cutSecond { cutSeconds.append(second) }
+        if let second = page.doubtfulSecond { doubtfulSeconds.append(second) }
         return work(through: page)
     }
 
@@ -88,7 +88,7 @@ struct HealTask {
             while index < page.ticks.count, page.ticks[index].second == second { index += 1 }
             if let missing = reconcile(second, Array(page.ticks[start..<index])) {
                 take(missing, into: &step)
-            } else if let wait = nextRetry() {
+            } else if !doubtfulSeconds.contains(second), let wait = nextRetry() {
                 pager.goBack(to: second)
                 closeRun(into: &step)
                 step.next = .retry(waitNanos: wait)
@@ -287,7 +287,7 @@ struct HealTask {
     /// Nil: what lies behind this task's last second has to be looked at too.
     private var success: GapState? {
         if through < gap.through ?? through { return nil }
-        if edgeFailed || !cutSeconds.isEmpty { return .edgeUnreconciled }
+        if edgeFailed || !doubtfulSeconds.isEmpty { return .edgeUnreconciled }
         return lacksUnreported || (gap.stream.kind == .allLast && !showsUnreported) ? .subset : .healed
     }
 

@@ -267,7 +267,7 @@ struct Healer: ~Copyable {
         let isAgg = aggTrades.contains(stream.conId) || positions.streams[stream]?.isCrypto == true
         let isTrades = TickByTickKind(stream.kind)?.history == .trades
         let what = isTrades && isAgg ? "AGGTRADES" : TickByTickKind(stream.kind)?.history.whatToShow ?? ""
-        let request = HistoryPacer.Request(conId: stream.conId, whatToShow: what, start: healing.pager.start)
+        let request = HistoryPacer.Request(conId: stream.conId, whatToShow: what, start: healing.pager.asking)
         let now = bootNanos()
         let allowed = mailbox.pacer.withLock { pacer in
             pacer.expire(nowNanos: now)
@@ -299,7 +299,7 @@ struct Healer: ~Copyable {
             let step = healing.take(page)
             tasks[name] = healing
             manners[stream] = healing.manner
-            if let second = page.cutSecond { sayCut(stream, second) }
+            if let second = page.doubtfulSecond { sayDoubtful(stream, second) }
             try follow(step, name, healing)
         case .tooLong: try giveUp(name, item.gap, .partly, until: bootNanos() + Healer.refusedNanos)
         case .unanswered: try failed(name, item.gap, "no answer")
@@ -318,7 +318,7 @@ struct Healer: ~Copyable {
     private mutating func fetch(_ stream: StreamID, _ isAgg: Bool, _ pager: inout HistoryPager) throws -> Outcome {
         pager.giveUpAnswer()
         let serial = mailbox.nextSerial()
-        var order: HealOrder? = .history(serial: serial, stream: stream, start: pager.start, aggTrades: isAgg)
+        var order: HealOrder? = .history(serial: serial, stream: stream, start: pager.asking, aggTrades: isAgg)
         // The session thread gives up before we do.
         let deadline = bootNanos() + HealDesk.answerNanos + Healer.sessionAnswerNanos
         if let first = order.take() { mailbox.post(first) }
@@ -367,9 +367,9 @@ struct Healer: ~Copyable {
         return serial
     }
 
-    private func sayCut(_ stream: StreamID, _ second: Int64) {
+    private func sayDoubtful(_ stream: StreamID, _ second: Int64) {
         log(
-            .warning, "history ends in the middle of a second, whose rest can't be asked for",
+            .warning, "history does not give a second as it was for certain",
             ["stream": stream.description, "second": Timestamp.text(second * Healer.second)])
     }
 

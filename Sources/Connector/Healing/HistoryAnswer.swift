@@ -7,7 +7,7 @@
 ///
 /// Within one second a repetition shows only where one message ends and the next begins. Whether the ticks behind such a
 /// border are those in front of it once more, or as many equal trades, no message says: it is doubtful, and asked for again.
-struct HistoryAnswer {
+struct HistoryAnswer: Equatable {
     /// So many equal ticks in a row behind a border are no chance.
     static let certainTicks = 8
 
@@ -79,6 +79,47 @@ struct HistoryAnswer {
         return reach
     }
 
+    /// The last second before another one that has ticks.
+    func last(before second: Int64) -> Int64? { ticks.lazy.map(\.second).filter { $0 < second }.max() }
+
+    /// The first second from another one on that has ticks.
+    func first(from second: Int64) -> Int64? { ticks.lazy.map(\.second).filter { $0 >= second }.min() }
+
+    func ticks(of second: Int64) -> [HealTick] { ticks.filter { $0.second == second } }
+
+    /// True when one half of a second's ticks is the other, and no message ends between them.
+    func isTwice(_ second: Int64) -> Bool {
+        let ticks = ticks(of: second)
+        let half = ticks.count / 2
+        guard half > 0, ticks.count == 2 * half, ticks[..<half].elementsEqual(ticks[half...]) else { return false }
+        return !borders.contains { self.ticks[$0].second == second && self.ticks[$0 - 1].second == second }
+    }
+
+    /// The same answer without the longest beginning of a second's ticks that comes again behind it.
+    func toldOnce(_ second: Int64) -> HistoryAnswer {
+        let of = ticks(of: second)
+        let again = (0...(of.count / 2)).last { of[..<$0].elementsEqual(of[$0..<(2 * $0)]) } ?? 0
+        return removing(repetitionOf: Array(of[again...])) ?? self
+    }
+
+    /// The same answer without what it tells of one second in front of `told`, if that is a piece of `told`; nil when it is not,
+    /// or when the answer tells the second more than once in another way.
+    func removing(repetitionOf told: [HealTick]) -> HistoryAnswer? {
+        guard let second = told.first?.second, let start = ticks.firstIndex(where: { $0.second == second }),
+            let last = ticks.lastIndex(where: { $0.second == second })
+        else { return nil }
+        let of = ticks[start...last]
+        let again = of.dropLast(told.count)
+        guard of.allSatisfy({ $0.second == second }), of.suffix(told.count).elementsEqual(told),
+            HistoryAnswer.contains(told[...], again)
+        else { return nil }
+        var answer = self
+        answer.ticks.removeSubrange(start..<again.endIndex)
+        answer.borders =
+            borders.filter { 0 < $0 && $0 <= start } + borders.filter { $0 > again.endIndex }.map { $0 - again.count }
+        return answer
+    }
+
     /// What is said of the last second.
     func last(from start: Int64) -> Telling? { tellings(from: start, begun: []).last }
 
@@ -87,6 +128,7 @@ struct HistoryAnswer {
     /// - Parameter begun: how the second `start` begins, as an answer said that was cut in it.
     func tellings(from start: Int64, begun: [HealTick]) -> [Telling] {
         let reach = reach(from: start)
+        let beginning = first(from: start)
         var pieces: [Int64: [Piece]] = [:]
         for (index, pass) in passes.enumerated() {
             var at = pass.lowerBound
@@ -94,7 +136,8 @@ struct HistoryAnswer {
                 let second = ticks[at].second
                 let end = ticks[at..<pass.upperBound].firstIndex { $0.second != second } ?? pass.upperBound
                 let isWhole =
-                    (at > pass.lowerBound || index == 0) && (end < pass.upperBound || index == passes.count - 1)
+                    (at > pass.lowerBound || index == 0 && second == beginning)
+                    && (end < pass.upperBound || index == passes.count - 1)
                 if start <= second, second <= reach {
                     var inside = borders.filter { at < $0 && $0 < end }.map { $0 - at }
                     // What an earlier answer had of the second, and then the second: told again, perhaps.

@@ -7,7 +7,7 @@
 /// What was given is never given again: ticks of seconds before `start` are cut. An answer that tells a second more than
 /// once (`HistoryAnswer`) does not say by itself which telling is whole. Where they disagree, that second is asked for again,
 /// alone at the beginning of a request; what that answer says counts, whatever it is. Equal ticks that follow each other in
-/// one telling are as many trades, and all are kept. Pure.
+/// one telling are as many trades, and all are kept. What an answer begins with is `HistorySeam`'s to judge. Pure.
 /// Source: TWS protocol, historical ticks and same-second semantics.
 struct HistoryPager {
     /// What a request asks for.
@@ -35,12 +35,15 @@ struct HistoryPager {
         var next: Next
         /// Ticks of the answer's last second, where that may not be whole yet.
         var rest: [HealTick] = []
-        /// A second that filled an answer exactly: the gateway cut it, and the rest of it can't be asked for.
-        var cutSecond: Int64?
+        /// A second that can't be had as it was for certain: it filled an answer exactly, so that the gateway may have cut it, or
+        /// it is only told where an answer begins that may tell its beginning twice.
+        var doubtfulSecond: Int64?
     }
 
-    /// The first second that has not been given: where the next request begins.
+    /// The first second that has not been given.
     private(set) var start: Int64
+    /// Where the next request begins: at `start`, or at a second before it, whose ticks are told once more and cut.
+    var asking: Int64 { seam.lead ?? start }
     /// The last second wanted.
     let through: Int64
     /// Ticks that came for other seconds than those that were asked for, or came again.
@@ -50,6 +53,7 @@ struct HistoryPager {
     private var doubt: HistoryAnswer.Telling?
     /// The beginning of the second `start`, where an answer was cut in it.
     private var cut: [HealTick] = []
+    private var seam = HistorySeam()
 
     init(from start: Int64, through: Int64) {
         self.start = start
@@ -87,12 +91,37 @@ struct HistoryPager {
         start = second
         doubt = nil
         cut = []
+        seam.begin(behind: nil)
     }
 
     /// The answer is complete.
     mutating func finish() -> Page {
-        let answer = self.answer
+        var answer = self.answer
         self.answer = HistoryAnswer()
+        var doubtful: Int64?
+        switch seam.look(at: answer, from: start, through: through) {
+        case .sound: break
+        case .askAgain:
+            cutTicks += answer.ticks.count
+            return Page(ticks: [], through: start - 1, next: .more)
+        case .once(let once):
+            cutTicks += answer.ticks.count - once.ticks.count
+            answer = once
+        case .doubtful(let once):
+            doubtful = answer.first(from: start)
+            cutTicks += answer.ticks.count - once.ticks.count
+            answer = once
+        }
+        let (asked, isLed) = (start, seam.lead != nil)
+        var page = finish(answer)
+        if let doubtful { page.doubtfulSecond = doubtful }
+        if start != asked { seam.begin(behind: answer.last(before: start)) }
+        // The ticks before `start` were asked for.
+        if isLed, page.next == .stuck { page.next = .exhausted }
+        return page
+    }
+
+    private mutating func finish(_ answer: HistoryAnswer) -> Page {
         var wanted: [HealTick] = []
         defer { cutTicks += answer.ticks.count - wanted.count }
         for telling in answer.tellings(from: start, begun: cut) {
@@ -108,9 +137,11 @@ struct HistoryPager {
         guard let last = wanted.last?.second, let first = wanted.first?.second else {
             return Page(ticks: [], through: start - 1, next: answer.ticks.isEmpty ? .exhausted : .stuck)
         }
-        let length = answer.greatestPass(from: start)
-        let isFull = length.all == HistoryPager.pageTicks || length.wanted == HistoryPager.pageTicks
-        if length.wanted < HistoryPager.pageTicks, !isFull {
+        let length = answer.greatestPass(from: asking)
+        let isShort = length.wanted < HistoryPager.pageTicks && length.all != HistoryPager.pageTicks
+        // Of an answer that begins early nobody knows how many of its ticks the gateway has counted.
+        let isFull = seam.isEarly || length.all == HistoryPager.pageTicks || length.wanted == HistoryPager.pageTicks
+        if isShort {
             // The end of what history has: more of its last second may come yet, unless that is the last one wanted.
             let complete = last == through ? last : last - 1
             return page(wanted, through: complete, next: last == through ? .finished : .exhausted)
@@ -126,7 +157,7 @@ struct HistoryPager {
             return ask(telling, again: [])
         }
         var page = page(wanted, through: last, next: last == through ? .finished : .more)
-        if isFull { page.cutSecond = last }
+        if isFull { page.doubtfulSecond = last }
         return page
     }
 
