@@ -91,7 +91,7 @@ struct HistoryPagerTests {
         let filled = page(&pager, ticks(101, 600), ticks(102, 400))
         #expect(filled.ticks.isEmpty && filled.next == .more && pager.start == 102 && pager.asking == 101)
         let led = page(&pager, ticks(101, 1_001), ticks(102, 700), ticks(103, 700))
-        #expect(led.ticks.count == 700 && led.next == .more && pager.start == 103 && pager.asking == 102)
+        #expect(led.ticks.count == 1_400 && led.next == .more && pager.start == 104 && pager.asking == 103)
     }
 
     // MARK: - What is told again

@@ -98,16 +98,32 @@ struct HistoryAnswer: Equatable {
     /// The same answer without the longest beginning of a second's ticks that comes again behind it.
     func toldOnce(_ second: Int64) -> HistoryAnswer {
         let of = ticks(of: second)
-        let again = (0...(of.count / 2)).last { of[..<$0].elementsEqual(of[$0..<(2 * $0)]) } ?? 0
+        let again = (0...(of.count / 2)).last { HistoryAnswer.beginsTwice(of, $0) } ?? 0
         return removing(repetitionOf: Array(of[again...])) ?? self
     }
 
-    /// The same answer without what it tells of one second in front of `told`, if that is a piece of `told`; nil when it is not,
-    /// or when the answer tells the second more than once in another way.
+    /// True when so many ticks of a second, or more, may be told twice at its beginning.
+    func mayBeginTwice(_ second: Int64, ticks least: Int) -> Bool {
+        let of = ticks(of: second)
+        guard least <= of.count / 2 else { return false }
+        return (least...(of.count / 2)).contains { HistoryAnswer.beginsTwice(of, $0) }
+    }
+
+    private static func beginsTwice(_ ticks: [HealTick], _ count: Int) -> Bool {
+        ticks[..<count].elementsEqual(ticks[count..<(2 * count)])
+    }
+
+    /// The same answer without what it tells of one second in front of `told`, if that is a piece of `told`; nil when it tells
+    /// anything else of that second.
     func removing(repetitionOf told: [HealTick]) -> HistoryAnswer? {
         guard let second = told.first?.second, let start = ticks.firstIndex(where: { $0.second == second }),
             let last = ticks.lastIndex(where: { $0.second == second })
         else { return nil }
+        let runs = passes.map { ticks[$0].filter { $0.second == second } }.filter { !$0.isEmpty }
+        if runs.count > 1 {
+            // Each telling is a piece of it, and one is all of it: together they are it.
+            return runs.contains(told) && runs.allSatisfy { HistoryAnswer.contains(told[...], $0[...]) } ? self : nil
+        }
         let of = ticks[start...last]
         let again = of.dropLast(told.count)
         guard of.allSatisfy({ $0.second == second }), of.suffix(told.count).elementsEqual(told),

@@ -139,8 +139,9 @@ struct HistoryPager {
         }
         let length = answer.greatestPass(from: asking)
         let isShort = length.wanted < HistoryPager.pageTicks && length.all != HistoryPager.pageTicks
-        // Of an answer that begins early nobody knows how many of its ticks the gateway has counted.
-        let isFull = seam.isEarly || length.all == HistoryPager.pageTicks || length.wanted == HistoryPager.pageTicks
+        let isFull =
+            length.all == HistoryPager.pageTicks || length.wanted == HistoryPager.pageTicks
+            || seam.isEarly && mayBeCut(answer, length.wanted)
         if isShort {
             // The end of what history has: more of its last second may come yet, unless that is the last one wanted.
             let complete = last == through ? last : last - 1
@@ -159,6 +160,12 @@ struct HistoryPager {
         var page = page(wanted, through: last, next: last == through ? .finished : .more)
         if isFull { page.doubtfulSecond = last }
         return page
+    }
+
+    /// Of the ticks of an answer that tells its first second twice the gateway has not counted so many.
+    private func mayBeCut(_ answer: HistoryAnswer, _ ticks: Int) -> Bool {
+        guard let first = answer.first(from: asking) else { return false }
+        return answer.mayBeginTwice(first, ticks: max(1, ticks - HistoryPager.pageTicks))
     }
 
     /// What lies before a second is given; that one is asked for again.

@@ -74,7 +74,9 @@ struct HistorySeam {
     }
 
     private mutating func look(at answer: HistoryAnswer, from start: Int64, lead: Int64, first: Int64) -> Verdict {
-        let ticks = answer.ticks(of: first)
+        // What is in doubt for another reason is asked for again for that.
+        guard let telling = answer.tellings(from: first, begun: []).first, !telling.isDoubtful else { return .sound }
+        let ticks = telling.ticks
         guard answer.ticks.contains(where: { lead <= $0.second && $0.second < start }) else {
             guard stepsDone < HistorySeam.steps.count else { return giveUp(start, []) }
             self.lead = start - HistorySeam.steps[stepsDone]
