@@ -192,6 +192,17 @@ struct HistoryPagerTests {
         #expect(asked == [100, 99, 100])
     }
 
+    @Test func aLaterPagesEndInFrontOfAFullOneIsNoSecondOfIt() {
+        var pager = HistoryPager(from: 100, through: 110)
+        // A part of an older page in front.
+        _ = page(&pager, ticks(97, 10) + ticks(100, 700) + ticks(101, 400))
+        #expect(pager.asking == 97)
+        // From there on the page does not come to what is wanted. In front of it is the end of the last one.
+        let later = Array(ticks(101, 400).suffix(8)) + ticks(102, 50)
+        let led = page(&pager, later, ticks(97, 10) + ticks(98, 600) + ticks(99, 500))
+        #expect(led.ticks.isEmpty && led.next == .more && pager.start == 100 && pager.asking == 100)
+    }
+
     @Test func aFirstSecondThatIsToldTwiceWithoutASignIsThereOnce() {
         // Nothing in the second before: the answer begins where it should.
         let truth = quotes("x", 50) + quotes("ab", 100) + quotes("cc", 180) + quotes("d", 181)

@@ -136,15 +136,22 @@ struct HistoryAnswer: Equatable {
         return answer
     }
 
+    /// The first second from `start` on that is told, of what hangs together with the beginning of the page.
+    func firstTold(from start: Int64, asked: Int64) -> Int64? {
+        first(from: start).flatMap { $0 <= reach(from: asked) ? $0 : nil }
+    }
+
     /// What is said of the last second.
-    func last(from start: Int64) -> Telling? { tellings(from: start, begun: []).last }
+    func last(from start: Int64, asked: Int64) -> Telling? { tellings(from: start, asked: asked, begun: []).last }
 
     /// Each second from `start` on, in order, as far as nothing can lie between them.
     ///
-    /// - Parameter begun: how the second `start` begins, as an answer said that was cut in it.
-    func tellings(from start: Int64, begun: [HealTick]) -> [Telling] {
-        let reach = reach(from: start)
-        let beginning = first(from: start)
+    /// - Parameters:
+    ///   - asked: where the request began: the page's beginning is behind it.
+    ///   - begun: how the second `start` begins, as an answer said that was cut in it.
+    func tellings(from start: Int64, asked: Int64, begun: [HealTick]) -> [Telling] {
+        let reach = reach(from: asked)
+        let beginning = first(from: asked)
         var pieces: [Int64: [Piece]] = [:]
         for (index, pass) in passes.enumerated() {
             var at = pass.lowerBound

@@ -124,7 +124,7 @@ struct HistoryPager {
     private mutating func finish(_ answer: HistoryAnswer) -> Page {
         var wanted: [HealTick] = []
         defer { cutTicks += answer.ticks.count - wanted.count }
-        for telling in answer.tellings(from: start, begun: cut) {
+        for telling in answer.tellings(from: start, asked: asking, begun: cut) {
             if telling.second > through { return finish(wanted) }
             guard telling.isDoubtful else {
                 wanted += telling.ticks
@@ -153,7 +153,8 @@ struct HistoryPager {
             swap(&cut, &page.rest)
             return page
         }
-        if isFull, length.wanted < HistoryPager.pageTicks, doubt?.second != last, let telling = answer.last(from: start)
+        if isFull, length.wanted < HistoryPager.pageTicks, doubt?.second != last,
+            let telling = answer.last(from: start, asked: asking)
         {
             return ask(telling, again: [])
         }

@@ -51,14 +51,14 @@ struct HistorySeam {
     ///
     /// - Parameter start: the first second that is wanted.
     mutating func look(at answer: HistoryAnswer, from start: Int64, through: Int64) -> Verdict {
-        guard let first = answer.first(from: start), first <= through else {
-            let isEnd = answer.first(from: start) != nil
-            guard let lead, !isEnd, HistorySeam.isFull(answer, from: lead) else { return .sound }
+        let told = answer.firstTold(from: start, asked: lead ?? start)
+        guard let first = told, first <= through else {
+            guard let lead, told == nil, HistorySeam.isFull(answer, from: lead) else { return .sound }
             return giveUp(start, [])
         }
         if let lead { return look(at: answer, from: start, lead: lead, first: first) }
         let isRefused = refused == start
-        if isRefused, let once = answer.removing(repetitionOf: told) { return .once(once) }
+        if isRefused, let once = answer.removing(repetitionOf: self.told) { return .once(once) }
         if answer.ticks[0].second < start {
             manner = .early
         } else if manner == .exact || !answer.isTwice(first) {
@@ -75,7 +75,9 @@ struct HistorySeam {
 
     private mutating func look(at answer: HistoryAnswer, from start: Int64, lead: Int64, first: Int64) -> Verdict {
         // What is in doubt for another reason is asked for again for that.
-        guard let telling = answer.tellings(from: first, begun: []).first, !telling.isDoubtful else { return .sound }
+        guard let telling = answer.tellings(from: first, asked: lead, begun: []).first, !telling.isDoubtful else {
+            return .sound
+        }
         let ticks = telling.ticks
         guard answer.ticks.contains(where: { lead <= $0.second && $0.second < start }) else {
             guard stepsDone < HistorySeam.steps.count else { return giveUp(start, []) }
@@ -83,7 +85,7 @@ struct HistorySeam {
             stepsDone += 1
             return .askAgain
         }
-        if HistorySeam.isFull(answer, from: lead), !answer.ticks.contains(where: { $0.second > first }) {
+        if HistorySeam.isFull(answer, from: lead), answer.firstTold(from: first + 1, asked: lead) == nil {
             return giveUp(start, ticks)
         }
         if !suspect.isEmpty, manner == .unknown { manner = ticks == suspect ? .exact : .early }
