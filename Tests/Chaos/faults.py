@@ -281,19 +281,23 @@ class Injector:
             fault.note = "it is just gone"
 
 
-def right_time(faults, moment):
-    """What a right clock showed when that of the host, which may have been set off by a fault, showed this."""
+def right_times(faults, moment):
+    """What a right clock can have shown, from and to, when that of the host, which may have been set off by a fault, showed
+    this. While it is set back, receive times stand still at where it left."""
     for fault in faults:
         by = CLOCKS.get(fault.kind)
         if by and fault.began - 1 <= moment - by <= fault.ended + 1:
-            return moment - by
-    return moment
+            return moment - by, moment - by
+        if by and by < 0 and abs(moment - fault.began) <= 1:
+            return moment, max(moment, fault.ended)
+    return moment, moment
 
 
 def explains(faults, cause, opened, closed=None):
     """The faults that a gap of this cause, opened at this time of the host's clock (Unix seconds), can come from; of one that
     had several causes before it was closed, also those that came later."""
     kinds = CAUSES.get(cause, [])
-    opened = right_time(faults, opened)
-    closed = right_time(faults, closed) if closed else opened
-    return [f for f in faults if f.kind in kinds and f.began - 1 <= closed and opened <= f.ended + NOTICED_SECONDS]
+    opened, latest = right_times(faults, opened)
+    if closed:
+        latest = max(latest, right_times(faults, closed)[1])
+    return [f for f in faults if f.kind in kinds and f.began - 1 <= latest and opened <= f.ended + NOTICED_SECONDS]

@@ -188,6 +188,15 @@ def test_a_gap_is_explained_by_the_right_clock():
     assert faults.explains([drop, clock], "disconnect", 150) == []
 
 
+def test_a_gap_is_explained_while_receive_times_stand_still():
+    """A clock that is set back holds them at the moment of its setting."""
+    clock = faults.Fault(4, "clock an hour back", 9, began=100, ended=109)
+    drop = faults.Fault(8, "drop", 0, began=104, ended=104)
+    assert faults.explains([clock, drop], "disconnect", 100.01) == [drop]
+    assert faults.explains([clock, drop], "disconnect", 98) == []
+    assert faults.explains([drop], "disconnect", 100.01) == []
+
+
 def test_a_gap_is_explained_only_by_a_fault_of_its_kind_before_it():
     drop = faults.Fault(4, "drop", 0, began=100, ended=100)
     stall = faults.Fault(8, "stall", 9, began=200, ended=209)
