@@ -28,9 +28,10 @@ struct ConfigurationReader {
 
     mutating func read(document: YAMLNode) {
         guard case .mapping(let entries, _) = document else {
-            if !document.isNull { report(document.position, "must consist of keys, but is \(document.shape)") }
+            if document.null == nil { report(document.position, "must consist of keys, but is \(document.shape)") }
             return
         }
+        refuseNulls(document)
         for entry in entries {
             if let key = ConfigurationSchema.top.first(where: { $0.name == entry.key }) {
                 apply(key, entry.value, path: key.name)
@@ -42,12 +43,28 @@ struct ConfigurationReader {
         }
     }
 
+    /// A key without a value could mean its default, nothing at all or a slip: nobody is to guess. Only a section may be left
+    /// empty, which is what it is when all its keys are commented out.
+    private mutating func refuseNulls(_ document: YAMLNode) {
+        for null in document.nulls() where !(null.text.isEmpty && Self.sectionNames.contains(null.path)) {
+            let isEntry = null.path.hasSuffix("]")
+            report(
+                null.position, "'\(null.path)' has no value" + (null.text.isEmpty ? "" : " (\(null.text))"),
+                "write one" + (null.text.isEmpty ? "" : " (in quotes, if '\(null.text)' is meant as a text)")
+                    + ", or take the \(isEntry ? "entry" : "key") out")
+        }
+    }
+
+    /// The sections that are no lists.
+    private static let sectionNames = Set(ConfigurationSchema.sections.map(\.name))
+        .subtracting(["", "contracts", "alerts"])
+
     private var topNames: [String] {
         ConfigurationSchema.top.map(\.name) + ConfigurationSchema.sections.map(\.name).filter { !$0.isEmpty }
     }
 
     private mutating func read(section: ConfigurationSchema.Section, _ node: YAMLNode) {
-        if node.isNull { return }
+        if node.null != nil { return }
         switch section.name {
         case "contracts":
             let items = readItems(
@@ -81,7 +98,7 @@ struct ConfigurationReader {
     private mutating func readItems<Item>(
         _ keys: [Key<Item>], _ node: YAMLNode, path: String, empty: Item
     ) -> [Item] {
-        if node.isNull { return [] }
+        if node.null != nil { return [] }
         guard case .sequence(let nodes, _) = node else {
             report(node.position, "'\(path)' must be a list, but is \(node.shape)", "begin each entry with '- '")
             return []
@@ -92,7 +109,7 @@ struct ConfigurationReader {
         }
         origins[path] = origin(node.position)
         var items: [Item] = []
-        for (index, node) in nodes.enumerated() {
+        for (index, node) in nodes.enumerated() where node.null == nil {
             guard case .mapping(let entries, _) = node else {
                 report(node.position, "each entry of '\(path)' must have keys, but this is \(node.shape)")
                 continue
@@ -109,7 +126,7 @@ struct ConfigurationReader {
             for key in keys where key.required && !entries.contains(where: { $0.key == key.name }) {
                 report(node.position, "'\(path)' entry \(index + 1) lacks the key '\(key.name)'")
             }
-            if problems.count == before { items.append(item) }
+            if problems.count == before, node.nulls().isEmpty { items.append(item) }
         }
         return items
     }
@@ -121,7 +138,7 @@ struct ConfigurationReader {
     }
 
     private mutating func apply<Root>(_ key: Key<Root>, _ node: YAMLNode, path: String, to root: inout Root) {
-        if node.isNull { return }
+        if node.null != nil { return }
         do throws(ValueProblem) {
             try key.set(&root, try value(key.kind, node))
             origins[path] = origin(node.position)
@@ -135,7 +152,7 @@ struct ConfigurationReader {
         case (.integers(_, let maxCount), .sequence(let items, _)), (.texts(let maxCount), .sequence(let items, _)):
             guard items.count <= maxCount else { throw ValueProblem("has more than \(maxCount) entries") }
             var texts: [String] = []
-            for item in items {
+            for item in items where item.null == nil {
                 guard case .scalar(let text, _, _) = item else {
                     throw ValueProblem("must be a list of single values, but holds \(item.shape)").at(item.position)
                 }

@@ -27,9 +27,13 @@ enum ConfigurationSchema {
     ]
 
     static let tws: [Key<Configuration>] = [
-        .text(
-            "host", \.tws.host, "Host name or address of TWS or IB Gateway.",
-            check: { text throws(ValueProblem) in try hostName(text) }),
+        Key(
+            "host", .text(maxBytes: 255), "Host name or address of TWS or IB Gateway.",
+            set: { root, value throws(ValueProblem) in
+                guard case .text(let text) = value else { return }
+                root.tws.host = try GatewayHost.read(text)
+            },
+            get: { .text($0.tws.host) }),
         Key(
             "ports", .integers(1...65_535, maxCount: 16), "Ports of the gateway, tried in this order.",
             set: { root, value throws(ValueProblem) in
@@ -74,13 +78,13 @@ enum ConfigurationSchema {
             get: { .texts($0.tws.maintenance.map(\.description)) }),
         .optionalInteger(
             "max_server_version", \.tws.maxServerVersion, 157...999,
-            "Greatest server version that is offered; empty: all that are known."),
+            "Greatest server version that is offered; left out: all that are known."),
     ]
 
     static let connector: [Key<Configuration>] = [
         .optionalText(
             "journal_dir", \.connector.journalDir, maxBytes: 200,
-            "Directory of the journal; empty: `<runtime>/journal`.",
+            "Directory of the journal; left out: `<runtime>/journal`.",
             check: { text throws(ValueProblem) in try absolute(text) }),
         .size(
             "journal_size", \.connector.journalSizeBytes, (32 << 20)...(64 << 30),
@@ -104,10 +108,10 @@ enum ConfigurationSchema {
 
     static let storage: [Key<Configuration>] = [
         .optionalInteger(
-            "keep_days", \.storage.keepDays, 1...36_500, "Sealed files older than this are removed; empty: never."),
+            "keep_days", \.storage.keepDays, 1...36_500, "Sealed files older than this are removed; left out: never."),
         .optionalSize(
             "keep_bytes", \.storage.keepBytes, (1 << 30)...(1 << 50),
-            "Oldest sealed files are removed beyond this; empty: never."),
+            "Oldest sealed files are removed beyond this; left out: never."),
     ]
 
     static let heal: [Key<Configuration>] = [
@@ -128,7 +132,8 @@ enum ConfigurationSchema {
                 guard case .text(let text) = value else { return }
                 guard let address = HTTPAddress(text) else {
                     throw ValueProblem(
-                        "'\(text)' is no address with a port", "write it as 127.0.0.1:8851 or [::1]:8851")
+                        "'\(text)' is no address with a port",
+                        HTTPAddress.advice(text, port: 8851) ?? "write it as 127.0.0.1:8851 or [::1]:8851")
                 }
                 root.watchdog.http = address
             },
@@ -154,7 +159,7 @@ enum ConfigurationSchema {
             "symbol", \.symbol, maxBytes: 32, required: true,
             "Name in paths and messages: letters, digits, `.`, `_`, `-`.",
             check: { text throws(ValueProblem) in try decoration(text) }),
-        .optionalText("exchange", \.exchange, maxBytes: 32, "Exchange; empty: where the contract is listed."),
+        .optionalText("exchange", \.exchange, maxBytes: 32, "Exchange; left out: where the contract is listed."),
         Key(
             "ticks", .texts(maxCount: 7),
             "What is recorded: \(TickKind.recordableKinds.map(\.name.description).joined(separator: ", ")).",
@@ -172,10 +177,10 @@ enum ConfigurationSchema {
             "endpoint", \.endpoint, required: true, "`tcp://ADDRESS:PORT` of the live feed.",
             check: { text throws(ValueProblem) in try tcp(text) }),
         .optionalText(
-            "replay", \.replay, "`tcp://ADDRESS:PORT` of the journal's replay; empty: not offered.",
+            "replay", \.replay, "`tcp://ADDRESS:PORT` of the journal's replay; left out: not offered.",
             check: { _ throws(ValueProblem) in try notBuilt() }),
         .optionalText(
-            "history", \.history, "`tcp://ADDRESS:PORT` of the recorder's history; empty: not offered.",
+            "history", \.history, "`tcp://ADDRESS:PORT` of the recorder's history; left out: not offered.",
             check: { _ throws(ValueProblem) in try notBuilt() }),
         .optionalText(
             "curve", \.curve, maxBytes: 200, "Directory with `server.key` and `clients/*.key`.",
@@ -215,26 +220,13 @@ enum ConfigurationSchema {
         guard HTTPAddress(endpoint: text) == nil else { return }
         throw ValueProblem(
             "'\(text)' is no TCP endpoint that can be bound",
-            "write an address in numbers and a port, such as tcp://127.0.0.1:5555, tcp://[::1]:5555 or tcp://*:5555")
+            HTTPAddress.advice(text, scheme: "tcp://", port: 5555)
+                ?? "write an address in numbers and a port, such as tcp://127.0.0.1:5555, tcp://[::1]:5555 or tcp://*:5555"
+        )
     }
 
     static func notBuilt() throws(ValueProblem) {
         throw ValueProblem("is not built yet", "leave it out; it comes with a later version")
-    }
-
-    /// A name or address that can be looked up: no port, no URL.
-    static func hostName(_ text: String) throws(ValueProblem) {
-        let isName = text.utf8.allSatisfy { byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F: true
-            default: false
-            }
-        }
-        // An IPv6 address may have a zone, such as fe80::1%eth0.
-        let address = text.split(separator: "%", maxSplits: 1).first.map(String.init) ?? ""
-        guard isName || (address.contains(":") && IPAddress(address) != nil) else {
-            throw ValueProblem("'\(text)' is no host name or address", "ports belong into 'tws.ports'")
-        }
     }
 
     static func kinds(_ names: [String]) throws(ValueProblem) -> [TickKind] {

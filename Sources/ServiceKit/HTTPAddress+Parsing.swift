@@ -17,6 +17,26 @@ extension HTTPAddress {
         guard ip != nil else { return nil }
     }
 
+    /// What to write instead of an IPv6 address whose brackets, port or scheme are missing, or that has a zone; nil for another slip.
+    ///
+    /// - port: the one to show where none is written.
+    static func advice(_ text: String, scheme: String = "", port: UInt16) -> String? {
+        let bare = text.hasPrefix(scheme) ? text.dropFirst(scheme.count) : text[...]
+        let host = bare.prefix { $0 != "]" }.drop { $0 == "[" }
+        guard host.contains(":") else { return nil }
+        if let percent = host.firstIndex(of: "%"), IPAddress(String(host[..<percent])) != nil {
+            return "an address with an interface (%) can't be listened at: write another one of this host"
+        }
+        // With a port behind it, `::1:8851` is an address too: the port is what was most likely meant.
+        if !bare.hasPrefix("["), let colon = host.lastIndex(of: ":"), host[..<colon].contains(":"),
+            IPAddress(String(host[..<colon])) != nil, let written = UInt16(host[host.index(after: colon)...]),
+            written > 999
+        {
+            return "write it as \(scheme)[\(host[..<colon])]:\(written)"
+        }
+        return IPAddress(String(host)) == nil ? nil : "write it as \(scheme)[\(host)]:\(port)"
+    }
+
     /// Nil for a host that is no number.
     var ip: IPAddress? { IPAddress(host) }
 

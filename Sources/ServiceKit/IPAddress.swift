@@ -27,6 +27,9 @@ public struct IPAddress: Sendable, Equatable {
         isIPv4 ? bytes[12] == 127 : bytes.dropLast().allSatisfy { $0 == 0 } && bytes[15] == 1
     }
 
+    /// `fe80::/10`: an address that means nothing without an interface.
+    var isLinkLocal: Bool { !isIPv4 && bytes[0] == 0xFE && bytes[1] & 0xC0 == 0x80 }
+
     /// `0.0.0.0` or `::`: every address of this host.
     public var isWildcard: Bool { (isIPv4 ? bytes[12...] : bytes[...]).allSatisfy { $0 == 0 } }
 

@@ -3,16 +3,25 @@ internal import Glibc
 
 /// What the process was started with.
 public enum ProcessEnvironment {
-    /// All variables. Read once at the start; nothing in the product changes them.
+    /// All variables that have a value: an empty one counts as not set, for us and for the processes that we start. Read once at
+    /// the start; nothing in the product changes them.
     public static func variables() -> [String: String] {
-        var result: [String: String] = [:]
-        guard var at = clx_environment() else { return result }
+        guard var at = clx_environment() else { return [:] }
+        var entries: [String] = []
         while let entry = at.pointee {
-            let text = String(cString: entry)
-            if let equals = text.firstIndex(of: "=") {
-                result[String(text[..<equals])] = String(text[text.index(after: equals)...])
-            }
+            entries.append(String(cString: entry))
             at += 1
+        }
+        return variables(in: entries)
+    }
+
+    /// Of entries such as `NAME=value`.
+    static func variables(in entries: [String]) -> [String: String] {
+        var result: [String: String] = [:]
+        for entry in entries {
+            guard let equals = entry.firstIndex(of: "=") else { continue }
+            let value = entry[entry.index(after: equals)...]
+            if !value.isEmpty { result[String(entry[..<equals])] = String(value) }
         }
         return result
     }

@@ -29,10 +29,40 @@ indirect enum YAMLNode: Sendable {
         }
     }
 
-    /// True for an empty plain scalar, `~` or `null`: a key that was left empty.
-    var isNull: Bool {
-        guard case .scalar(let text, quoted: false, _) = self else { return false }
-        return text.isEmpty || text == "~" || text == "null"
+    /// What YAML takes for no value: an empty plain scalar, `~` or `null`, as it is written; nil for every value.
+    var null: String? {
+        guard case .scalar(let text, quoted: false, _) = self else { return nil }
+        return ["", "~", "null", "Null", "NULL"].contains(text) ? text : nil
+    }
+
+    /// A key or an entry of a list that has no value.
+    struct Null {
+        /// Such as `contracts[0].symbol`.
+        let path: String
+        /// As it is written: empty, `~` or `null`.
+        let text: String
+        /// Of the key, or of the entry.
+        let position: TextPosition
+    }
+
+    /// All keys and entries below that have no value, in the order of the text.
+    func nulls(_ path: String = "") -> [Null] {
+        switch self {
+        case .scalar: return []
+        case .sequence(let items, _):
+            return items.enumerated().flatMap { index, item in
+                item.nulls("\(path)[\(index)]", at: item.position)
+            }
+        case .mapping(let entries, _):
+            return entries.flatMap { entry in
+                entry.value.nulls(path.isEmpty ? entry.key : "\(path).\(entry.key)", at: entry.keyPosition)
+            }
+        }
+    }
+
+    private func nulls(_ path: String, at position: TextPosition) -> [Null] {
+        if let null { return [Null(path: path, text: null, position: position)] }
+        return nulls(path)
     }
 
     /// What it is, in the words of an error message.

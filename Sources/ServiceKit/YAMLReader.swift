@@ -94,25 +94,42 @@ private struct YAMLBuilder {
         case YAML_DOCUMENT_END_EVENT: return (.documentEnd, position)
         case YAML_STREAM_END_EVENT: return (.streamEnd, position)
         case YAML_SEQUENCE_START_EVENT:
-            guard event.data.sequence_start.anchor == nil else { throw problem("anchors are not supported", position) }
+            try refuse(event.data.sequence_start.anchor, event.data.sequence_start.tag, position)
             return (.sequenceStart, position)
         case YAML_SEQUENCE_END_EVENT: return (.sequenceEnd, position)
         case YAML_MAPPING_START_EVENT:
-            guard event.data.mapping_start.anchor == nil else { throw problem("anchors are not supported", position) }
+            try refuse(event.data.mapping_start.anchor, event.data.mapping_start.tag, position)
             return (.mappingStart, position)
         case YAML_MAPPING_END_EVENT: return (.mappingEnd, position)
         case YAML_SCALAR_EVENT:
             let scalar = event.data.scalar
-            guard scalar.anchor == nil else { throw problem("anchors are not supported", position) }
+            try refuse(scalar.anchor, scalar.tag, position)
             let bytes = UnsafeBufferPointer(start: scalar.value, count: scalar.length)
             let text = String(decoding: bytes, as: UTF8.self)
             return (.scalar(text, quoted: scalar.style != YAML_PLAIN_SCALAR_STYLE), position)
-        default: throw problem("aliases are not supported", position)
+        default: throw problem("aliases are not supported", position, "write the value itself")
         }
     }
 
-    func problem(_ message: String, _ position: TextPosition) -> ConfigurationProblem {
-        ConfigurationProblem(file: file, position: position, message: message)
+    /// Neither an anchor nor a tag: what a tag makes of a value (`!!str 5`) its key decides here.
+    func refuse(
+        _ anchor: UnsafeMutablePointer<yaml_char_t>?, _ tag: UnsafeMutablePointer<yaml_char_t>?,
+        _ position: TextPosition
+    ) throws(ConfigurationProblem) {
+        guard anchor == nil else { throw problem("anchors are not supported", position, "write the value alone") }
+        guard let tag else { return }
+        let name = String(cString: tag)
+        let standard = "tag:yaml.org,2002:"
+        let written = name.hasPrefix(standard) ? "!!" + name.dropFirst(standard.count) : name
+        throw problem(
+            "tags are not supported, and this value has '\(written)'", position,
+            "write the value alone, a text in quotes")
+    }
+
+    func problem(
+        _ message: String, _ position: TextPosition, _ suggestion: String? = nil
+    ) -> ConfigurationProblem {
+        ConfigurationProblem(file: file, position: position, message: message, suggestion: suggestion)
     }
 
     /// What libyaml says about a text that is no YAML.

@@ -149,10 +149,77 @@ import Ticks
         ("heal: {enabled: maybe}", "1:17: 'heal.enabled' 'maybe' is neither true nor false"),
         ("tws: {on_excess: drop}", "1:18: 'tws.on_excess' 'drop' is none of record_first, level1, refuse"),
         ("a: 1\na: 2", "2:1: key 'a' stands twice in this section"),
-        ("a: &x 1", "1:4: anchors are not supported"), ("a: *x", "1:4: aliases are not supported"),
+        ("a: &x 1", "1:4: anchors are not supported: write the value alone"),
+        ("a: &x {b: 1}", "1:4: anchors are not supported: write the value alone"),
+        ("a: *x", "1:4: aliases are not supported: write the value itself"),
+        ("<<: *x", "1:5: aliases are not supported: write the value itself"),
         ("a: 1\n---\nb: 2", "2:1: more than one document in the file"),
     ]) func oneMistakeOneLine(text: String, problem: String) throws {
         #expect(try problems(text) == [problem])
+    }
+
+    @Test(arguments: [
+        ("!!str 5", "!!str"), ("!foo x", "!foo"),
+        ("!<tag:example.org,2026:a> x", "tag:example.org,2026:a"),
+        ("!!null ''", "!!null"), ("!!seq [a]", "!!seq"), ("!!map {a: b}", "!!map"),
+    ]) func aTagIsRefusedWithItsPlace(value: String, tag: String) throws {
+        let advice = "tags are not supported, and this value has '\(tag)': write the value alone, a text in quotes"
+        #expect(try problems("contracts:\n  - con_id: 1\n    symbol: \(value)\n") == ["3:13: \(advice)"])
+        #expect(try problems("tws:\n  ports: [4001, \(value)]\n") == ["2:17: \(advice)"])
+    }
+
+    @Test(arguments: ["", "~", "null", "Null", "NULL", "# nothing"]) func noKeyIsWithoutAValue(null: String) throws {
+        func expectRefused(_ text: String, _ path: String, _ place: String) throws {
+            let found = try problems(text)
+            #expect(found.count == 1, "\(text): \(found)")
+            #expect(found.first?.hasPrefix("\(place): '\(path)' has no value") == true, "\(text): \(found)")
+            #expect(found.first?.hasSuffix(", or take the key out") == true, "\(text): \(found)")
+        }
+        for section in ConfigurationSchema.sections {
+            for key in section.keys {
+                let top = section.name.isEmpty
+                try expectRefused(
+                    (top ? "" : section.name + ":\n  ") + "\(key.name): \(null)\n",
+                    (top ? "" : section.name + ".") + key.name, top ? "1:1" : "2:3")
+            }
+        }
+        for list in ["contracts", "alerts"] { try expectRefused("\(list): \(null)\n", list, "1:1") }
+        func expectRefused<Item>(_ keys: [Key<Item>], in list: String, beside others: String) throws {
+            for key in keys {
+                let rest = others.split(separator: ";").filter { !$0.hasPrefix(key.name + ":") }.map { "      \($0)\n" }
+                let head = list == "publish.tcp" ? "publish:\n  tcp:\n" : "\(list):\n"
+                try expectRefused(
+                    head + "    - \(key.name): \(null)\n" + rest.joined(), "\(list)[0].\(key.name)",
+                    list == "publish.tcp" ? "3:7" : "2:7")
+            }
+        }
+        try expectRefused(ConfigurationSchema.contractKeys, in: "contracts", beside: "con_id: 1;symbol: A")
+        try expectRefused(ConfigurationSchema.tcpKeys, in: "publish.tcp", beside: "endpoint: 'tcp://127.0.0.1:5555'")
+        try expectRefused(ConfigurationSchema.alertKeys, in: "alerts", beside: "type: webhook;url: x")
+    }
+
+    @Test func anEntryOfAListIsNotWithoutAValue() throws {
+        let advice = "write one (in quotes, if '~' is meant as a text), or take the entry out"
+        #expect(try problems("tws: {ports: [4001, ~]}") == ["1:21: 'tws.ports[1]' has no value (~): \(advice)"])
+        #expect(
+            try problems("contracts:\n  - ~\n  - {con_id: 1, symbol: A}") == [
+                "2:5: 'contracts[0]' has no value (~): \(advice)"
+            ])
+    }
+
+    @Test func everyKeyWithoutAValueIsNamedAtOnce() throws {
+        let found = try problems("contracts:\n  - con_id:\n    symbol: null\n  - con_id:\n    symbol: B\n")
+        #expect(found.map { String($0.prefix(3)) } == ["2:5", "3:5", "4:5"], "\(found)")
+        #expect(
+            found[1] == "3:5: 'contracts[0].symbol' has no value (null): "
+                + "write one (in quotes, if 'null' is meant as a text), or take the key out")
+    }
+
+    @Test func quotesMakeATextOfANullAndASectionMayBeLeftEmpty() throws {
+        let loaded = try load("tws:\nstorage:\n  # keep_days: 30\ncontracts: [{con_id: 1, symbol: 'null'}]")
+        #expect(loaded.configuration.contracts.map(\.symbol) == ["null"])
+        #expect(try problems("tws: ~") != [] && problems("tws: null") != [])
+        #expect(try problems("# nothing\n") == [] && problems("---\n") == [])
     }
 
     @Test func brokenYAMLNamesItsPlace() throws {
@@ -255,14 +322,55 @@ import Ticks
         #expect(found.count == 1 && found[0].contains("is not built yet: leave it out"), "\(found)")
     }
 
-    @Test(arguments: ["gw:4002", "http://gw", "gw/x", "a b", "[::1]", "::g", "%"])
-    func aGatewayThatIsNoHostIsRefused(host: String) throws {
+    @Test(arguments: [
+        ("gw:4002", "write gw, and 4002 into 'tws.ports'"), ("http://gw", "write gw"),
+        ("tws://192.0.2.7:4001/", "write 192.0.2.7, and 4001 into 'tws.ports'"),
+        ("[::1]:4002", "write ::1, and 4002 into 'tws.ports'"), ("gw/x", nil), ("a b", nil), ("::g", nil), ("%", nil),
+        ("[::1", nil), ("::1]", nil), ("[gw]", nil), ("[192.0.2.7]", nil), ("[]", nil), ("[[::1]]", nil),
+        ("gw..lan", nil),
+        (".", nil), (".gw", nil), ("256.0.0.1", nil), ("gw.1", nil), ("fe80::1%", nil), ("fe80::1%a/b", nil),
+        (":4002", nil),
+    ]) func aGatewayThatIsNoHostIsRefused(host: String, advice: String?) throws {
         let found = try problems("tws: {host: '\(host)'}")
-        #expect(found.count == 1 && found[0].contains("is no host name or address"), "\(found)")
+        #expect(found.count == 1 && found[0].contains("is no host name or address: write "), "\(found)")
+        if let advice { #expect(found.first?.hasSuffix(": " + advice) == true, "\(found)") }
     }
 
-    @Test(arguments: ["localhost", "gw-1.lan", "192.0.2.7", "::1", "fe80::1%eth0"])
-    func aGatewayIsANameOrAnAddress(host: String) throws { #expect(try problems("tws: {host: '\(host)'}") == []) }
+    @Test func aZoneBelongsToALinkLocalAddressAndToNoOther() throws {
+        #expect(
+            try problems("tws: {host: 'fe80::1'}") == [
+                "1:13: 'tws.host' 'fe80::1' is a link-local address without its interface: write it as fe80::1%eth0"
+            ])
+        #expect(
+            try problems("tws: {host: '[::1%lo]'}") == [
+                "1:13: 'tws.host' '[::1%lo]' names an interface that its address does not need: write ::1"
+            ])
+    }
+
+    @Test(arguments: [
+        ("localhost", "localhost"), ("gw-1.lan", "gw-1.lan"), ("gw.lan.", "gw.lan."), ("192.0.2.7", "192.0.2.7"),
+        ("::1", "::1"),
+        ("[::1]", "::1"), ("fe80::1%eth0", "fe80::1%eth0"), ("[fe80::1%eth0]", "fe80::1%eth0"),
+        ("::ffff:192.0.2.7", "::ffff:192.0.2.7"),
+    ]) func aGatewayIsANameOrAnAddress(host: String, meaning: String) throws {
+        #expect(try load("tws: {host: '\(host)'}").configuration.tws.host == meaning)
+        #expect(try load("", environment: ["IB_STREAM_TWS_HOST": host]).configuration.tws.host == meaning)
+    }
+
+    @Test(arguments: [
+        ("::1:8851", "write it as [::1]:8851"), ("::1", "write it as [::1]:8851"), ("[::1]", "write it as [::1]:8851"),
+        ("[::1", "write it as [::1]:8851"),
+        ("[fe80::1%eth0]:8851", "an address with an interface (%) can't be listened at"),
+        ("127.0.0.1:65536", "write it as 127.0.0.1:8851 or [::1]:8851"), ("gw.lan:8851", "write it as 127.0.0.1:8851"),
+    ]) func anAddressToListenAtIsRefusedWithWhatToWrite(address: String, advice: String) throws {
+        let page = try problems("watchdog: {http: '\(address)'}")
+        #expect(page.count == 1 && page[0].contains("is no address with a port: \(advice)"), "\(page)")
+        let feed = try problems("publish: {tcp: [{endpoint: 'tcp://\(address)'}]}")
+        #expect(feed.count == 1 && feed[0].contains("is no TCP endpoint that can be bound: "), "\(feed)")
+        if !advice.contains(" or "), advice.contains("[") {
+            #expect(feed.first?.contains("write it as tcp://[::1]:") == true, "\(feed)")
+        }
+    }
 
     @Test func tooManyLinesUnderRefuseAreRefused() throws {
         func text(_ lines: Int) -> String {

@@ -17,6 +17,13 @@ import Testing
         #expect(try paths(systemd) == Paths(state: "/var/lib/x", runtime: "/run/x"))
     }
 
+    @Test func anEmptyVariableIsNotSet() throws {
+        let variables = ProcessEnvironment.variables(in: [
+            "STATE_DIRECTORY=", "IB_STREAM_TWS_HOST=", "IB_STREAM_TWS_CLIENT_ID=7", "A=b=", "no variable",
+        ])
+        #expect(variables == ["IB_STREAM_TWS_CLIENT_ID": "7", "A": "b="])
+    }
+
     @Test func simulationLiesBeneath() throws {
         let simulated = try paths(root: "/r", simulate: true)
         #expect(simulated.state == "/r/state/simulated" && simulated.runtime == "/r/run/simulated")

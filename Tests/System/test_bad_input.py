@@ -36,6 +36,10 @@ def test_a_missing_configuration_is_78(lab, program):
     ("contracts:\n  - con_id: one\n    symbol: A\n", ["bad.yaml:2:", "con_id"]),
     ("contracts:\n  - con_id: 1\n    symbol: A\n    ticks: [bid-ask]\n", ["bad.yaml:4:", "bid_ask"]),
     ("contracts:\n  - con_id: 1\n    symbol: A\n    ticks: [depth]\n", ["bad.yaml:4:", "not built yet"]),
+    ("contracts:\n  - con_id: 1\n    symbol: null\n", ["bad.yaml:3:", "contracts[0].symbol", "no value", "take the key out"]),
+    ("contracts:\n  - con_id: 1\n    symbol:\n", ["bad.yaml:3:", "contracts[0].symbol", "no value", "take the key out"]),
+    ("contracts:\n  - con_id: 1\n    symbol: !!str 5\n", ["bad.yaml:3:", "!!str", "write the value alone"]),
+    ("tws:\n  host: '[::1]:4002'\ncontracts:\n  - con_id: 1\n    symbol: A\n", ["bad.yaml:2:", "write ::1, and 4002"]),
 ])
 def test_a_malformed_configuration_names_line_and_column(lab, text, says):
     path = lab.folder / "bad.yaml"
@@ -43,6 +47,39 @@ def test_a_malformed_configuration_names_line_and_column(lab, text, says):
     refused(lab, "ib-recorder", "--config", path, "--root", lab.root, status=78, says=says)
     result = subprocess.run([BIN / "ib-stream", "config", "check", path], capture_output=True, text=True)
     assert result.returncode == 78 and all(word in result.stderr for word in says), result.stderr
+
+
+def test_brackets_around_a_gateways_address_mean_the_address(lab):
+    """And it is connected to."""
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this host has no ::1")
+    with listener:
+        config = lab.configure(listener.getsockname()[1], STREAMS, tws=["host: '[::1]'"])
+        shown = subprocess.run([BIN / "ib-stream", "config", "show", "--config", config], capture_output=True, text=True)
+        assert "::1" in shown.stdout and "[::1]" not in shown.stdout, shown.stdout + shown.stderr
+        connector = lab.connector(config)
+        listener.settimeout(60)
+        connection, _ = listener.accept()
+        connection.close()
+        assert connector.running()
+
+
+def test_empty_variables_count_as_not_set(lab):
+    """Each of them would be an error, or change something, if its emptiness were taken for a value."""
+    sim = lab.simulator("--rate", "100")
+    config = lab.configure(sim.port, STREAMS)
+    names = ["STATE_DIRECTORY", "RUNTIME_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "JOURNAL_STREAM", "HOME", "TZ"]
+    names += ["IB_STREAM_" + n for n in ("ROOT", "HOST", "TWS_HOST", "TWS_PORTS", "CONTRACTS", "TRACKED_CONTRACTS", "LIFELINE",
+                                         "RUNNING", "FAULT", "LOG_LEVEL", "STORAGE_KEEP_DAYS", "NO_SUCH", "BATCH_SIZE")]
+    empty = {name: "" for name in names}
+    for program in ("ib-recorder", "ib-connector"):
+        lab.start(program, "--config", config, env=empty)
+    lab.settle()
+    checked = subprocess.run([BIN / "ib-stream", "config", "check", config], capture_output=True, text=True,
+                             env={**{k: v for k, v in os.environ.items() if not k.startswith("IB_STREAM_")}, **empty})
+    assert checked.returncode == 0 and "IB_STREAM" not in checked.stderr, checked.stderr
 
 
 def test_no_contract_is_78(lab):
