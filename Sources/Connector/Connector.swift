@@ -14,8 +14,8 @@ let connectorService = ServiceDescription(
         ("ib-connector --config try.yaml --root /tmp/try", "by hand, files and sockets under /tmp/try"),
     ])
 
-/// More streams than configured: room for those that the `subscribe` command adds.
-private let spareStreams = 256
+/// More streams than configured: room for those that the `subscribe` command adds, and for those that left.
+private let spareStreams = 256 + AbandonedStreams.limit
 
 /// Builds the connector: the session thread with everything it owns, and the threads that answer others.
 func startConnector(_ service: ServiceContext) throws {
@@ -60,7 +60,9 @@ func startConnector(_ service: ServiceContext) throws {
     let heal =
         configuration.heal.enabled
         ? try service.supervise("heal") { task in
-            try runHeal(task, context: context, paths: paths, mailbox: healMail, status: status)
+            try runHeal(
+                task, context: context, paths: paths, mailbox: healMail, status: status, durable: durableBoard,
+                source: configuration.source)
         } : nil
     // The session thread stages what the heal thread has finished: so that ends first.
     service.onStop("heal") { heal?.stop() }

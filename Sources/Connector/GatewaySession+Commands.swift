@@ -232,7 +232,10 @@ extension GatewaySession {
                 lastRequest += 1
                 definitionSchedule.sent(lastRequest, conId: conId, nowNanos: now)
                 let wire = Contract(conId: conId, exchange: contractOf[conId]?.exchange ?? "")
-                send(.contractData(ContractDataRequest(requestId: lastRequest, contract: wire)))
+                send(
+                    .contractData(
+                        ContractDataRequest(
+                            requestId: lastRequest, contract: wire, includeExpired: isFuture(conId))))
             } else {
                 return
             }

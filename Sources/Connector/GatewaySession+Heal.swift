@@ -21,6 +21,7 @@ extension GatewaySession {
             case .stage(let serial, let run):
                 healMail.reply(.staged(serial: serial, record(run)))
             case .positions(let serial): healMail.reply(.positions(serial: serial, healPositions))
+            case .adopt(let stream, let isOver): adopt(stream, isOver: isOver)
             case .sayRefused(let stream, let error): sayRefused(stream, error)
             }
         }
@@ -68,6 +69,8 @@ extension GatewaySession {
     /// Sends what waits, behind everything else that wants the message budget.
     mutating func sendHistoryRequests(nowNanos now: Int64) {
         while let order = healing.waiting.first, pacer.nextAllowedNanos(.ordinary, nowNanos: now) <= now {
+            // Where nobody has said on which exchange, the definition tells.
+            guard !waitsForExchange(order.stream, nowNanos: now) else { return }
             healing.waiting.removeFirst()
             guard let index = subscriptions.index(of: order.stream),
                 let kind = TickByTickKind(order.stream.kind)?.history
@@ -84,11 +87,15 @@ extension GatewaySession {
                 .historicalTicks(
                     HistoricalTicksRequest(
                         requestId: lastRequest, contract: wireContract(of: subscriptions.entries[index]),
+                        includeExpired: isFuture(order.stream.conId),
                         startDateTime: GatewaySession.wireTime(order.start),
                         numberOfTicks: Int32(HistoryPager.pageTicks),
                         whatToShow: order.aggTrades ? "AGGTRADES" : kind.whatToShow)))
         }
     }
+
+    /// Futures end, and are asked for all the same: with this word, which the gateway knows for futures alone.
+    func isFuture(_ conId: Int32) -> Bool { definitions[conId]?["sec_type"]?.string == "FUT" }
 
     /// `YYYYMMDD-HH:MM:SS`, which the gateway reads as UTC.
     static func wireTime(_ seconds: Int64) -> String {

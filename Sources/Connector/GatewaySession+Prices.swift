@@ -13,7 +13,7 @@ extension GatewaySession {
     mutating func applyPriceStep(_ conId: Int32) {
         guard let definition = definitions[conId] else { return }
         let step = GatewaySession.priceStep(definition)
-        let isFuture = definition["sec_type"]?.string == "FUT"
+        let isFuture = isFuture(conId)
         for entry in subscriptions.entries where entry.stream.conId == conId {
             switch entry.stream.kind {
             case .bidAsk, .level1: path.setPriceStep(step, of: entry.slot)

@@ -98,6 +98,14 @@ extension GatewaySession {
         return waiting
     }
 
+    /// True while the exchange of a stream's contract is not known and its definition is on its way.
+    func waitsForExchange(_ stream: StreamID, nowNanos now: Int64) -> Bool {
+        guard let index = subscriptions.index(of: stream), subscriptions.entries[index].underlying == nil,
+            exchange(subscriptions.entries[index].contract) == nil
+        else { return false }
+        return definitionSchedule.isAwaited(stream.conId, nowNanos: now)
+    }
+
     private mutating func subscribe(_ index: Int, _ request: Int32) {
         let entry = subscriptions.entries[index]
         let contract = wireContract(of: entry)
@@ -161,14 +169,37 @@ extension GatewaySession {
     /// here their subscription ends.
     mutating func endVanishedStreams(_ wasRecorded: Set<StreamID>) {
         for stream in wasRecorded.sorted() where subscriptions.index(of: stream) == nil {
-            guard let slot = path.addStream(stream) else { return }
-            let contract = TrackedContract(
-                conId: stream.conId, symbol: "\(stream.conId)", ticks: [stream.kind], required: false)
-            subscriptions.add(stream, contract: contract, slot: slot, hasLine: false)
-            path.openGap(slot, cause: "restart")
-            path.endStream(slot)
-            subscriptions.end(subscriptions.entries.count - 1)
+            guard end(stream, isOver: false) else { return }
         }
+    }
+
+    /// A recorded stream with gaps that nothing but this run can heal, and that no configuration names any more. Its last
+    /// record becomes one of this epoch: once that is durable, all that was numbered of it before is.
+    mutating func adopt(_ stream: StreamID, isOver: Bool) {
+        guard let index = subscriptions.index(of: stream) else {
+            if end(stream, isOver: isOver) {
+                log(.info, "gaps of a stream that left are healed", ["stream": "\(stream)"])
+            }
+            return
+        }
+        // A new epoch has begun since.
+        let entry = subscriptions.entries[index]
+        if entry.state == .ended, path.slot(entry.slot).seq == 0 { path.endStream(entry.slot) }
+    }
+
+    /// Gives a stream that nobody wants a place, whose subscription ends here. False when there is no room.
+    private mutating func end(_ stream: StreamID, isOver: Bool) -> Bool {
+        guard let slot = path.addStream(stream) else { return false }
+        let contract = TrackedContract(
+            conId: stream.conId, symbol: "\(stream.conId)", ticks: [stream.kind], required: false)
+        subscriptions.add(stream, contract: contract, slot: slot, hasLine: false)
+        if !isOver { path.openGap(slot, cause: "restart") }
+        path.endStream(slot)
+        subscriptions.end(subscriptions.entries.count - 1)
+        // What a request for its history has to name.
+        keeper.want(definitionOf: stream.conId)
+        definitionSchedule.add(stream.conId)
+        return true
     }
 
     /// Nothing comes, and the gateway does not answer. What it sent before may still be on its way; ticks of the time since

@@ -20,17 +20,18 @@ final class StateKeeper: Sendable {
         var found: Found?
         /// Read, and not yet taken.
         var definitions: [Int32: JSONValue]?
+        /// To be read.
+        var unread: [Int32]
         var wanted: UInt32 = 0
         var written: UInt32 = 0
         var fault: String?
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let changed: WakeUp
     private let forKeeper: WakeUp
     private let epochs: EpochStore
     private let paths: Paths
-    private let conIds: [Int32]
     private let lockNote: LockNote
 
     /// - conIds: whose kept definitions are read.
@@ -39,7 +40,7 @@ final class StateKeeper: Sendable {
         forKeeper = try WakeUp()
         epochs = EpochStore(directory: paths.state)
         self.paths = paths
-        self.conIds = conIds
+        state = Mutex(State(unread: conIds))
         self.lockNote = lockNote
     }
 
@@ -55,7 +56,15 @@ final class StateKeeper: Sendable {
         return wait(until: deadlineNanos) { $0.written >= epoch ? true : $0.fault == nil ? nil : false } ?? false
     }
 
-    /// The kept definitions, once, as soon as they were read.
+    /// Asks for one more kept definition.
+    func want(definitionOf conId: Int32) {
+        state.withLock { state in
+            if !state.unread.contains(conId) { state.unread.append(conId) }
+        }
+        forKeeper.ring()
+    }
+
+    /// The kept definitions, each once, as soon as they were read.
     func takeDefinitions() -> [Int32: JSONValue] {
         state.withLock { state in
             defer { state.definitions = nil }
@@ -87,13 +96,13 @@ final class StateKeeper: Sendable {
             let epoch = epochs.read()
             state.withLock { $0.found = Found(epoch: epoch) }
             changed.ring()
-            let definitions = readDefinitions()
-            state.withLock { $0.definitions = definitions }
+            readDefinitions()
             lockNote.write()
         }
         while !task.stop.isStopped {
             task.progress.advance()
             writeEpoch(task)
+            if state.withLock({ !$0.unread.isEmpty }) { task.progress.duringDiskCall { readDefinitions() } }
             var pollers = [forKeeper.descriptor, task.stop.fileDescriptor].map {
                 pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
             }
@@ -124,9 +133,14 @@ final class StateKeeper: Sendable {
     }
 
     /// What an earlier run kept. A file that can't be read is reported; the gateway is asked anyway.
-    private func readDefinitions() -> [Int32: JSONValue] {
+    private func readDefinitions() {
         var definitions: [Int32: JSONValue] = [:]
-        for conId in conIds {
+        let unread = state.withLock { state in
+            defer { state.unread = [] }
+            return state.unread
+        }
+        defer { state.withLock { $0.definitions = ($0.definitions ?? [:]).merging(definitions) { _, new in new } } }
+        for conId in unread {
             let path = "\(paths.definitions)/\(conId).json"
             do {
                 let bytes = try Files.read(path, maxBytes: 1 << 20)
@@ -137,6 +151,5 @@ final class StateKeeper: Sendable {
                 log(.warning, "a kept definition can't be read", ["path": path, "why": "\(error)"])
             }
         }
-        return definitions
     }
 }

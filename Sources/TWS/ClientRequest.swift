@@ -130,7 +130,7 @@ public struct TickByTickRequest: Sendable, Hashable {
 public struct HistoricalTicksRequest: Sendable, Hashable {
     public var requestId: Int32
     public var contract: Contract
-    public var includeExpired = false
+    public var includeExpired: Bool
     /// `YYYYMMDD HH:MM:SS ZONE` or `YYYYMMDD-HH:MM:SS` (UTC). Exactly one of start and end is not empty.
     public var startDateTime: String
     public var endDateTime: String
@@ -143,11 +143,13 @@ public struct HistoricalTicksRequest: Sendable, Hashable {
     public var options = ""
 
     public init(
-        requestId: Int32, contract: Contract, startDateTime: String = "", endDateTime: String = "",
-        numberOfTicks: Int32 = 1000, whatToShow: String, useRegularHours: Bool = false, ignoreSize: Bool = false
+        requestId: Int32, contract: Contract, includeExpired: Bool = false, startDateTime: String = "",
+        endDateTime: String = "", numberOfTicks: Int32 = 1000, whatToShow: String, useRegularHours: Bool = false,
+        ignoreSize: Bool = false
     ) {
         self.requestId = requestId
         self.contract = contract
+        self.includeExpired = includeExpired
         self.startDateTime = startDateTime
         self.endDateTime = endDateTime
         self.numberOfTicks = numberOfTicks

@@ -14,6 +14,9 @@ enum HealOrder: Sendable {
     case stage(serial: UInt64, HealedRun)
     /// Where every stream's numbers are; answered behind all orders given before.
     case positions(serial: UInt64)
+    /// Takes over a recorded stream that has no place in this run, so that its gaps can be healed; `isOver`: its last record
+    /// says already that nobody wants it.
+    case adopt(StreamID, isOver: Bool)
     /// The gateway refuses a contract's history: said once.
     case sayRefused(StreamID, ErrorMessage)
 }

@@ -64,13 +64,16 @@ struct Healer: ~Copyable {
     /// The gap that history is being asked for, and when it was.
     private var asked: (name: HealPlan.TickGap, atNanos: Int64)?
     private var recorderAnswers = true
+    private var abandoned: AbandonedStreams
 
     init(
-        _ task: TaskContext, context: Context, paths: Paths, mailbox: HealMailbox, status: ConnectorStatus
+        _ task: TaskContext, context: Context, paths: Paths, mailbox: HealMailbox, status: ConnectorStatus,
+        abandoned: AbandonedStreams
     ) throws(MessagingError) {
         self.task = task
         self.mailbox = mailbox
         self.status = status
+        self.abandoned = abandoned
         stored = try StoredTicksReader(task, context: context, paths: paths)
         poller = Poller()
         bell = poller.add(descriptor: mailbox.forHealer.descriptor)
@@ -88,6 +91,7 @@ struct Healer: ~Copyable {
             }
             do {
                 try refresh()
+                try lookAtAbandoned()
                 try work()
                 noteRecorder(answers: true)
             } catch let error as StoredTicksReader.NoAnswer {
@@ -189,6 +193,17 @@ struct Healer: ~Copyable {
             plan.update(stream, gaps) { $0.state == .partly ? bootNanos() + Healer.refusedNanos : .min }
             for name in tasks.keys where name.stream == stream && plan.items[name] == nil { tasks[name] = nil }
         }
+    }
+
+    /// Looks at one stream that left the configuration: where something of it is missing, it is taken over.
+    private mutating func lookAtAbandoned() throws {
+        guard positionsAtNanos != .min, let stream = abandoned.next(among: positions, nowNanos: bootNanos())
+        else { return }
+        let report = try stored.gaps(of: stream)
+        let isOver = try stored.isOver(stream, at: report.last)
+        guard abandoned.isMissed(stream, report, isOver: isOver) else { return }
+        mailbox.post(.adopt(stream, isOver: isOver))
+        positionsAtNanos = .min
     }
 
     // MARK: - Healing

@@ -47,6 +47,16 @@ struct StoredTicksReader: ~Copyable {
         }
     }
 
+    /// True when a stream's record says that nobody wants it any more.
+    mutating func isOver(_ stream: StreamID, at last: TickKey) throws -> Bool {
+        var isOver = false
+        try read(stream, from: .key(last)) { record in
+            isOver = record.marker?.event == .unsubscribed
+            return false
+        }
+        return isOver
+    }
+
     /// Gives the stream's records from a point on, in the order of keys, until `take` returns false or there are no more.
     private mutating func read(_ stream: StreamID, from start: ReplayStart, take: (Tick) -> Bool) throws {
         var start = start
