@@ -24,7 +24,7 @@ extension GatewaySession {
         // reached again.
         if !hostClock.isWrong, path.lastReceivedNanos - now > HostClock.limitNanos {
             let before = path.epoch
-            beginEpoch(known: before, cause: "the clock was set back")
+            beginEpoch(known: before, cause: "clock set back")
             if path.epoch > before { path.resetReceiveTimes(toNanos: now) }
         }
     }

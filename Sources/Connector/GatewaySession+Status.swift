@@ -20,7 +20,7 @@ extension GatewaySession {
         _ = keeper.write(epoch: epoch, until: 0)
         log(.notice, "new epoch", ["epoch": "\(epoch)", "cause": cause])
         // Keys above ours are not in our journal: it must not vouch for what followed them.
-        path.begin(epoch: epoch, followsOthers: known > path.epoch)
+        path.begin(epoch: epoch, cause: cause, followsOthers: known > path.epoch)
     }
 
     /// The recorder has keys above ours: it could commit nothing of this epoch, and all of it is missing there.

@@ -11,8 +11,8 @@ struct StreamSlot {
     var staged: Int32 = 0
     /// Flags that every record of the stream carries now (`simulated`, `delayed`).
     var commonFlags: TickFlags = []
-    /// The next tick must not simply be appended: a gap is open, or may be found.
-    var needsAttention = false
+    /// The next tick must not simply be appended: it is the first of its epoch, a gap is open, or may be found.
+    var needsAttention = true
 
     // For the control socket and the judge; not on the wire.
     var lastEventNanos = Tick.noEventTime
@@ -58,7 +58,7 @@ struct StreamSlot {
 
     /// Whether the next tick needs attention, by what is known now.
     mutating func heedsNextTick() {
-        needsAttention = openGap != nil || silentUntilNanos != nil || doubt != nil
+        needsAttention = seq == 0 || openGap != nil || silentUntilNanos != nil || doubt != nil
     }
 
     init(_ stream: StreamID) {

@@ -34,6 +34,8 @@ struct TickPath: ~Copyable {
     private let slots: UnsafeMutablePointer<StreamSlot>
 
     private(set) var epoch: UInt32
+    /// Why the epoch was begun: the text of the streams' first markers.
+    private var epochCause = "start"
     private(set) var counters = Counters()
     /// The text of the journal's last failure; nil while it takes what it is given.
     private(set) var journalFault: String?
@@ -302,6 +304,7 @@ struct TickPath: ~Copyable {
         tsEventNanos: Int64 = Tick.noEventTime
     ) -> TickKey {
         precondition(index >= 0 && index < slotCount)
+        if slots[index].seq == 0 { beginNumbers(index) }
         makeRoom(index, records: 1)
         stage(
             Tick(
@@ -309,6 +312,18 @@ struct TickPath: ~Copyable {
                 ref: ref,
                 text: text), index)
         return TickKey(epoch: epoch, seq: slots[index].seq)
+    }
+
+    /// The stream's first record in this epoch names its last one before, so that nothing can vanish between the two unseen.
+    private mutating func beginNumbers(_ index: Int) {
+        let stream = slots[index].stream
+        let last = journal.lastNumbered(of: stream)
+        makeRoom(index, records: 1)
+        stage(
+            Tick(
+                marker: .epochBegun, of: stream, tsRecvNanos: 0,
+                code: last?.isCertain ?? true ? 0 : MarkerBody.uncertainEnd, ref: last?.key ?? .zero,
+                text: epochCause), index)
     }
 
     /// From here on ticks of the stream may be missing, until the next one comes. Does nothing while a gap is open.
@@ -339,8 +354,9 @@ struct TickPath: ~Copyable {
         slots[index].needsAttention = true
     }
 
-    /// Before a tick is staged: closes the gap that it ends.
+    /// Before a tick is staged: begins the stream's numbers, and closes the gap that the tick ends.
     private mutating func attend(_ index: Int) {
+        if slots[index].seq == 0 { beginNumbers(index) }
         if let until = slots[index].silentUntilNanos,
             scratch.tsEventNanos == Tick.noEventTime || scratch.tsEventNanos > until
         {
@@ -541,11 +557,14 @@ struct TickPath: ~Copyable {
 
     /// Every stream counts from 1 again, in `epoch`, which is greater than the present one.
     ///
-    /// - Parameter followsOthers: somebody else used epochs between the two.
-    mutating func begin(epoch: UInt32, followsOthers: Bool = false) {
+    /// - Parameters:
+    ///   - cause: for people; 16 bytes of it are recorded.
+    ///   - followsOthers: somebody else used epochs between the two.
+    mutating func begin(epoch: UInt32, cause: String, followsOthers: Bool = false) {
         precondition(epoch > self.epoch)
         flush()
         self.epoch = epoch
+        epochCause = cause
         do throws(StoreError) {
             try journal.begin(epoch: epoch, followsOthers: followsOthers)
         } catch {
@@ -553,7 +572,10 @@ struct TickPath: ~Copyable {
             journalFault = "\(error)"
         }
         epochIsUsedUp = false
-        for index in 0..<slotCount { slots[index].seq = 0 }
+        for index in 0..<slotCount {
+            slots[index].seq = 0
+            slots[index].needsAttention = true
+        }
     }
 
     /// Tries the feed's TCP addresses that are missing.

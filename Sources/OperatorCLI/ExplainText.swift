@@ -70,6 +70,9 @@ enum ExplainText {
             let end = Int64(text).map { Timestamp.text($0 &* 1_000_000_000, digits: 0) } ?? text
             return "\(marker.code) ticks up to \(end), of the gap \(marker.ref)"
         case .healEnd: return "\(marker.code) ticks: \(text), of the gap \(marker.ref)"
+        case .epochBegun:
+            guard marker.ref != .zero else { return "\(text), no key before is known" }
+            return "\(text), after \(marker.ref)" + (marker.code == MarkerBody.uncertainEnd ? " or later" : "")
         default: break
         }
         var parts: [String] = []

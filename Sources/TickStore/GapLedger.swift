@@ -107,7 +107,8 @@ public struct GapLedger: Sendable {
             join(lost: marker.ref...entry.marker.key)
         case .heal: begin(entry.marker, marker)
         case .healEnd: end(entry.marker, marker, text)
-        case .gapClosed, .twsCode, .halted, .clockStep, .suspiciousPrice, .undecodable, .rerouted, .definitionChanged:
+        case .gapClosed, .twsCode, .halted, .clockStep, .suspiciousPrice, .undecodable, .rerouted, .definitionChanged,
+            .epochBegun:
             break
         }
     }

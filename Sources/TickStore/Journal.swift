@@ -69,6 +69,12 @@ public struct Journal: ~Copyable {
         firstEpoch = sameBoot ? state.table.firstEpoch : 0
     }
 
+    /// How far a stream is numbered, and whether that is known to be all: nothing behind it can have been numbered by this
+    /// journal's connectors or by others. Nil: no record of it is known.
+    public func lastNumbered(of stream: StreamID) -> (key: TickKey, isCertain: Bool)? {
+        positions[stream].map { ($0.key, $0.key.epoch >= firstEpoch) }
+    }
+
     /// Begins an epoch, in a segment of its own. Must be called before the first `append`.
     ///
     /// - Parameters:

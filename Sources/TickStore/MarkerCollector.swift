@@ -51,7 +51,7 @@ public struct MarkerCollector: Sendable, Equatable {
         switch event {
         case .subscribed, .unsubscribed, .gapOpened, .heal, .healEnd, .lost: true
         case .gapClosed, .twsCode, .halted, .clockStep, .suspiciousPrice, .undecodable, .rerouted, .definitionChanged,
-            nil:
+            .epochBegun, nil:
             false
         }
     }

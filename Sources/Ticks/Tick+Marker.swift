@@ -27,6 +27,10 @@ public enum MarkerEvent: UInt8, Sendable, CaseIterable {
     /// The gateway's definition of the contract is not the one known before; `text` is the name of the field, cut after 16
     /// bytes. What the ticks' sizes count may be another unit from about here on.
     case definitionChanged = 14
+    /// The first record of every stream in every epoch. `ref` is the key that the stream was numbered up to before, as far as
+    /// the connector knows; 0: no such key is known. `code` is 1 when more may have been numbered behind `ref`. `text` says why
+    /// the epoch was begun.
+    case epochBegun = 15
 
     /// The name in CSV and JSON, such as `gap_opened`.
     public var name: StaticString {
@@ -45,6 +49,7 @@ public enum MarkerEvent: UInt8, Sendable, CaseIterable {
         case .undecodable: "undecodable"
         case .rerouted: "rerouted"
         case .definitionChanged: "definition_changed"
+        case .epochBegun: "epoch_begun"
         }
     }
 }
@@ -84,6 +89,9 @@ public struct MarkerBody: Sendable, Equatable {
 
     public var event: MarkerEvent? { MarkerEvent(rawValue: eventByte) }
 
+    /// The `code` of an `epoch_begun` behind whose `ref` more may have been numbered.
+    public static let uncertainEnd: Int32 = 1
+
     public var body: TickBody {
         var body = TickBody(
             UInt64(streamKind.rawValue) | UInt64(eventByte) << 8 | UInt64(UInt32(bitPattern: code)) << 32,
@@ -103,6 +111,13 @@ extension Tick {
             key: key, tsEventNanos: tsEventNanos, tsRecvNanos: tsRecvNanos, conId: stream.conId, kind: .marker,
             source: stream.source, flags: flags,
             body: MarkerBody(streamKind: stream.kind, event: event, code: code, ref: ref, text: text).body)
+    }
+
+    /// What the first record of an epoch says of the keys before it: how far the stream was numbered (zero: not known), and
+    /// whether nothing can have been numbered behind that. Nil for every other record, and in recordings without such markers.
+    public var chain: (previous: TickKey, isCertain: Bool)? {
+        guard seq == 1, let body = marker, body.event == .epochBegun, body.ref < key else { return nil }
+        return (body.ref, body.ref != .zero && body.code != MarkerBody.uncertainEnd)
     }
 
     /// The marker's content, nil for other kinds.

@@ -206,7 +206,7 @@ def markers_around(records, second):
     """The markers within some seconds of a moment, as text."""
     events = {1: "subscribed", 2: "gap_opened", 3: "gap_closed", 4: "heal", 5: "heal_end", 6: "tws_code", 9:
               "suspicious_price", 10: "unsubscribed", 11: "lost", 12: "undecodable",
-              13: "rerouted", 14: "definition_changed"}
+              13: "rerouted", 14: "definition_changed", 15: "epoch_begun"}
     lines = []
     for record in records[records["kind"] == 255]:
         moment = int(record["ts_recv"]) / 1e9

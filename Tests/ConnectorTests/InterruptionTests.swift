@@ -15,7 +15,7 @@ import Ticks
         let epoch = bench.session.path.epoch
         #expect(epoch == 4_000_000_001)
         for stream in [quotes, trades] {
-            #expect(bench.openGap(stream) == TickKey(epoch: epoch, seq: 1))
+            #expect(bench.openGap(stream) == TickKey(epoch: epoch, seq: 2))
             let anew = try bench.journaled(stream, from: TickKey(epoch: epoch, seq: 0))
             #expect(anew.map { $0?.words } == ["gapOpened renumber"])
         }
@@ -36,7 +36,7 @@ import Ticks
         let seq = bench.session.path.slot(0).seq
         bench.session.beginEpoch(known: bench.session.path.epoch, cause: "epoch used up")
         bench.session.path.mark(0, .subscribed)
-        #expect(try bench.journaled(quotes, from: TickKey(epoch: 100, seq: seq + 1)).map { $0?.seq } == [1])
+        #expect(try bench.journaled(quotes, from: TickKey(epoch: 100, seq: seq + 1)).map { $0?.seq } == [2])
     }
 
     @Test func aRecordedStreamWithoutALineHasAnOpenGapUntilItGetsOne() throws {

@@ -61,14 +61,16 @@ struct SessionBench: ~Copyable {
         }
     }
 
-    /// All records of a stream, from a key on; `nil` in front of what the journal says is gone.
+    /// All records of a stream from a key on, but for the first of each epoch; `nil` in front of what the journal says is gone.
     mutating func journaled(_ stream: StreamID, from key: TickKey = .zero) throws -> [Tick?] {
         session.path.flush()
         var reader = JournalReader(directory: directory.path + "/journal")
         var all: [Tick?] = []
         var next = key
         while true {
-            let page = try reader.read(stream, from: next, limit: .max) { all += $0.map { $0 } }
+            let page = try reader.read(stream, from: next, limit: .max) {
+                all += $0.filter { $0.chain == nil }.map { $0 }
+            }
             if page.goneFirst != nil { all.append(nil) }
             guard page.goneFirst != nil || page.records > 0 else { return all }
             next = page.next

@@ -92,13 +92,19 @@ struct Bench: ~Copyable {
         return (received.topic.description, Array(payload.bindMemory(to: Tick.self)))
     }
 
+    /// What was published, but for the first record of each epoch.
     func records(atLeast count: Int) throws -> [Tick] {
         var all: [Tick] = []
-        while all.count < count { all += try nextMessage().records }
+        while all.count < count { all += try nextMessage().records.filter { $0.chain == nil } }
         return all
     }
 
+    /// What the journal has, but for the first record of each epoch.
     func journaled(_ stream: StreamID) throws -> [Tick] {
+        try journaledWithChain(stream).filter { $0.chain == nil }
+    }
+
+    func journaledWithChain(_ stream: StreamID) throws -> [Tick] {
         var reader = JournalReader(directory: directory.path + "/journal")
         var all: [Tick] = []
         let page = try reader.read(stream, from: .zero, limit: .max) { all += $0 }

@@ -191,7 +191,7 @@ def test_lost_framing_ends_the_connection_and_nothing_else(lab, gateway, name, b
     assert "TWS disconnection detected, clearing active streams" in connector.stderr()
     markers = lab.records(f"{CON_ID}.last")
     events = ((body_u64(markers[markers["kind"] == 255], 0) >> 8) & 0xFF).tolist()
-    assert events == [1, 2, 1, 3], "subscribed, gap_opened, subscribed, gap_closed"
+    assert events == [15, 1, 2, 1, 3], "epoch_begun, subscribed, gap_opened, subscribed, gap_closed"
     assert connector.running() and connector.stop() == 0
 
 
@@ -291,12 +291,12 @@ def test_a_message_that_can_not_be_decoded_costs_itself(lab, gateway, name):
     markers = records[records["kind"] == 255]
     events = ((body_u64(markers, 0) >> 8) & 0xFF).tolist()
     if is_tick:
-        assert events == [1, 2, 12, 3, 2, 12, 3, 2, 12], "each has its marker, and opens a gap"
+        assert events == [15, 1, 2, 12, 3, 2, 12, 3, 2, 12], "each has its marker, and opens a gap"
         told = json.loads(lab.ib_stream("gaps", "--json", "--root", lab.root, check=1))["gaps"]
         assert [gap["cause"] for gap in told] == ["undecodable"] * 3, told
         assert lab.control("connector", "streams")["streams"][f"{CON_ID}.last"]["undecodable"] == 3
     elif name == "an error without a code":
-        assert events == [1, 12, 12, 12], "no tick was lost with it"
+        assert events == [15, 1, 12, 12, 12], "no tick was lost with it"
 
 
 def test_a_connection_out_of_step_is_dropped_though_its_frames_can_be_told_apart(lab, gateway):

@@ -175,7 +175,7 @@ def test_a_definition_that_can_not_be_decoded_costs_its_request_alone(lab, talki
     lab.settle()
     for con_id in (ODD, MNQ, AAPL):
         assert trades(lab, con_id) == gateway.sent[con_id]
-        assert events(lab, con_id) == [1]
+        assert events(lab, con_id) == [15, 1]
     assert len(asked) == 1 and gateway.connections == 1
     said = [line for line in connector.stderr().splitlines() if "can't be decoded" in line]
     assert len(said) == 1 and f"S{ODD} ({ODD})" in said[0] and "field 18 (priceMagnifier)" in said[0]
@@ -330,7 +330,7 @@ def test_a_contract_for_difference_is_recorded_from_its_underlying_and_marked(la
     lab.settle()
     assert sorted(asked) == sorted([cfd, AAPL, MNQ])
     assert trades(lab, cfd) == gateway.sent[AAPL] and trades(lab, MNQ) == gateway.sent[MNQ]
-    assert events(lab, cfd) == [1, 1, 13]
+    assert events(lab, cfd) == [15, 1, 1, 13]
     state = streams(lab)[f"{cfd}.last"]
     assert state["state"] == "subscribed" and str(AAPL) in state["reason"]
 

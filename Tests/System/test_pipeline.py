@@ -179,9 +179,9 @@ def test_a_disconnect_opens_a_gap_that_the_next_tick_closes_and_history_heals(la
     check_numbering(records)
     markers = records[records["kind"] == 255]
     events = [(int.from_bytes(m["body"].tobytes()[1:2], "little")) for m in markers]
-    # subscribed, gap_opened, subscribed, gap_closed, heal, heal_end
-    assert events == [1, 2, 1, 3, 4, 5]
-    opened, closed = markers[1], markers[3]
+    # epoch_begun, subscribed, gap_opened, subscribed, gap_closed, heal, heal_end
+    assert events == [15, 1, 2, 1, 3, 4, 5]
+    opened, closed = markers[2], markers[4]
     assert int.from_bytes(closed["body"].tobytes()[8:16], "little") == int(opened["epoch"]) << 32 | int(opened["seq"])
     assert opened["body"].tobytes()[16:].rstrip(b"\0") == b"disconnect"
 
