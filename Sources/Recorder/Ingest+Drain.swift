@@ -109,7 +109,7 @@ extension Ingest {
                 guard isSound, fault == nil else { return }
                 do {
                     try checkOrigin(records)
-                    isSound = sequencer.fetched(records, sink: &sink)
+                    isSound = sequencer.fetched(records, sink: &sink, nowNanos: realNanos())
                 } catch {
                     fault = error
                 }

@@ -211,7 +211,7 @@ struct Ingest: ~Copyable {
         switch answer {
         case .batch(let records):
             try checkOrigin(records)
-            if !sequencer.fetched(records, sink: &sink) { giveUpFetch() }
+            if !sequencer.fetched(records, sink: &sink, nowNanos: realNanos()) { giveUpFetch() }
         case .gone(let first):
             log(.error, "replay no longer has wanted ticks", ["first": "\(first)"])
             sequencer.fetchGone(first: first, sink: &sink, nowNanos: realNanos())

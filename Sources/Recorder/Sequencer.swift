@@ -5,7 +5,8 @@ internal import Ticks
 ///
 /// Live batches that continue a stream are committed at once. What lies beyond a hole is held back (bounded; when full the
 /// newest is dropped, the connector's journal has it) while the hole is fetched by replay. What replay can't give any more
-/// becomes a `lost` record. A key that is not above the last committed one is a duplicate. Owner: the ingest thread.
+/// becomes a `lost` record (`Sequencer+Holes`). Where an epoch ends its successor's first record names the last key before it
+/// (`epoch_begun`): what lies between that and the last committed one is a hole like any other. A key that is not above the last committed one is a duplicate. Owner: the ingest thread.
 ///
 /// Source: the design's sections 4 (replay) and 6 (commit).
 struct Sequencer {
@@ -36,13 +37,15 @@ struct Sequencer {
     /// published although its journal append failed.
     static let dryNanos: Int64 = 2_000_000_000
 
-    private(set) var streams: [StreamOrder] = []
+    var streams: [StreamOrder] = []
     private var slotOf: [StreamID: Int] = [:]
     private var fetchQueue: [Int] = []
-    private var openFetch: Int?
+    private(set) var openFetch: Int?
+    /// The open page can't be taken on: what is left of it comes again.
+    var ignoresPage = false
     private(set) var heldBytes = 0
     let holdBackBytes: Int
-    private(set) var counters = Counters()
+    var counters = Counters()
     /// Flags for records of the recorder's own making (`simulated` in a simulated root).
     var ownFlags: TickFlags = []
     /// The newest epoch that the connector announced.
@@ -52,7 +55,7 @@ struct Sequencer {
 
     init(holdBackBytes: Int, recovered: [StreamID: StreamPosition] = [:]) {
         self.holdBackBytes = holdBackBytes
-        for (stream, last) in recovered {
+        for (stream, last) in recovered.sorted(by: { $0.key < $1.key }) {
             let slot = self.slot(for: stream)
             streams[slot].last = last
             streams[slot].highest = last.key
@@ -174,14 +177,19 @@ struct Sequencer {
         streams[slot].fetch = .open
         openFetch = slot
         let last = streams[slot].last.key
-        // Without any record of ours the journal gives all that it has.
-        return FetchRequest(slot: slot, stream: streams[slot].stream, from: last == .zero ? .zero : last.next)
+        // Without any record of ours the journal gives all that it has. Below what it said to be its first it has nothing.
+        let from = streams[slot].goneFirst ?? (last == .zero ? .zero : last.next)
+        return FetchRequest(slot: slot, stream: streams[slot].stream, from: from)
     }
 
     /// Records of the open fetch, in order from the key asked for. False when they break the protocol's rules.
     ///
     /// The server's page is whole: a new epoch in it begins with seq 1, and nothing is left out inside an epoch.
-    mutating func fetched(_ records: UnsafeBufferPointer<Tick>, sink: inout some CommitSink & ~Copyable) -> Bool {
+    ///
+    /// - Parameter nowNanos: the host's real-time clock, for records of our own.
+    mutating func fetched(
+        _ records: UnsafeBufferPointer<Tick>, sink: inout some CommitSink & ~Copyable, nowNanos: Int64
+    ) -> Bool {
         guard let slot = openFetch, streams[slot].fetch == .open else { return false }
         let stream = streams[slot].stream
         var start = 0
@@ -193,12 +201,16 @@ struct Sequencer {
                 counters.malformed += 1
                 return false
             }
+            guard !ignoresPage, cross(to: run[0], slot: slot, sink: &sink, nowNanos: nowNanos) else {
+                ignoresPage = true
+                return true
+            }
             let last = streams[slot].last.key
             let skip = run.firstIndex { $0.key > last } ?? run.count
             counters.duplicates += UInt64(skip)
             if skip < run.count {
                 let fresh = UnsafeBufferPointer(rebasing: run[skip...])
-                guard follows(fresh[0].key, last) else {
+                guard fresh[0].key == last.next || streams[slot].isOver(before: fresh[0].key) else {
                     counters.malformed += 1
                     return false
                 }
@@ -211,29 +223,6 @@ struct Sequencer {
         return true
     }
 
-    private func follows(_ key: TickKey, _ last: TickKey) -> Bool {
-        key == last.next || (key.epoch > last.epoch && key.seq == 1)
-    }
-
-    /// Replay no longer has the keys below `first`: they are lost, and the record that says so is committed.
-    mutating func fetchGone(
-        first: TickKey, sink: inout some CommitSink & ~Copyable, nowNanos: Int64
-    ) {
-        guard let slot = openFetch, first > streams[slot].last.key else { return }
-        let last = streams[slot].last.key
-        if last != .zero, last != last.endOfEpoch, first.epoch > last.epoch {
-            // How far the old epoch went is not known any more: the range reaches to its end.
-            commitLost(
-                from: last.next, to: last.endOfEpoch, slot: slot, cause: "journal gone", sink: &sink, nowNanos: nowNanos
-            )
-        }
-        let start = max(streams[slot].last.key.next, TickKey(epoch: first.epoch, seq: 1))
-        if start < first {
-            let to = TickKey(rawValue: first.rawValue - 1)
-            commitLost(from: start, to: to, slot: slot, cause: "journal gone", sink: &sink, nowNanos: nowNanos)
-        }
-    }
-
     /// The open fetch's page is complete; `gave` records of it were new. False: nothing came although something is known
     /// to be missing, so the caller waits a little before it asks again.
     ///
@@ -244,16 +233,17 @@ struct Sequencer {
         sink: inout some CommitSink & ~Copyable, gave: Int, nowNanos: Int64, realNanos: Int64
     ) -> Bool {
         guard let slot = openFetch else { return true }
+        let wasIgnored = ignoresPage
         closeFetch()
         trimHeld(slot)
         drain(slot, sink: &sink)
-        if gave > 0 {
+        if gave > 0 || wasIgnored {
             queueFetch(slot)  // until a page brings nothing new: only then is the end reached
             return true
         }
-        guard streams[slot].hasHole else { return true }
+        guard streams[slot].waitsForKeys else { return true }
         noteDry(slot, sink: &sink, nowNanos: nowNanos, realNanos: realNanos)
-        if streams[slot].hasHole { queueFetch(slot) }
+        if streams[slot].waitsForKeys { queueFetch(slot) }
         return false
     }
 
@@ -268,6 +258,7 @@ struct Sequencer {
         guard let slot = openFetch else { return }
         streams[slot].fetch = .none
         openFetch = nil
+        ignoresPage = false
     }
 
     private mutating func queueFetch(_ slot: Int) {
@@ -275,30 +266,6 @@ struct Sequencer {
         counters.fetches += 1
         streams[slot].fetch = .queued
         fetchQueue.append(slot)
-    }
-
-    /// A key is known to exist and replay has nothing: after `dryNanos` of that the range is written down as lost.
-    private mutating func noteDry(
-        _ slot: Int, sink: inout some CommitSink & ~Copyable, nowNanos: Int64, realNanos: Int64
-    ) {
-        guard let since = streams[slot].driedUpAtNanos else {
-            streams[slot].driedUpAtNanos = nowNanos
-            return
-        }
-        guard nowNanos - since >= Sequencer.dryNanos else { return }
-        streams[slot].driedUpAtNanos = nil
-        let last = streams[slot].last.key
-        let end = streams[slot].held.first.map { TickKey(rawValue: $0.first.rawValue - 1) } ?? streams[slot].highest
-        if end.epoch > last.epoch, last != .zero, last != last.endOfEpoch {
-            commitLost(
-                from: last.next, to: last.endOfEpoch, slot: slot, cause: "not in journal", sink: &sink,
-                nowNanos: realNanos)
-        }
-        let start = max(streams[slot].last.key.next, TickKey(epoch: end.epoch, seq: 1))
-        if start <= end {
-            commitLost(from: start, to: end, slot: slot, cause: "not in journal", sink: &sink, nowNanos: realNanos)
-        }
-        drain(slot, sink: &sink)
     }
 
     // MARK: - Commit
@@ -309,7 +276,7 @@ struct Sequencer {
         for slot in streams.indices where streams[slot].heldIsNext { drain(slot, sink: &sink) }
     }
 
-    private mutating func drain(_ slot: Int, sink: inout some CommitSink & ~Copyable) {
+    mutating func drain(_ slot: Int, sink: inout some CommitSink & ~Copyable) {
         while streams[slot].heldIsNext {
             let run = streams[slot].held[0]
             let count = run.records.withUnsafeBufferPointer { records in
@@ -333,7 +300,7 @@ struct Sequencer {
     }
 
     /// Forgets held records that replay has delivered meanwhile.
-    private mutating func trimHeld(_ slot: Int) {
+    mutating func trimHeld(_ slot: Int) {
         let last = streams[slot].last.key
         while let run = streams[slot].held.first, run.first <= last {
             let keep = run.records[run.consumed...].firstIndex { $0.key > last } ?? run.records.count
@@ -348,26 +315,16 @@ struct Sequencer {
         }
     }
 
-    private mutating func commit(
+    mutating func commit(
         _ records: UnsafeBufferPointer<Tick>, slot: Int, sink: inout some CommitSink & ~Copyable
     ) {
         let newest = records[records.count - 1]
         sink.commit(records, slot: slot)
         counters.committed += UInt64(records.count)
         streams[slot].last = StreamPosition(newest)
+        streams[slot].nextEpoch = nil
+        if let gone = streams[slot].goneFirst, newest.key >= gone { streams[slot].goneFirst = nil }
         streams[slot].highest = max(streams[slot].highest, newest.key)
-    }
-
-    private mutating func commitLost(
-        from: TickKey, to: TickKey, slot: Int, cause: String, sink: inout some CommitSink & ~Copyable, nowNanos: Int64
-    ) {
-        let marker = Tick(
-            marker: .lost, of: streams[slot].stream, key: to, tsRecvNanos: nowNanos, ref: from, text: cause,
-            flags: ownFlags)
-        counters.lostRanges += 1
-        withUnsafePointer(to: marker) {
-            commit(UnsafeBufferPointer(start: $0, count: 1), slot: slot, sink: &sink)
-        }
     }
 
     /// The disk lost what was above the durable keys: everything since is fetched again.
@@ -382,6 +339,8 @@ struct Sequencer {
             streams[slot].highest = max(streams[slot].highest, streams[slot].last.key)
             streams[slot].last = target
             streams[slot].driedUpAtNanos = nil
+            streams[slot].nextEpoch = nil
+            streams[slot].goneFirst = nil
             queueFetch(slot)
         }
     }

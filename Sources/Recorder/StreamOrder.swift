@@ -30,6 +30,7 @@ struct StreamOrder {
             consumed = 0
         }
 
+        var firstRecord: Tick { records[consumed] }
         var first: TickKey { records[consumed].key }
         var last: TickKey { records[records.count - 1].key }
     }
@@ -46,17 +47,58 @@ struct StreamOrder {
     /// The greatest key known to exist, from ticks, held runs and the connector's watermarks.
     var highest = TickKey.zero
     var fetch = Fetch.none
+    /// Nothing more can come of the last record's epoch and of those up to this one: its first record is next.
+    var nextEpoch: UInt32?
+    /// Replay has nothing below this key, which begins an epoch: how much is lost its record tells.
+    var goneFirst: TickKey?
     /// When replay first had nothing to give although a later key is known; nil while it gives.
     var driedUpAtNanos: Int64?
 
     init(_ stream: StreamID) { self.stream = stream }
 
+    /// What the first record of an epoch says of the keys before it.
+    typealias Chain = (previous: TickKey, isCertain: Bool)
+
     /// The held runs begin exactly where the committed records end. An epoch whose end was written down as lost is
-    /// followed by the next one's beginning.
+    /// followed by the next one's beginning, unless that knows of keys in between.
     var heldIsNext: Bool {
-        guard let first = held.first?.first else { return false }
-        return first == last.key.next || (last.key.seq == .max && first.epoch > last.key.epoch && first.seq == 1)
+        guard let next = held.first?.firstRecord else { return false }
+        if next.key == last.key.next || isOver(before: next.key) { return true }
+        return last.key.seq == .max && next.key.epoch > last.key.epoch && next.key.seq == 1
+            && next.chain?.previous ?? .zero <= last.key
     }
+
+    /// It is settled that the record which begins this key's epoch comes behind the last one.
+    func isOver(before key: TickKey) -> Bool { key.seq == 1 && key.epoch == nextEpoch }
+
+    /// What is missing between the last key and the next one that there is. Nil: nothing.
+    ///
+    /// Inside an epoch that is exact. Where the next record begins an epoch, its chain tells; without a certain one the last
+    /// epoch may have gone on for ever, and others may have been in between: all that is possible. Of a stream of which nothing
+    /// is committed only the epoch of the first key that is known counts.
+    ///
+    /// - Parameters:
+    ///   - chain: of the record with the next key; nil: not known.
+    ///   - endIsKnown: somebody vouches that nothing was numbered before the next epoch but what its chain names.
+    static func missing(
+        after last: TickKey, before next: TickKey, chain: Chain?, endIsKnown: Bool
+    ) -> ClosedRange<TickKey>? {
+        let begins = next.seq == 1 && next.epoch > last.epoch
+        let previous = begins ? chain?.previous ?? .zero : .zero
+        let end: TickKey
+        if !begins {
+            end = TickKey(rawValue: next.rawValue &- 1)
+        } else if last == .zero || endIsKnown || chain?.isCertain == true && previous >= last {
+            end = previous
+        } else {
+            end = TickKey(epoch: next.epoch - 1, seq: .max)
+        }
+        let start = last == .zero ? TickKey(epoch: end.epoch, seq: 1) : last.following
+        return start <= end ? start...end : nil
+    }
+
+    /// Replay is asked for what is missing, or for the record behind what it no longer has.
+    var waitsForKeys: Bool { hasHole || goneFirst != nil }
 
     /// Something is missing between the committed records and what is known to exist.
     var hasHole: Bool { heldIsNext ? false : !held.isEmpty || highest > last.key }

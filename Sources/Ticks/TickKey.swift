@@ -15,6 +15,8 @@ public struct TickKey: Sendable, Hashable, Comparable, BitwiseCopyable, CustomSt
     @inlinable public var seq: UInt32 { UInt32(truncatingIfNeeded: rawValue) }
     /// The next key of the same epoch; behind the last possible one, the start of the next epoch.
     @inlinable public var next: TickKey { TickKey(rawValue: rawValue &+ 1) }
+    /// The next key that a record can have: behind an epoch's last possible one the first of the next epoch.
+    @inlinable public var following: TickKey { seq == .max ? TickKey(epoch: epoch &+ 1, seq: 1) : next }
     /// The greatest key that this epoch can have: stands for "to the epoch's end" in a `lost` record.
     @inlinable public var endOfEpoch: TickKey { TickKey(epoch: epoch, seq: .max) }
 

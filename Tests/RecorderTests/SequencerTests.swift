@@ -28,7 +28,7 @@ extension Sequencer {
         records.withUnsafeBufferPointer { live($0, sink: &sink, nowNanos: nowNanos) }
     }
     mutating func fetched(_ records: [Tick], _ sink: inout MemorySink) -> Bool {
-        records.withUnsafeBufferPointer { fetched($0, sink: &sink) }
+        records.withUnsafeBufferPointer { fetched($0, sink: &sink, nowNanos: someRealNanos) }
     }
     /// Answers fetches from `journal` until nothing more is wanted.
     mutating func settle(_ journal: [Tick], _ sink: inout MemorySink, at nowNanos: Int64 = 0) {
@@ -166,7 +166,7 @@ extension Sequencer {
         #expect(sink.records.map(\.seq) == [7, 8, 9, 10])
     }
 
-    @Test func aWipedJournalLosesTheOldEpochsEndAndTheNewOnesStart() {
+    @Test func aWipedJournalLosesTheOldEpochsEndAndTheNewOnesStartInOneRange() {
         var sequencer = Sequencer(holdBackBytes: 1 << 20, recovered: [stream: StreamPosition(ticks(1, 3...3)[0])])
         var sink = MemorySink()
         sequencer.live(ticks(2, 7...7), &sink)
@@ -177,12 +177,10 @@ extension Sequencer {
         #expect(
             sink.records.map(\.key.rawValue)
                 == [
-                    TickKey(epoch: 1, seq: .max), TickKey(epoch: 2, seq: 4), TickKey(epoch: 2, seq: 5),
-                    TickKey(epoch: 2, seq: 6),
+                    TickKey(epoch: 2, seq: 4), TickKey(epoch: 2, seq: 5), TickKey(epoch: 2, seq: 6),
                     TickKey(epoch: 2, seq: 7),
                 ].map(\.rawValue))
-        #expect(
-            sink.records.prefix(2).map { $0.marker?.ref } == [TickKey(epoch: 1, seq: 4), TickKey(epoch: 2, seq: 1)])
+        #expect(sink.records.first?.marker?.ref == TickKey(epoch: 1, seq: 4))
     }
 
     @Test func anEpochWhoseEndIsWrittenDownAsLostIsNotLostAgain() {

@@ -30,6 +30,7 @@ TICK = np.dtype(
 )
 KINDS = {1: "last", 2: "all_last", 3: "bid_ask", 4: "mid_point", 5: "level1", 254: "more", 255: "marker"}
 LOST = 11
+EPOCH_BEGUN = 15
 
 # A shell that runs us in its background has SIGINT ignored, and what we start would ignore it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -299,9 +300,18 @@ def lost_ranges(records):
     return list(zip(body_u64(lost, 1).tolist(), keys(lost).tolist()))
 
 
+def epochs_begun(records):
+    """{key of the first record of an epoch: the last key before it, as that record names it}."""
+    marker = records[records["kind"] == 255]
+    begun = marker[(body_u64(marker, 0) >> 8) & 0xFF == EPOCH_BEGUN]
+    return dict(zip(keys(begun).tolist(), body_u64(begun, 1).tolist()))
+
+
 def check_numbering(records):
-    """Each key is one record or in one `lost` range: no hole, no repeat, in order, from 1 in each epoch."""
+    """Each key is one record or in one `lost` range: no hole, no repeat, in order, from 1 in each epoch, and nothing is missing of
+    what the first record of an epoch names as the last one before it."""
     lost = {last: first for first, last in lost_ranges(records)}
+    chain = epochs_begun(records)
     expected = {}
     before = 0
     for key in keys(records).tolist():
@@ -310,6 +320,8 @@ def check_numbering(records):
         epoch = first >> 32
         if epoch != before >> 32:
             assert first & 0xFFFFFFFF == 1, f"epoch {epoch} begins with {first & 0xFFFFFFFF}"
+            previous = chain.get(key, 0)
+            assert before == 0 or previous <= before, f"epoch {epoch} follows {previous >> 32}:{previous & 0xFFFFFFFF}"
         else:
             assert first == before + 1, f"hole between {before >> 32}:{before & 0xFFFFFFFF} and {first & 0xFFFFFFFF}"
         before = key

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import zmq
 
-from ibstream import FULL, PATIENCE, body_u64, check_numbering, keys, lost_ranges, wait_for
+from ibstream import FULL, PATIENCE, body_u64, check_numbering, epochs_begun, keys, lost_ranges, wait_for
 from test_pipeline import COMMON, rows
 
 STREAMS = {
@@ -527,6 +527,30 @@ def test_what_the_journal_lost_with_its_connector_is_healed(lab):
         # Nobody knows how far the epoch went: all that could have been of it is lost.
         assert gap["before"]["key"] + 1 == gap["lost"][0] and gap["lost"][1] & 0xFFFFFFFF == 0xFFFFFFFF, gap
         assert gap["healed"] > 0, gap
+    system.check()
+
+
+def test_an_epochs_tail_that_left_the_journal_is_lost_up_to_where_the_next_one_begins(lab):
+    system = System(lab, rate=900)
+    system.kill("recorder")
+    wait_unrecorded(system, 30)
+    epoch, numbered = lab.numbering()
+    system.kill("connector")
+    system.start("connector")
+    # As if the ring had gone round: an epoch begins in a file of its own, which says how far the streams were numbered before.
+    for path in sorted((lab.run / "journal").glob("*.log"), key=lambda path: int(path.stem))[:-1]:
+        path.unlink()
+    system.recorder = lab.recorder(system.config)
+    system.wait_ticks(20)
+    system.wait_healed()
+    for name, gaps in lost_gaps(system).items():
+        [gap] = gaps
+        first, last = gap["lost"]
+        assert gap["state"] == "healed" and gap["cause"] == "lost: journal gone, restart", gap
+        assert gap["before"]["key"] < first and epoch << 32 | numbered[name] <= last < epoch + 1 << 32, gap
+        begun = epochs_begun(lab.records(name))
+        assert begun[lab.numbering()[0] << 32 | 1] == last and lost_ranges(lab.records(name)) == [(first, last)]
+        assert gap["healed"] >= 30, gap
     system.check()
 
 
