@@ -8,18 +8,25 @@ internal import Ticks
 struct StoredTicksReader: ~Copyable {
     /// How long an answer, or a piece of it, may take.
     private static let answerNanos: Int64 = 5_000_000_000
-    /// How many keys before a gap's last tick its second may have begun; tried in turn. Keys always rise, receive times do
-    /// not where the host's clock was set back.
-    private static let lookBackKeys: [UInt32] = [1_024, 16_384, 262_144]
-    /// Where an epoch has no such key: how long before, as receive times go; tried in turn.
-    private static let lookBackNanos: [Int64] = [2, 8, 32, 128].map { $0 * 1_000_000_000 }
-    /// For so long ticks of a gap's seconds may come behind later ones.
-    private static let lateNanos: Int64 = 2_000_000_000
+    /// How many keys before a gap's last tick its second may have begun; tried in turn. Keys always rise. Receive times say
+    /// nothing: the host's clock may have been ahead, or stand still behind one that was.
+    private static let lookBackKeys: [UInt32] = [1_024, 16_384, 262_144, 1_048_576]
+    /// A second reaches over so many epochs at most: each connector takes a while to start.
+    private static let mostEpochs = 16
+    /// For so long ticks of a gap's seconds may come behind later ones, by the ticks' own times; some later ones have to show
+    /// it, since a single time may be odd.
+    private static let lateSeconds: Int64 = 2
+    private static let laterTicks = 8
     /// Ticks of one second that are held against history, more can't be; healed ones behind the resume point for one task.
     private static let greatestCount = 1_048_576
 
     /// The recorder does not answer, or not in time: healing waits for it.
     struct NoAnswer: Error {
+        var why: String
+    }
+
+    /// The recorder answers, but not with what stands in front of a gap: that gap waits.
+    struct Unreadable: Error {
         var why: String
     }
 
@@ -58,10 +65,12 @@ struct StoredTicksReader: ~Copyable {
     }
 
     /// Gives the stream's records from a point on, in the order of keys, until `take` returns false or there are no more.
-    private mutating func read(_ stream: StreamID, from start: ReplayStart, take: (Tick) -> Bool) throws {
-        var start = start
+    private mutating func read(
+        _ stream: StreamID, from key: TickKey, limit: Int = ReplayRequest.greatestLimit, take: (Tick) -> Bool
+    ) throws {
+        var start = key
         while true {
-            guard try client.request(ReplayRequest(stream: stream, from: start)) else {
+            guard try client.request(ReplayRequest(stream: stream, from: .key(start), limit: limit)) else {
                 throw NoAnswer(why: "not connected")
             }
             var records = 0
@@ -79,7 +88,7 @@ struct StoredTicksReader: ~Copyable {
                 }
             }
             guard wantsMore, let next, records > 0 else { return client.cancel() }
-            start = .key(next)
+            start = next
         }
     }
 
@@ -127,7 +136,7 @@ struct StoredTicksReader: ~Copyable {
     mutating func live(behind gap: HealGap, limit: Int) throws -> [HealTick] {
         guard let after = gap.after else { return [] }
         var gathering = Gathering()
-        try read(gap.stream, from: .key(after.key)) { tick in
+        try read(gap.stream, from: after.key) { tick in
             guard gathering.ticks.count < limit || tick.kindByte == TickKind.more.rawValue else { return false }
             gathering.take(tick) { !$0.flags.contains(.healed) }
             return true
@@ -137,53 +146,91 @@ struct StoredTicksReader: ~Copyable {
 
     /// The ticks of the latest second in front of the gap.
     private mutating func readFront(_ gap: HealGap, _ before: HealGap.Edge) throws -> Gathering {
-        var fullest = Gathering()
-        for start in StoredTicksReader.starts(before) {
-            var gathering = Gathering()
-            try read(gap.stream, from: start) { tick in
-                guard tick.key <= before.key || (gathering.isOpen && tick.kindByte == TickKind.more.rawValue) else {
-                    return false
-                }
-                gathering.take(tick) { $0.liveSecond.map { $0 <= gap.through ?? .max } ?? false }
-                return gathering.ticks.count < StoredTicksReader.greatestCount
+        var last = before.key
+        for _ in 0..<StoredTicksReader.mostEpochs {
+            // From the epoch's beginning on where it is nearer, and once.
+            let backs = StoredTicksReader.lookBackKeys.filter { $0 < last.seq }
+            let isShort = backs.count < StoredTicksReader.lookBackKeys.count
+            for back in backs.map({ last.seq - $0 }) + (isShort ? [1] : []) {
+                var front = try readFront(gap, before, from: TickKey(epoch: last.epoch, seq: back))
+                if front.keepLatestSecond(notBefore: gap.from) { return front }
+                // More ticks than any second has: there is nothing further back to look for.
+                if back == backs.last.map({ last.seq - $0 }), !isShort { return front }
             }
-            if gathering.keepLatestSecond(notBefore: gap.from) { return gathering }
-            if gathering.ticks.count >= fullest.ticks.count { fullest = gathering }
+            let beginning = TickKey(epoch: last.epoch, seq: 1)
+            guard let earlier = try lastKey(of: gap.stream, below: beginning) else {
+                // The stream's first records: there is nothing else in front.
+                var front = try readFront(gap, before, from: .zero)
+                _ = front.keepLatestSecond(notBefore: gap.from)
+                return front
+            }
+            last = earlier
         }
-        return fullest
+        throw Unreadable(why: "its second does not begin within \(StoredTicksReader.mostEpochs) epochs")
     }
 
-    /// Where to begin reading in front of a gap, the nearest first.
-    private static func starts(_ before: HealGap.Edge) -> [ReplayStart] {
-        let keys = lookBackKeys.filter { $0 < before.key.seq }.map {
-            ReplayStart.key(TickKey(epoch: before.key.epoch, seq: before.key.seq - $0))
+    /// The live ticks from a key on up to the gap. One whose end is not there would say that nothing is stored.
+    private mutating func readFront(_ gap: HealGap, _ before: HealGap.Edge, from start: TickKey) throws -> Gathering {
+        var gathering = Gathering()
+        var reached = TickKey.zero
+        try read(gap.stream, from: start) { tick in
+            guard tick.key <= before.key || (gathering.isOpen && tick.kindByte == TickKind.more.rawValue) else {
+                return false
+            }
+            reached = tick.key
+            gathering.take(tick) { $0.liveSecond.map { $0 <= gap.through ?? .max } ?? false }
+            return true
         }
-        // The epoch from its beginning, and then what came before it.
-        let rest =
-            [ReplayStart.key(TickKey(epoch: before.key.epoch, seq: 1))]
-            + lookBackNanos.map { .time(nanos: before.receivedNanos - $0) }
-        return keys.count == lookBackKeys.count ? keys : keys + rest
+        if reached < before.key, let first = try firstKey(of: gap.stream, from: .zero), first <= before.key {
+            throw Unreadable(why: "record \(before.key) is not there")
+        }
+        return gathering
+    }
+
+    /// The first record's key from a key on; nil: there is none.
+    private mutating func firstKey(of stream: StreamID, from key: TickKey) throws -> TickKey? {
+        var first: TickKey?
+        try read(stream, from: key, limit: 1) { tick in
+            first = tick.key
+            return false
+        }
+        return first
+    }
+
+    /// The last record's key below a key, found by halving; nil: there is none.
+    private mutating func lastKey(of stream: StreamID, below limit: TickKey) throws -> TickKey? {
+        guard var low = try firstKey(of: stream, from: .zero), low < limit else { return nil }
+        var high = limit.rawValue
+        while high - low.rawValue > 1 {
+            let middle = TickKey(rawValue: low.rawValue + (high - low.rawValue) / 2)
+            if let found = try firstKey(of: stream, from: middle), found < limit {
+                low = found
+            } else {
+                high = middle.rawValue
+            }
+        }
+        return low
     }
 
     /// The ticks of the gap's seconds behind it: of its last one, and of others where time runs backwards.
     private mutating func readBack(_ gap: HealGap, _ after: HealGap.Edge) throws -> Gathering {
         let through = gap.through ?? after.second
         var gathering = Gathering()
-        try read(gap.stream, from: .key(after.key)) { tick in
-            var isBehind = false
+        var later = 0
+        try read(gap.stream, from: after.key) { tick in
             gathering.take(tick) { live in
                 guard let second = live.liveSecond else { return false }
-                isBehind = second > through && live.tsRecvNanos > after.receivedNanos + StoredTicksReader.lateNanos
+                if second - StoredTicksReader.lateSeconds > through { later += 1 }
                 return gap.from <= second && second <= through
             }
-            return !isBehind && gathering.ticks.count < StoredTicksReader.greatestCount
+            return later < StoredTicksReader.laterTicks && gathering.ticks.count < StoredTicksReader.greatestCount
         }
         return gathering
     }
 
     private mutating func readRun(_ run: HealGap.Run, of stream: StreamID, _ give: (HealTick) -> Void) throws {
         var gathering = Gathering()
-        try read(stream, from: .key(run.first)) { tick in
+        try read(stream, from: run.first) { tick in
             guard tick.key <= run.last else { return false }
             gathering.take(tick) { $0.flags.contains(.healed) }
             return gathering.ticks.count < StoredTicksReader.greatestCount
