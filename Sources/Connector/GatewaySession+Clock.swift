@@ -46,6 +46,7 @@ extension GatewaySession {
         switch hostClock.verdict {
         case .unproven: "unproven"
         case .right: "ok"
+        case .off(let why): "off: \(why)"
         case .wrong(let why): "wrong: \(why)"
         }
     }
@@ -56,7 +57,8 @@ struct GatewayTime {
     var lastAnswerNanos: Int64 = 0
     /// Gateway minus host at the last answer, nanoseconds; nil before the first one.
     private(set) var offsetNanos: Int64?
-    private var minusBootNanos: Int64?
+    /// Gateway minus boot clock at the last answer; nil before the first one.
+    private(set) var minusBootNanos: Int64?
 
     /// Compares an answer with the host's clocks. One from before 2020 or behind the year 2100 is no time.
     mutating func take(_ time: Int64, perSecond: Int64, realNanos: Int64, bootNanos: Int64) {

@@ -27,10 +27,11 @@ extension GatewaySession {
         }
     }
 
-    /// The key of the run's last record; nil: the stream is none of ours.
+    /// The key of the run's last record; nil: the stream is none of ours, or has brought a tick that the run does not know of.
     mutating func record(_ run: HealedRun) -> TickKey? {
         guard let index = subscriptions.index(of: run.stream) else { return nil }
         let entry = subscriptions.entries[index]
+        guard run.liveTicks.map({ $0 == path.slot(entry.slot).ticks }) ?? true else { return nil }
         let last = path.record(run, of: entry.slot)
         // The next start goes by the stream's last record.
         if entry.state == .ended { path.endStream(entry.slot) }
@@ -40,13 +41,14 @@ extension GatewaySession {
     private var healPositions: HealPositions {
         let held = Set(subscriptions.entries.map(\.stream.conId).filter { isHistoryHeld($0) })
         var positions = HealPositions(
-            isReady: machine.session != nil,
+            gatewayMinusBootNanos: gatewayTime.minusBootNanos, isReady: machine.session != nil,
             isHeld: !held.isEmpty && subscriptions.entries.allSatisfy { held.contains($0.stream.conId) })
         let seconds = Double(max(1_000_000_000, bootNanos() - startedNanos)) / 1e9
         for entry in subscriptions.entries {
             let slot = path.slot(entry.slot)
             positions.streams[entry.stream] = .init(
                 key: TickKey(epoch: path.epoch, seq: slot.seq), newestSecond: slot.newestSecond,
+                ticks: slot.ticks, silence: slot.openGap != nil && !slot.hasData ? entry.asked : nil,
                 ticksPerSecond: Double(slot.ticks) / seconds,
                 isCrypto: definitions[entry.stream.conId]?["sec_type"]?.string == "CRYPTO",
                 isHeld: held.contains(entry.stream.conId))

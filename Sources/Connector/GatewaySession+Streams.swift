@@ -210,7 +210,10 @@ extension GatewaySession {
         // A time far ahead is none.
         let now = gatewayTime.nowNanos(bootNanos: bootNanos()) ?? realNanos()
         let limit = now + 86_400_000_000_000
-        let latest = slots.map(\.lastEventNanos).filter { $0 != Tick.noEventTime && $0 < limit }.max()
+        let told = slots.map(\.lastEventNanos).filter { $0 != Tick.noEventTime }
+        // Where all are some days ahead, it is the host's clock that is behind.
+        let far = now + LastSecond.farSeconds * 1_000_000_000
+        let latest = told.filter { $0 < limit }.max() ?? told.filter { $0 < far }.min()
         let began = gatewayTime.offsetNanos == nil ? latest ?? now - silentNanos : now - silentNanos
         for entry in subscriptions.entries {
             if case .requested = entry.state {

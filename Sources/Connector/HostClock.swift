@@ -5,12 +5,16 @@
 struct HostClock {
     /// A difference above this is a clock that is wrong, not one that drifts.
     static let limitNanos: Int64 = 600_000_000_000
+    /// Above this it is believed and said: no clock that is kept right is so far off.
+    static let noticeNanos: Int64 = 60_000_000_000
 
     enum Verdict: Equatable {
         /// Nobody has said anything against it, and no gateway has told its time.
         case unproven
         /// The gateway's clock says nearly the same.
         case right
+        /// It is further off than a clock that is kept right, and believed all the same. A sentence as below.
+        case off(String)
         /// The text is a whole sentence for people, without an end.
         case wrong(String)
     }
@@ -37,9 +41,10 @@ struct HostClock {
         let offset = realNanos - bootNanos
         if let gatewayNanos {
             let ahead = realNanos - gatewayNanos
+            let words = "the host's clock is \(HostClock.text(ahead)) the gateway's"
             verdict =
-                ahead.magnitude <= UInt64(HostClock.limitNanos)
-                ? .right : .wrong("the host's clock is \(HostClock.text(ahead)) the gateway's")
+                ahead.magnitude <= UInt64(HostClock.noticeNanos)
+                ? .right : ahead.magnitude <= UInt64(HostClock.limitNanos) ? .off(words) : .wrong(words)
         } else if let believed = believedOffset {
             let step = offset - believed
             verdict =
@@ -57,7 +62,8 @@ struct HostClock {
 
     /// Such as `13 d 4 h ahead of`.
     private static func text(_ nanos: Int64) -> String {
-        let minutes = nanos.magnitude / 60_000_000_000
+        // The gateway tells whole seconds.
+        let minutes = (nanos.magnitude + 30_000_000_000) / 60_000_000_000
         let (days, hours) = (minutes / 1440, minutes / 60 % 24)
         let length = days > 0 ? "\(days) d \(hours) h" : hours > 0 ? "\(hours) h \(minutes % 60) min" : "\(minutes) min"
         return nanos > 0 ? "\(length) ahead of" : "\(length) behind"

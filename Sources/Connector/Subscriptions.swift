@@ -51,6 +51,11 @@ struct Subscriptions {
         /// The contract that the gateway has named for the stream's data (`reroute`); nil: its own.
         var underlying: Contract?
 
+        /// The request that the stream is asked for with, and since when (boot clock); nil: it is not.
+        var asked: (request: Int32, sinceNanos: Int64)? {
+            if case .requested(let request, let atNanos) = state { (request, atNanos) } else { nil }
+        }
+
         /// One word of the judgement's vocabulary, as far as the connector knows it. What a code means stands in
         /// `ErrorPolicy.table` alone.
         ///

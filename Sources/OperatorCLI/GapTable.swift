@@ -31,8 +31,14 @@ enum GapTable {
         let gap = row.gap
         return [
             gap.stream.description, time(gap.fromNanos), time(gap.toNanos), length(gap), gap.state.rawValue,
-            "\(gap.healedTicks)", row.etaSeconds.map { "\($0) s" } ?? "-", gap.cause,
+            "\(gap.healedTicks)", row.etaSeconds.map { "\($0) s" } ?? "-", cause(gap),
         ]
+    }
+
+    /// Of an open gap also how far it is healed.
+    private static func cause(_ gap: Gap) -> String {
+        guard let until = gap.healedUntilSeconds else { return gap.cause }
+        return "\(gap.cause); healed until \(Timestamp.text(until &* 1_000_000_000, digits: 0))"
     }
 
     static func row(_ absence: Absence) -> [String] {

@@ -167,10 +167,12 @@ extension Judge {
         return isConnectors && !said.isEmpty || judgement.reason.isEmpty ? said : judgement.reason
     }
 
-    /// The connector's word on the host's clock; nil while it does not call it wrong.
+    /// The connector's word on the host's clock; nil while it is as right as a clock should be.
     private func clockWarning(_ connector: ManagedService?, _ now: Int64) -> String? {
-        guard let clock = connector?.fact("CLOCK", nowNanos: now), clock.hasPrefix("wrong: ") else { return nil }
-        return "\(clock.dropFirst("wrong: ".count)): set the clock right (NTP)"
+        guard let clock = connector?.fact("CLOCK", nowNanos: now),
+            let prefix = ["wrong: ", "off: "].first(where: { clock.hasPrefix($0) })
+        else { return nil }
+        return "\(clock.dropFirst(prefix.count)): set the clock right (NTP)"
     }
 
     private func describe(_ service: ManagedService, _ now: Int64) -> Snapshot.Service {

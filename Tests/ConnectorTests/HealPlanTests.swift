@@ -158,20 +158,18 @@ struct HealPlanTests {
         #expect(plan.estimates(pacer: pacer, nowNanos: .max / 8) { _ in 1_000 }.map(\.key.seq) == [20, 10])
     }
 
-    @Test func aSecondIsWaitedForUntilItIsOver() {
-        let now = 1_795_000_000 * second + second / 2
-        func wait(_ through: Int64, newest: Int64? = 1_795_000_001) -> Int64 {
-            Healer.waitNanos(through: through, newest: newest, realNanos: now)
-        }
-        #expect(wait(1_795_000_000) == 5 * second / 2 && wait(1_794_999_998) == second / 2)
-        #expect(wait(1_794_999_997) == 0 && wait(-9_223_372_035) == 0)
-        #expect(wait(1_795_000_100) == Healer.refreshNanos && wait(9_223_372_035) == Healer.refreshNanos)
-        // Without a later tick of the stream something may still be on its way, but not for ever.
-        for newest: Int64? in [nil, 1_794_999_980] {
-            #expect(wait(1_794_999_998, newest: newest) == second / 2)
-            #expect(wait(1_794_999_997, newest: newest) == second && wait(1_794_999_991, newest: newest) == second)
-            #expect(wait(1_794_999_990, newest: newest) == second / 2 && wait(1_794_999_989, newest: newest) == 0)
-        }
+    @Test func aGapThatIsHealedWhileItIsOpenBeginsAnewWhenItHasAnEnd() {
+        var open = gap(key: 40)
+        (open.after, open.isOpen, open.state) = (nil, true, .open)
+        var plan = plan([open])
+        let name = HealPlan.TickGap(stream: quotes, key: open.key)
+        #expect(plan.items[name]?.gap == open)
+        plan.set(name) { $0.notBeforeNanos = 77 }
+        plan.update(quotes, [open], nowNanos: 5) { _ in .min }
+        #expect(plan.items[name]?.notBeforeNanos == 77 && plan.items[name]?.knownAtNanos == 0)
+        // The same last second, and now it is known to be the last.
+        plan.update(quotes, [gap(key: 40)], nowNanos: 9) { _ in .min }
+        #expect(plan.items[name]?.notBeforeNanos == .min && plan.items[name]?.knownAtNanos == 9)
     }
 
     @Test func gapsTriedInVainGiveUpTheirPlace() {

@@ -49,7 +49,14 @@ private let boot = hour
         let value14 = clock.look(realNanos: real + ahead, bootNanos: boot, gatewayNanos: real)
         #expect(value14)
         #expect(clock.verdict == .wrong("the host's clock is \(words) the gateway's"))
-        let value15 = clock.look(realNanos: real + 600 * second, bootNanos: boot, gatewayNanos: real)
+        // Believed, and said, up to ten minutes.
+        for (offset, words) in [(-600 * second, "10 min behind"), (61 * second, "1 min ahead of")] {
+            let isNews = clock.look(realNanos: real + offset, bootNanos: boot, gatewayNanos: real)
+            #expect(isNews == (offset < 0) && clock.verdict == .off("the host's clock is \(words) the gateway's"))
+        }
+        let isWrongAgain = clock.look(realNanos: real + ahead, bootNanos: boot, gatewayNanos: real)
+        #expect(isWrongAgain)
+        let value15 = clock.look(realNanos: real - 60 * second, bootNanos: boot, gatewayNanos: real)
         #expect(value15)
         #expect(clock.verdict == .right)
     }
@@ -103,5 +110,18 @@ private let boot = hour
         #expect(ticks[1].tsRecvNanos >= now + 420_000_000 * second)
         #expect(ticks[2].tsRecvNanos < now + hour)
         #expect(ticks[2].key == TickKey(epoch: bench.session.path.epoch, seq: 2))
+    }
+
+    /// No gateway has told its time, and all ticks are of times that the host's clock has not come to for days.
+    @Test func aSilenceOfAGatewayAheadOfTheHostBeginsWithItsLastTick() throws {
+        var bench = try SessionBench()
+        let request = try #require(try bench.subscribe(quotes))
+        let days = 30 * 86_400 + (realNanos() - someNanos) / second
+        try bench.take(message(request, secondsLater: days))
+        bench.session.noteSilence()
+        let index = try #require(bench.session.subscriptions.index(of: quotes))
+        let slot = bench.session.path.slot(bench.session.subscriptions.entries[index].slot)
+        let until = try #require(slot.silentUntilNanos)
+        #expect(until >= slot.lastEventNanos && until < slot.lastEventNanos + 600 * second)
     }
 }

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from against_adversary import Run
 from clock import Clock
 from ibstream import FULL, PATIENCE, SANITIZED, keys, wait_for
 from test_healing import MARKER, System
@@ -131,3 +132,22 @@ def test_a_first_start_with_a_wrong_clock_records_and_goes_on_with_a_right_one(l
     assert min(epochs) <= first < last <= max(epochs)
     assert all(key < 1 << 64 for key in keys(lab.records(system.names[0])).tolist())
     system.check()
+
+
+@pytest.mark.parametrize("offset,said", [(-600, "10 min"), (-2 * DAY, "2 d 0 h")], ids=["10 min", "2 days"])
+def test_a_clock_behind_the_markets_delays_no_healing(lab, offset, said):
+    """The tick that ends a gap is the last one for long: by the host's clock its second has not come yet."""
+    clock = Clock(lab.folder)
+    clock.set(offset)
+    start = lab.start
+    lab.start = lambda name, *arguments: start(name, *arguments, env=clock.env)
+    run = Run(lab, up=True)
+    run.gateway.do("drop")
+    run.wait_ticks(1)
+    run.gateway.do("pause")
+    run.wait_healed(1)
+    run.wait_health("the offset", lambda s: any(
+        f"the host's clock is {said} behind the gateway's" in reason for reason in s["reasons"]))
+    run.gateway.do("go")
+    run.wait_ticks(20)
+    run.check()

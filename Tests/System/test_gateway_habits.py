@@ -183,6 +183,31 @@ def test_a_warning_about_the_newest_seconds_refuses_nothing(lab):
     run.check()
 
 
+def test_what_was_missed_before_a_market_closed_is_had_before_it_opens(lab):
+    run = Run(lab, speed=2)
+    run.gateway.do("refuse")
+    run.gateway.do("drop")
+    time.sleep(2)
+    run.gateway.do("pause")
+    run.gateway.do("accept")
+    ends = run.gateway.call(lambda: {
+        f"{i.con_id}.{kind}": ticks[-1].second + 1 for i in run.gateway.gateway.instruments if i.exchange in ("CME", "SMART")
+        for kind, ticks in run.gateway.gateway.markets[i.key].ticks.items() if ticks})
+
+    def is_healed():
+        gaps = {gap["stream"]: gap for gap in run.gaps()["gaps"] if gap["state"] == "open"}
+        return all(gaps.get(name, {"runs": []})["runs"][-1:] and gaps[name]["runs"][-1][4] == ends[name] for name in run.names)
+
+    wait_for("open gaps that are healed up to the market's end", is_healed, 120, 0.5)
+    said = lab.ib_stream("gaps", "--root", lab.root, check=1)
+    assert said.count("healed until") == len(run.names) and f"{len(run.names)} open" in said, said
+    # The market opens: what is there is not fetched again, and nothing is missing.
+    run.gateway.do("go")
+    run.wait_ticks()
+    run.wait_healed(1)
+    run.check()
+
+
 @pytest.mark.parametrize("mode", ["whole", "part", "backwards", "twice"])
 def test_history_that_repeats_itself_is_never_stored_twice(lab, mode):
     run = Run(lab, {MNQ: ("MNQ", ["bid_ask"]), AAPL: ("AAPL", ["mid_point", "last"])}, speed=6,

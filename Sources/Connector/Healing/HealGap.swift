@@ -31,12 +31,14 @@ struct HealGap: Equatable {
     var after: Edge?
     /// The first and the last second in which ticks can be missing.
     var from: Int64
-    /// Nil while the gap is open.
+    /// Nil while the gap is open, and not healed so far (`OpenGaps`).
     var through: Int64?
     var runs: [Run] = []
     var state: GapState
     /// Nothing is missing but ticks that could not be decoded.
     var isUndecodable = false
+    /// No tick has ended it yet: what lies behind `through` may be missing too.
+    var isOpen = false
 
     /// - Parameter gap: as `history.sock` reports it.
     init(_ gap: Gap) {
@@ -44,10 +46,10 @@ struct HealGap: Equatable {
         key = gap.key
         before = gap.before.map(HealGap.edge)
         after = gap.after.map(HealGap.edge)
-        let opened = gap.fromNanos ?? gap.openedRecvNanos
-        from = before?.second ?? opened.floorDivided(by: 1_000_000_000)
+        let opened = HealGap.marketSecond(gap.subscribedRecvNanos ?? gap.openedRecvNanos, by: gap.after, isBefore: true)
+        from = before?.second ?? min(opened, after?.second ?? opened)
         // Ticks are wanted up to the end of the subscription, and of that second nobody can say which came before it.
-        let ended = gap.endedRecvNanos.map { $0.floorDivided(by: 1_000_000_000) - 1 }
+        let ended = gap.endedRecvNanos.map { HealGap.marketSecond($0, by: gap.before, isBefore: false) - 1 }
         through = (after?.second ?? ended).map { [from] in max(from, $0) }
         runs = gap.runs.map {
             Run(
@@ -72,9 +74,28 @@ struct HealGap: Equatable {
         self.state = state
     }
 
+    /// The second of a time of the host's clock, by the market's: the tick next to it tells how far the two are apart.
+    ///
+    /// - Parameter isBefore: the time lies before the tick.
+    private static func marketSecond(_ received: Int64, by tick: StreamPosition?, isBefore: Bool) -> Int64 {
+        guard let tick, tick.tsEventNanos != Tick.noEventTime else { return received.floorDivided(by: 1_000_000_000) }
+        let behind = tick.tsEventNanos &- tick.tsRecvNanos
+        // A tick's time is its second, and it takes a while to come.
+        let isRight = behind.magnitude <= UInt64(LastSecond.quietNanos)
+        let told = isRight ? received : received &+ behind
+        // Where that puts the two in another order than they have, the host's clock was set between them.
+        let isOrdered = isBefore ? told <= tick.tsEventNanos : told >= tick.tsEventNanos
+        return (isOrdered ? told : received).floorDivided(by: 1_000_000_000)
+    }
+
     private static func edge(_ edge: StreamPosition) -> Edge {
         Edge(
             key: edge.key, second: edge.timeNanos.floorDivided(by: 1_000_000_000), receivedNanos: edge.tsRecvNanos)
+    }
+
+    /// True when what is known of the other's healing is true of this one.
+    func isSameTask(as other: HealGap) -> Bool {
+        key == other.key && from == other.from && through == other.through && isOpen == other.isOpen
     }
 
     /// The second at which healing goes on: behind what whole runs brought, as far as every torn run in front of it has been

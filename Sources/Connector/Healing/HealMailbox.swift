@@ -42,6 +42,10 @@ struct HealPositions: Sendable {
         var key: TickKey
         /// Unix second of the newest live tick since the start; nil: none, or it has no time.
         var newestSecond: Int64?
+        /// Live ticks since the start.
+        var ticks: UInt64 = 0
+        /// The subscription that has brought no live tick yet, while a gap is open, and since when (boot clock).
+        var silence: (request: Int32, sinceNanos: Int64)?
         /// Live ticks a second, on average since the start.
         var ticksPerSecond: Double
         /// True where the definition says CRYPTO.
@@ -51,6 +55,8 @@ struct HealPositions: Sendable {
     }
 
     var streams: [StreamID: Stream] = [:]
+    /// The gateway's time less the boot clock's; nil: it has not told its time.
+    var gatewayMinusBootNanos: Int64?
     /// A session with the gateway is ready for requests.
     var isReady = false
     /// No contract's history may be asked for: the gateway's history farms are down.

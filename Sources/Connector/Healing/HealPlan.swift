@@ -25,6 +25,8 @@ struct HealPlan {
         var isRefused = false
         /// The last request failed, or history did not have it yet: how often it takes, nobody can tell.
         var isRetried = false
+        /// Since when the gap is known with this end, by the boot clock.
+        var knownAtNanos: Int64 = 0
 
         /// The older, the less.
         var age: (Int64, TickGap) { (gap.through ?? .max, name) }
@@ -66,18 +68,22 @@ struct HealPlan {
     }
 
     /// The recorder's present word on a stream's gaps: those that need healing are kept or added, others forgotten.
-    mutating func update(_ stream: StreamID, _ gaps: [HealGap], notBeforeNanos: (HealGap) -> Int64) {
+    ///
+    /// - Parameter nowNanos: boot clock.
+    mutating func update(
+        _ stream: StreamID, _ gaps: [HealGap], nowNanos: Int64 = 0, notBeforeNanos: (HealGap) -> Int64
+    ) {
         var wanted: Set<TickGap> = []
         var spare: [TickGap]?
-        for gap in gaps where gap.through != nil && (gap.state == .pending || gap.state == .partly) {
+        for gap in gaps where gap.through != nil && (gap.state == .pending || gap.state == .partly || gap.isOpen) {
             let name = TickGap(stream: stream, key: gap.key)
             wanted.insert(name)
-            if let item = items[name], item.gap.from == gap.from, item.gap.through == gap.through {
+            if let item = items[name], item.gap.isSameTask(as: gap) {
                 items[name]?.gap = gap
             } else if items.count < HealPlan.limit || (gap.state == .pending && makeRoom(&spare)) {
                 items[name] = Item(
                     gap: gap, notBeforeNanos: notBeforeNanos(gap), ticks: gap.runs.reduce(0) { $0 + $1.ticks },
-                    reached: gap.resumeSecond)
+                    reached: gap.resumeSecond, knownAtNanos: nowNanos)
             }
         }
         for name in items.keys where name.stream == stream && !wanted.contains(name) { items[name] = nil }

@@ -56,7 +56,7 @@ struct HealTask {
     /// The gateway said that history has not got the last seconds (2188): what it lacks is asked for again later.
     var isBehind = false
 
-    /// - Precondition: the gap is closed.
+    /// - Precondition: the gap has a last second.
     init(_ gap: HealGap, stored: StoredTicks, manner: SecondReconciler.Manner = .unknown) {
         self.gap = gap
         self.stored = stored
@@ -74,7 +74,10 @@ struct HealTask {
     mutating func take(_ page: HistoryPager.Page) -> Step {
         if let step = takeProbe(page) { return step }
         showsUnreported = showsUnreported || page.ticks.contains(where: \.isUnreported)
-        if let second = page.doubtfulSecond { doubtfulSeconds.append(second) }
+        if let second = page.doubtfulSecond {
+            if gap.isOpen { return stop(before: second, page) }
+            doubtfulSeconds.append(second)
+        }
         return work(through: page)
     }
 
@@ -93,6 +96,9 @@ struct HealTask {
                 closeRun(into: &step)
                 step.next = .retry(waitNanos: wait)
                 return step
+            } else if gap.isOpen {
+                finish(nil, into: &step)
+                return step
             } else {
                 edgeFailed = true
                 retries = 0
@@ -101,6 +107,14 @@ struct HealTask {
         }
         reached = max(reached, page.through + 1)
         follow(page, into: &step)
+        return step
+    }
+
+    /// What can't be had for certain is judged when the gap has an end: of one that is open nothing is claimed from there on.
+    private mutating func stop(before second: Int64, _ page: HistoryPager.Page) -> Step {
+        var step = work(
+            through: .init(ticks: page.ticks.filter { $0.second < second }, through: second - 1, next: .more))
+        if step.next == .ask { finish(nil, into: &step) }
         return step
     }
 
@@ -272,6 +286,8 @@ struct HealTask {
         guard let second = page.rest.first?.second else { return }
         if let missing = reconcile(second, page.rest) {
             take(missing, into: &step)
+        } else if gap.isOpen {
+            return
         } else {
             edgeFailed = true
         }
@@ -308,6 +324,8 @@ struct HealTask {
 
     private mutating func finish(_ verdict: GapState?, into step: inout Step) {
         step.next = .finished
+        // Of a gap without an end no more is claimed than history has shown.
+        if gap.isOpen { return closeRun(into: &step) }
         // A gap that was tried before and brought nothing again stays what its markers say.
         if verdict == gap.state, buffer.isEmpty, ticks == 0 { return }
         // What is tried again later must not be taken for done.

@@ -13,11 +13,6 @@ internal import Ticks
 /// the question again. Decisions are `HealPlan`'s, `HealTask`'s and `HistoryPacer`'s.
 struct Healer: ~Copyable {
     static let second: Int64 = 1_000_000_000
-    /// A gap's last second is asked for when it has been over for so long.
-    static let settleNanos = 2 * second
-    /// The same while the stream has brought no later tick: the gateway may be late, but not by more before its session is
-    /// given up.
-    static let quietNanos = 10 * second
     /// Each stream's gaps are looked at again after this time, also when nothing was heard of it.
     static let refreshNanos = 30 * second
     /// While a gap is on its way into the files, and while the recorder is away.
@@ -38,6 +33,7 @@ struct Healer: ~Copyable {
     private let bell: Poller.Entry
 
     private var plan = HealPlan()
+    private var openGaps = OpenGaps()
     private var tasks: [HealPlan.TickGap: HealTask] = [:]
     private var failures: [HealPlan.TickGap: Int] = [:]
     private var positions = HealPositions()
@@ -48,6 +44,8 @@ struct Healer: ~Copyable {
     private var durable: [StreamID: TickKey] = [:]
     /// Of gaps whose last second is over: its ticks are durable when this is.
     private var needed: [HealPlan.TickGap: TickKey] = [:]
+    /// Of gaps that a live tick may come for while they are healed: the stream's live ticks when that began.
+    private var liveTicks: [HealPlan.TickGap: UInt64] = [:]
     /// Streams whose gap was closed by a tick whose key is to be asked for: before that is durable, the files call it open.
     private var justClosed: Set<StreamID> = []
     /// When a stream's gaps are to be asked for.
@@ -165,6 +163,10 @@ struct Healer: ~Copyable {
             refreshAt[stream] = bootNanos()
         }
         justClosed.removeAll()
+        for (stream, position) in answer.streams where refreshAt[stream] != nil {
+            guard let due = openGaps.dueNanos(stream, position) else { continue }
+            refreshAt[stream] = min(refreshAt[stream] ?? due, due)
+        }
         mailbox.pacer.withLock { $0.setHeld(answer.isHeld) }
         // What can't be asked for now keeps nothing else waiting.
         let soon = bootNanos() + 2 * Healer.second
@@ -190,8 +192,15 @@ struct Healer: ~Copyable {
             durable[stream] = report.last
             let gaps = report.gaps.map { HealGap($0) }
             known[stream] = gaps
-            plan.update(stream, gaps) { $0.state == .partly ? bootNanos() + Healer.refusedNanos : .min }
-            for name in tasks.keys where name.stream == stream && plan.items[name] == nil { tasks[name] = nil }
+            let now = bootNanos()
+            let position = positions.isReady ? positions.streams[stream] : nil
+            let views = gaps.map {
+                openGaps.view($0, position, nowNanos: gatewayNanos ?? realNanos(), bootNanos: now)
+            }
+            plan.update(stream, views, nowNanos: now) { $0.state == .partly ? now + Healer.refusedNanos : .min }
+            for (name, task) in tasks where name.stream == stream {
+                if plan.items[name].map({ !$0.gap.isSameTask(as: task.gap) }) ?? true { tasks[name] = nil }
+            }
         }
     }
 
@@ -216,7 +225,7 @@ struct Healer: ~Copyable {
         if tasks[name] == nil {
             // Nor does a gap around which nothing can be read.
             plan.set(name) { $0.notBeforeNanos = bootNanos() + Healer.second }
-            guard try begin(name, item.gap) else { return }
+            guard try begin(name, item) else { return }
         }
         if let until = refusedUntil[item.gap.stream.conId], until > bootNanos() {
             return try giveUp(name, item.gap, .partly, until: until)
@@ -225,7 +234,8 @@ struct Healer: ~Copyable {
     }
 
     /// Gets ready to heal a gap, with what its subscription brought of it. False: not now.
-    private mutating func begin(_ name: HealPlan.TickGap, _ gap: HealGap) throws -> Bool {
+    private mutating func begin(_ name: HealPlan.TickGap, _ item: HealPlan.Item) throws -> Bool {
+        let gap = item.gap
         guard let through = gap.through else {
             plan.remove(name)
             return false
@@ -238,13 +248,22 @@ struct Healer: ~Copyable {
         }
         let all = known[gap.stream] ?? [gap]
         // The last second is over, and everything received of it is durable, before history is held against it.
-        let newestSecond = positions.streams[gap.stream]?.newestSecond
-        let wait = Healer.waitNanos(through: through, newest: newestSecond, realNanos: realNanos())
-        if wait > 0 {
+        let position = positions.streams[gap.stream]
+        // One that has brought a tick meanwhile has an end, which the files will tell.
+        guard !gap.isOpen || position?.silence != nil else {
+            plan.remove(name)
+            return false
+        }
+        let last = LastSecond(
+            second: through, newest: gap.after == nil ? nil : position?.newestSecond,
+            knownForNanos: bootNanos() - item.knownAtNanos)
+        let wait = last.waitNanos(gatewayNanos: gatewayNanos)
+        if wait > 0, !gap.isOpen {
             plan.set(name) { $0.notBeforeNanos = bootNanos() + wait }
             return false
         }
-        let newest = needed[name] ?? positions.streams[gap.stream]?.key ?? .zero
+        let isGuarded = gap.isOpen || last.isUnproven(gatewayNanos: gatewayNanos)
+        let newest = (isGuarded ? nil : needed[name]) ?? position?.key ?? .zero
         guard durable[gap.stream] ?? .zero >= newest else {
             needed[name] = newest
             refreshAt[gap.stream] = min(refreshAt[gap.stream] ?? .max, bootNanos() + Healer.soonNanos)
@@ -252,8 +271,9 @@ struct Healer: ~Copyable {
             return false
         }
         needed[name] = nil
-        var healing = HealTask(
-            gap, stored: try stored.stored(around: gap, among: all), manner: manners[gap.stream] ?? .unknown)
+        liveTicks[name] = isGuarded ? position?.ticks ?? 0 : nil
+        guard let around = try stored(around: gap, among: all, name) else { return false }
+        var healing = HealTask(gap, stored: around, manner: manners[gap.stream] ?? .unknown)
         if let after = gap.after, let front = mailbox.takeFront(gap.stream, after: after.key) {
             let runs = healing.take(front: front.ticks.map { HealTick($0, kind: gap.stream.kind) })
             guard try stage(runs, name) else { return false }
@@ -262,18 +282,24 @@ struct Healer: ~Copyable {
         return true
     }
 
-    /// How long until a second has been over for long enough, as far as a wait goes; 0: it has.
-    ///
-    /// - Parameter newest: the stream's newest second: a later one proves that nothing more of it is on its way.
-    static func waitNanos(through second: Int64, newest: Int64?, realNanos now: Int64) -> Int64 {
-        // The gateway's own time, in the ticks, knows better than a clock that was set back.
-        if let newest, newest > second, newest - second > 3 * Healer.settleNanos / Healer.second { return 0 }
-        // A recorded time can be any: one far from now must not overflow.
-        let end = (min(max(second, 0), now / Healer.second + 3_600) + 1) * Healer.second
-        let wait = end + Healer.settleNanos - now
-        if wait > 0 || newest ?? .min > second { return min(max(0, wait), Healer.refreshNanos) }
-        // The next tick may make it shorter.
-        return min(max(0, end + Healer.quietNanos - now), Healer.second)
+    /// The gateway's time; nil: it has told none.
+    private var gatewayNanos: Int64? { positions.gatewayMinusBootNanos.map { bootNanos() + $0 } }
+
+    /// What is stored around a gap; nil: it can't be read as far as it has to be, and what is there must not be healed again.
+    private mutating func stored(
+        around gap: HealGap, among all: [HealGap], _ name: HealPlan.TickGap
+    ) throws -> StoredTicks? {
+        do { return try stored.stored(around: gap, among: all) } catch let error as StoredTicksReader.Unreadable {
+            let count = failures[name] ?? 0
+            failures[name] = count + 1
+            if count == 0 {
+                log(
+                    .error, "a gap waits: what is recorded in front of it can't be read",
+                    ["stream": name.stream.description, "gap": name.key.description, "why": error.why])
+            }
+            retry(name, after: Healer.failureNanos[min(count, Healer.failureNanos.count - 1)])
+            return nil
+        }
     }
 
     private mutating func askPage(_ name: HealPlan.TickGap, _ item: HealPlan.Item) throws {
@@ -397,7 +423,7 @@ struct Healer: ~Copyable {
                 item.isRetried = false
             }
         case .retry(let wait): retry(name, after: wait)
-        case .finished: return settled(name)
+        case .finished: return settled(name, healing)
         }
         plan.set(name) { item in
             item.reached = healing.reached
@@ -409,6 +435,8 @@ struct Healer: ~Copyable {
     private mutating func stage(_ runs: [HealedRun], _ name: HealPlan.TickGap) throws -> Bool {
         for run in runs {
             let serial = mailbox.nextSerial()
+            var run = run
+            run.liveTicks = liveTicks[name]
             let answer = try ask(.stage(serial: serial, run), waitNanos: Healer.sessionAnswerNanos) { reply in
                 if case .staged(serial, let key) = reply { .some(key) } else { TickKey??.none }
             }
@@ -435,7 +463,17 @@ struct Healer: ~Copyable {
     }
 
     /// The gap's last run is on its way into the files: the recorder's next word on the stream is the truth.
-    private mutating func settled(_ name: HealPlan.TickGap) {
+    private mutating func settled(_ name: HealPlan.TickGap, _ healing: HealTask) {
+        if healing.gap.isOpen {
+            openGaps.noteDone(name)
+            log(
+                .notice, "an open gap is healed as far as history goes",
+                [
+                    "stream": name.stream.description, "gap": name.key.description,
+                    "ticks": "\(plan.items[name]?.ticks ?? 0)",
+                    "until": Timestamp.text(healing.reached * Healer.second, digits: 0),
+                ])
+        }
         forget(name)
         refreshAt[name.stream] = bootNanos() + Healer.soonNanos
     }
@@ -444,6 +482,7 @@ struct Healer: ~Copyable {
         tasks[name] = nil
         failures[name] = nil
         needed[name] = nil
+        liveTicks[name] = nil
         plan.remove(name)
     }
 
@@ -504,6 +543,8 @@ struct Healer: ~Copyable {
         tasks[name] = nil
         failures[name] = nil
         guard try stage(step.runs, name) else { return }
+        // What is open is tried again when it has an end, or with the next subscription.
+        if gap.isOpen { return settled(name, healing) }
         plan.set(name) { item in
             item.notBeforeNanos = until
             item.isRefused = true

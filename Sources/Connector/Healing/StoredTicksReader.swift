@@ -57,7 +57,7 @@ struct StoredTicksReader: ~Copyable {
     /// True when a stream's record says that nobody wants it any more.
     mutating func isOver(_ stream: StreamID, at last: TickKey) throws -> Bool {
         var isOver = false
-        try read(stream, from: .key(last)) { record in
+        try read(stream, from: last, limit: 1) { record in
             isOver = record.marker?.event == .unsubscribed
             return false
         }
