@@ -22,6 +22,9 @@ struct DefinitionChange: Equatable {
         }
     }
 
+    /// Such as `size_increment was 100, and is 1`.
+    var text: String { "\(field) was \(old), and is \(new)" }
+
     private static func text(_ value: JSONValue?) -> String? {
         let text = value?.string ?? value?.integer.map { $0 == 0 ? "" : "\($0)" } ?? ""
         return text.isEmpty ? nil : text

@@ -156,6 +156,8 @@ extension GatewaySession {
     /// A reader months later has to see where a contract's sizes or name became others: the ticks are recorded as they come.
     private mutating func tellChanges(of conId: Int32, from known: JSONValue, to json: JSONValue) {
         for change in DefinitionChange.between(known, json) {
+            definitionChanges[conId, default: []].removeAll { $0.field == change.field }
+            definitionChanges[conId, default: []].append(change)
             log(
                 .warning, "the gateway's definition of a contract has changed",
                 ["con_id": "\(conId)", "field": change.field, "old": change.old, "new": change.new])
@@ -163,7 +165,7 @@ extension GatewaySession {
                 path.mark(entry.slot, .definitionChanged, text: change.field)
                 publishEvent(
                     "definition_changed", stream: entry.stream, cause: change.field,
-                    text: "\(change.field) was \(change.old), and is \(change.new)")
+                    text: change.text)
             }
         }
     }

@@ -37,6 +37,8 @@ struct GatewaySession: ~Copyable {
     /// Streams that have to show a tick by a time, or are asked for anew.
     var watch = StreamWatch()
     var definitions = DefinitionStore()
+    /// By contract: what its definition tells otherwise than before, since this run began. A field at most once.
+    var definitionChanges: [Int32: [DefinitionChange]] = [:]
     var definitionSchedule = DefinitionSchedule()
     var lookups: [ContractLookup] = []
     var healing = HealDesk()

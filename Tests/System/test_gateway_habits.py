@@ -398,7 +398,11 @@ def test_another_unit_of_sizes_and_another_symbol_are_recorded_and_said(lab):
     wait_for("the change", lambda: "AAPL.OLD" in run.log())
     wait_for("the new definition", lambda: "AAPL.OLD" in definition.read_text())
     run.wait_healed(1)
+    # Whoever asks for the state of the streams meets it there.
+    assert all("symbol was AAPL, and is AAPL.OLD" in state["reason"] for state in run.states().values())
     run.check()
     lab.ib_stream("export", "--format", "csv", "--root", lab.root, "--out", lab.folder / "marked")
     for name in run.names:
         assert "definition_changed" in (lab.folder / "marked" / f"{name}.csv").read_text()
+        assert "-- definition_changed symbol" in lab.ib_stream("cat", name, "--root", lab.root)
+        assert "definition_changed" in lab.ib_stream("explain", name, "10m", "--around", "10m", "--root", lab.root, check=None)
