@@ -60,7 +60,7 @@ struct Absences {
 
     /// When the recording of a stream begins: with its first live tick, or with a gap that stands before it.
     private func firstKnown(_ ledger: GapLedger) -> Int64? {
-        [ledger.firstLive?.tsRecvNanos, ledger.gaps.first?.fromNanos].compactMap(\.self).min()
+        [ledger.firstLive?.believedNanos, ledger.gaps.first?.fromNanos].compactMap(\.self).min()
     }
 
     private var firstRecordNanos: Int64? {

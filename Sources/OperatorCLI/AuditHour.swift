@@ -83,7 +83,10 @@ struct AuditHour {
         }
 
         mutating func add(_ gap: Gap) {
-            guard let part = part(gap.fromNanos, gap.toNanos) else { return }
+            // Where clocks contradict each other, an end that is not known is where the other one is.
+            let known = gap.toNanos ?? gap.fromNanos ?? gap.openedRecvNanos
+            let from = gap.fromNanos ?? (gap.lostKeys == nil ? known : nil)
+            guard let part = part(from, gap.isClosed ? gap.toNanos ?? known : nil) else { return }
             if gap.state != .healed { parts.append(part) }
             add("\(gap.state.rawValue): \(gap.cause)")
         }

@@ -76,8 +76,8 @@ enum AuditText {
 
     private static func verdict(_ audit: Audit) -> String {
         let recorded = audit.account.streams.values.filter { $0.ticks > 0 }
-        let from = recorded.compactMap { $0.ledger.firstLive?.tsRecvNanos }.min()
-        let to = recorded.compactMap { $0.ledger.lastLive?.tsRecvNanos }.max()
+        let from = recorded.compactMap { $0.ledger.firstLive?.believedNanos }.min()
+        let to = recorded.compactMap { $0.ledger.lastLive?.believedNanos }.max()
         var text = "\(recorded.count) streams, \(audit.report.ticks) ticks"
         if let from, let to { text += " from \(Timestamp.text(from, digits: 3)) to \(Timestamp.text(to, digits: 3))" }
         let word = audit.reasons.isEmpty ? "ALL THERE AND SOUND" : "NOT ALL THERE, OR NOT SOUND"

@@ -6,13 +6,17 @@ internal import Ticks
 let catCommand = Command(
     "cat", usage: "STREAM|FILE [FLAGS]", "Prints what is recorded of a stream, or what a file holds.",
     flags: [
-        CatSelection.from, CatSelection.to, CatSelection.order,
+        CatSelection.from, CatSelection.to, CatSelection.by, CatSelection.order,
         .init("format", value: "FORMAT", "text (default), csv, json (one object a line) or raw (64-byte records)"),
         .init("no-markers", "leave out the markers: subscriptions, gaps, losses"),
     ], words: 1...1,
     examples: [
         ("ib-stream cat 711280073.bid_ask --from 2h", "the quotes of the last two hours"),
         ("ib-stream cat 265598.last --format csv --from 2026-01-30 --to 2026-01-31", "the trades of a day"),
+        (
+            "ib-stream cat 265598.last --by event --from 2026-01-30T14:30:00Z --to 2026-01-30T14:31:00Z",
+            "the trades of a minute by the gateway's clock"
+        ),
         ("ib-stream cat 711280073.bid_ask --format raw > ticks.bin", "for numpy.fromfile: docs/file-format.md"),
         ("ib-stream cat /var/lib/ib-stream/log/2026-01-30T14.0001.log", "everything in one part of the log"),
         (

@@ -8,6 +8,10 @@ enum CatSelection {
     static let from = FlagSet.Flag(
         "from", value: "TIME", "from this time on (RFC 3339, or a duration before now such as 2h)")
     static let to = FlagSet.Flag("to", value: "TIME", "up to this time, exclusive")
+    static let by = FlagSet.Flag(
+        "by", value: "TIME",
+        "what --from and --to mean: receive (default), when a live tick was received, or the gateway's time where the "
+            + "clock was known to be wrong; or event, always the gateway's time")
     static let order = FlagSet.Flag("order", value: "ORDER", "time (default) or arrival, the order of keys")
 
     /// What the flags select.
@@ -21,9 +25,16 @@ enum CatSelection {
             }
             order = known
         }
+        var basis = TimeBasis.receive
+        if let text = flags.value("by") {
+            guard let known = TimeBasis(rawValue: text) else {
+                throw ProgramError(.usage, "\(command): --by \(text): unknown time: use receive or event")
+            }
+            basis = known
+        }
         let (from, to) = (try time(command, "from", flags), try time(command, "to", flags))
         try refuseBackwards(command, from, to)
-        return TickReader.Selection(streams: streams, fromNanos: from, toNanos: to, order: order)
+        return TickReader.Selection(streams: streams, fromNanos: from, toNanos: to, basis: basis, order: order)
     }
 
     /// An interval that ends before it begins selects nothing: that is a slip, such as '--from 2h --to 3h'.

@@ -87,7 +87,9 @@ enum ExplainText {
     }
 
     private static func detail(_ gap: Gap) -> String {
-        let end = gap.toNanos.map { "to \(Timestamp.text($0)) (\(GapTable.length(gap)))" } ?? "still open"
+        let length = gap.fromNanos == nil ? "its beginning is not known" : GapTable.length(gap)
+        let unknown = gap.isClosed ? "closed, its end is not known" : "still open"
+        let end = gap.toNanos.map { "to \(Timestamp.text($0)) (\(length))" } ?? unknown
         var text = "\(end), \(gap.state.rawValue): \(gap.cause)"
         if gap.healedTicks > 0 { text += "; \(gap.healedTicks) ticks healed, runs: \(gap.runs.count)" }
         if let lost = gap.lostKeys { text += "; lost keys \(lost.lowerBound) to \(lost.upperBound)" }

@@ -10,7 +10,7 @@ let exportCommand = Command(
         .init("format", value: "FORMAT", "csv or json (one object a line)"),
         .init("out", value: "DIR", "where the files go; made if missing, files of the same name are replaced"),
         .init("stream", value: "STREAM", "only this stream; may be repeated"), CatSelection.from, CatSelection.to,
-        CatSelection.order, .init("no-markers", "leave out the markers: subscriptions, gaps, losses"),
+        CatSelection.by, CatSelection.order, .init("no-markers", "leave out the markers: subscriptions, gaps, losses"),
     ],
     examples: [
         ("ib-stream export --format csv --out ticks", "everything that is recorded"),

@@ -4,7 +4,8 @@ internal import Ticks
 
 /// A time of which no tick is recorded: the nearest ones around it, and why there is none.
 struct Vacancy {
-    /// When the last tick before the time was received (a healed one: the gateway's time); nil: there is none.
+    /// When the last tick before the time was received (a healed one, or one of a wrong clock: the gateway's time); nil: there is
+    /// none.
     let beforeNanos: Int64?
     /// The first one behind it.
     let afterNanos: Int64?
@@ -58,8 +59,7 @@ struct Vacancy {
         var found: Int64?
         while let run = try CatSelection.next("explain", &reader) {
             for tick in run.ticks where tick.kindByte < TickKind.more.rawValue {
-                let isHealed = tick.flags.contains(.healed) && tick.tsEventNanos != Tick.noEventTime
-                let time = isHealed ? tick.tsEventNanos : tick.tsRecvNanos
+                let time = tick.timeNanos()
                 found = found.map { isLast ? max($0, time) : min($0, time) } ?? time
             }
         }

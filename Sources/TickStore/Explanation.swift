@@ -59,7 +59,7 @@ public struct Explanation: Sendable {
     private var silences: [Event] = []
     private var lastKey: TickKey = .zero
     private var firstLiveNanos: Int64?
-    private var lastLive: StreamPosition?
+    private var lastLive: (key: TickKey, nanos: Int64)?
 
     public init(stream: StreamID, momentNanos: Int64, aroundNanos: Int64) {
         self.stream = stream
@@ -98,19 +98,19 @@ public struct Explanation: Sendable {
     }
 
     private mutating func count(_ tick: Tick) {
+        let now = tick.timeNanos()
         guard !tick.flags.contains(.healed) else {
-            if tick.tsEventNanos < momentNanos { before.healed += 1 } else { after.healed += 1 }
+            if now < momentNanos { before.healed += 1 } else { after.healed += 1 }
             return
         }
-        if tick.tsRecvNanos <= momentNanos { before.ticks += 1 } else { after.ticks += 1 }
-        if nearest == nil || tick.tsRecvNanos <= momentNanos { nearest = StreamPosition(tick) }
-        if firstLiveNanos == nil { firstLiveNanos = tick.tsRecvNanos }
-        if let last = lastLive, tick.tsRecvNanos - last.tsRecvNanos >= Explanation.leastSilenceNanos {
-            silences.append(
-                Event(timeNanos: last.tsRecvNanos, key: last.key, what: .silence(toNanos: tick.tsRecvNanos)))
+        if now <= momentNanos { before.ticks += 1 } else { after.ticks += 1 }
+        if nearest == nil || now <= momentNanos { nearest = StreamPosition(tick) }
+        if firstLiveNanos == nil { firstLiveNanos = now }
+        if let last = lastLive, now > last.nanos, Explanation.length(last.nanos, now) >= Explanation.leastSilenceNanos {
+            silences.append(Event(timeNanos: last.nanos, key: last.key, what: .silence(toNanos: now)))
             if silences.count > 4 * Explanation.maxSilences { keepLongestSilences() }
         }
-        lastLive = StreamPosition(tick)
+        lastLive = (tick.key, now)
     }
 
     /// Takes what is known of the whole stream: from when to when it is recorded, and its gaps; those of another time are
@@ -120,24 +120,28 @@ public struct Explanation: Sendable {
         after.coveredNanos = covered(momentNanos, toNanos, ledger)
         for gap in ledger.gaps
         where gap.fromNanos ?? .min < toNanos && gap.toNanos ?? .max >= fromNanos {
-            keep(Event(timeNanos: gap.fromNanos ?? gap.openedRecvNanos, key: gap.key, what: .gap(gap)))
+            let time = gap.fromNanos ?? gap.toNanos ?? gap.openedRecvNanos
+            keep(Event(timeNanos: time, key: gap.key, what: .gap(gap)))
         }
     }
 
     private func covered(_ from: Int64, _ to: Int64, _ ledger: GapLedger) -> Int64 {
-        guard let first = ledger.firstLive?.tsRecvNanos, let last = ledger.lastLive?.tsRecvNanos else { return 0 }
+        guard let first = ledger.firstLive?.believedNanos, let last = ledger.lastLive?.believedNanos
+        else {
+            return 0
+        }
         let (from, to) = (max(from, first), min(to, last))
         var covered = Explanation.length(from, to)
         for gap in ledger.gaps {
-            let began = gap.before?.tsRecvNanos ?? gap.openedRecvNanos
-            let ended = gap.after?.tsRecvNanos ?? gap.endedRecvNanos ?? .max
+            let began = gap.before?.believedNanos ?? gap.openedRecvNanos
+            let ended = gap.after?.believedNanos ?? gap.endedRecvNanos ?? .max
             covered = max(0, covered - Explanation.length(max(from, began), min(to, ended)))
         }
         return covered
     }
 
     /// 0 when it ends before it begins.
-    private static func length(_ from: Int64, _ to: Int64) -> Int64 {
+    fileprivate static func length(_ from: Int64, _ to: Int64) -> Int64 {
         guard from < to else { return 0 }
         let (length, overflow) = to.subtractingReportingOverflow(from)
         return overflow ? .max : length
@@ -159,7 +163,7 @@ public struct Explanation: Sendable {
     /// The mean time from one live tick to the next.
     private var usualNanos: Int64 {
         guard let firstLiveNanos, let lastLive, before.ticks + after.ticks > 1 else { return 0 }
-        return max(0, lastLive.tsRecvNanos - firstLiveNanos) / Int64(before.ticks + after.ticks - 1)
+        return Explanation.length(firstLiveNanos, lastLive.nanos) / Int64(before.ticks + after.ticks - 1)
     }
 
     private mutating func keepLongestSilences() {
@@ -170,6 +174,6 @@ public struct Explanation: Sendable {
 
 extension Explanation.Event {
     fileprivate var lengthNanos: Int64 {
-        if case .silence(let to) = what { to - timeNanos } else { 0 }
+        if case .silence(let to) = what { Explanation.length(timeNanos, to) } else { 0 }
     }
 }

@@ -97,13 +97,12 @@ public struct Gap: Sendable, Equatable {
     /// Causes that are spelled out in `cause`, at most.
     static let maxCauses = 8
 
-    /// Where the interval begins, ns since the Unix epoch; nil where nothing tells.
-    public var fromNanos: Int64? {
-        before?.timeNanos ?? subscribedRecvNanos ?? (lostKeys == nil ? openedRecvNanos : nil)
-    }
+    /// Where the interval begins, ns since the Unix epoch; nil where nothing tells, or clocks contradict each other. Never behind
+    /// `toNanos`.
+    public var fromNanos: Int64? { interval.from }
 
-    /// Where it ends; nil while it is open.
-    public var toNanos: Int64? { after?.timeNanos ?? endedRecvNanos }
+    /// Where it ends; nil while it is open, or where clocks contradict each other.
+    public var toNanos: Int64? { interval.to }
 
     /// True once a live tick came, or the subscription was ended.
     public var isClosed: Bool { after != nil || endedRecvNanos != nil }
@@ -131,10 +130,10 @@ public struct Gap: Sendable, Equatable {
     /// True while some run is not whole and its interval has not been healed again by whole runs behind it.
     private var needsAnotherRun: Bool {
         for (index, run) in runs.enumerated() where !run.isWhole {
-            let start = (fromNanos ?? openedRecvNanos).floorDivided(by: 1_000_000_000)
+            let start = (edgeFromNanos ?? openedRecvNanos).floorDivided(by: 1_000_000_000)
             let from = max(start, run.fromSeconds ?? start)
             guard
-                let to = run.toSeconds ?? toNanos.map({ $0.floorDivided(by: 1_000_000_000) + 1 }),
+                let to = run.toSeconds ?? edgeToNanos.map({ $0.floorDivided(by: 1_000_000_000) + 1 }),
                 Gap.covers(runs[(index + 1)...], from..<max(from, to))
             else { return true }
         }

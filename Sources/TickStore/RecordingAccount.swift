@@ -5,7 +5,7 @@ public import Ticks
 public struct RecordingAccount: Sendable {
     /// Ticks of one hour.
     public struct Hour: Sendable, Equatable {
-        /// Live ones by the time of receipt.
+        /// Live ones by the time of receipt, or by the gateway's where the host's clock is known to have been wrong.
         public var live: UInt64 = 0
         /// Healed ones by the gateway's time.
         public var healed: UInt64 = 0
@@ -56,10 +56,11 @@ public struct RecordingAccount: Sendable {
     /// Takes keys that are missing, before the records behind them.
     mutating func take(missing keys: KeyRange, untilNanos: Int64) {
         guard holes.count < VerifyReport.maxListed else { return }
-        holes.append(
-            Hole(
-                keys: keys, fromNanos: streams[keys.stream]?.lastRecvNanos,
-                toNanos: untilNanos == 0 ? nil : untilNanos))
+        let from = streams[keys.stream]?.lastRecvNanos
+        let to = untilNanos == 0 ? nil : untilNanos
+        // A clock that was set back in between tells neither.
+        let isInOrder = from ?? .min <= to ?? .max
+        holes.append(Hole(keys: keys, fromNanos: isInOrder ? from : nil, toNanos: isInOrder ? to : nil))
     }
 
     /// All has been taken.
@@ -78,7 +79,7 @@ extension RecordingAccount.Stream {
         collector.take(UnsafeBufferPointer(rebasing: run[first...]))
         for tick in run[first...] where tick.kindByte < TickKind.more.rawValue {
             let isHealed = tick.flags.contains(.healed) && tick.tsEventNanos != Tick.noEventTime
-            let hour = RecordingAccount.hour(of: isHealed ? tick.tsEventNanos : tick.tsRecvNanos)
+            let hour = RecordingAccount.hour(of: tick.timeNanos())
             if hour != self.hour { turn(to: hour) }
             if isHealed { count.healed += 1 } else { count.live += 1 }
         }

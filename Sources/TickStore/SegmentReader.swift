@@ -97,9 +97,7 @@ public struct SegmentReader: ~Copyable {
         while nextBlock < index.entries.count {
             let number = nextBlock
             nextBlock += 1
-            guard window.isEverything || window.mayHold(index.entries[number], healedOverlap: healedOverlap) else {
-                continue
-            }
+            guard try mayHoldWanted(number) else { continue }
             guard let block = try block(number) else {
                 throw .damagedSegment(path: path, offset: index.entries[number].offset)
             }
@@ -129,6 +127,15 @@ public struct SegmentReader: ~Copyable {
 
     /// From now on blocks that have no record of this time are passed over.
     mutating func select(_ window: TimeWindow) { self.window = window }
+
+    /// False when no record of the block is of the window.
+    private func mayHoldWanted(_ number: Int) throws(StoreError) -> Bool {
+        let entry = index.entries[number]
+        if window.isEverything || window.mayHold(entry, healedOverlap: healedOverlap) { return true }
+        // Healed ticks alone have no least receive time.
+        guard entry.minRecvNanos <= entry.maxRecvNanos else { return false }
+        return try workspace.mayHold(window, blockAt: range(of: number), of: file)
+    }
 
     private var healedOverlap: Bool { window.overlaps(footer.minHealedEventNanos, footer.maxHealedEventNanos) }
 

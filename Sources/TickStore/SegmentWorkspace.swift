@@ -8,6 +8,7 @@ public final class SegmentWorkspace {
 
     private var encoder: SegmentBlockEncoder?
     private var decoder: SegmentBlockDecoder?
+    private var glance: SegmentGlance?
     private let buffer = Scratch()
 
     public init() {}
@@ -27,6 +28,12 @@ public final class SegmentWorkspace {
     ) -> SegmentBlock? {
         if decoder == nil { decoder = SegmentBlockDecoder() }
         return decoder!.decode(block: bytes, of: stream, segmentID: segmentID, into: ticks)
+    }
+
+    /// Looks whether a block may have a live tick that counts by an event time of the window; see `SegmentGlance`.
+    func mayHold(_ window: TimeWindow, blockAt range: Range<UInt64>, of file: File) throws(StoreError) -> Bool {
+        if glance == nil { glance = SegmentGlance() }
+        return try glance!.mayHold(window, blockAt: range, of: file)
     }
 
     /// Room for the bytes of a block.

@@ -18,6 +18,21 @@ public struct StreamPosition: Sendable, Hashable, BitwiseCopyable {
         self.init(key: tick.key, tsEventNanos: tick.tsEventNanos, tsRecvNanos: tick.tsRecvNanos)
     }
 
+    public var hasEventTime: Bool { tsEventNanos != Tick.noEventTime }
+
+    /// A host's clock that is further from the gateway's is wrong, as the connector judges it.
+    private static let wrongClockNanos: UInt64 = 600_000_000_000
+
+    /// True when the record's times are that far apart: of a clock that was wrong, or of delayed data.
+    public var isFarFromGateway: Bool {
+        guard hasEventTime else { return false }
+        let (distance, overflow) = tsEventNanos.subtractingReportingOverflow(tsRecvNanos)
+        return overflow || distance.magnitude > StreamPosition.wrongClockNanos
+    }
+
+    /// When it came: the time of receipt, or the gateway's where that can't be believed.
+    public var believedNanos: Int64 { isFarFromGateway ? tsEventNanos : tsRecvNanos }
+
     /// The time by which the record counts: the gateway's where it has it, else the host's at the receipt.
     public var timeNanos: Int64 { tsEventNanos == Tick.noEventTime ? tsRecvNanos : tsEventNanos }
 }

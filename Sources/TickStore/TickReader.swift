@@ -16,22 +16,28 @@ public struct TickReader: ~Copyable {
     public struct Selection: Sendable {
         /// Nil: every stream.
         public var streams: Set<StreamID>?
-        /// Live ticks are selected by receive time, healed ones by TWS time; from here on, inclusive.
+        /// From this time on, inclusive.
         public var fromNanos: Int64?
         /// Up to here, exclusive.
         public var toNanos: Int64?
+        /// By which of their times ticks are selected.
+        public var basis: TimeBasis
         public var order: Order
 
         public init(
-            streams: Set<StreamID>? = nil, fromNanos: Int64? = nil, toNanos: Int64? = nil, order: Order = .time
+            streams: Set<StreamID>? = nil, fromNanos: Int64? = nil, toNanos: Int64? = nil,
+            basis: TimeBasis = .receive, order: Order = .time
         ) {
             self.streams = streams
             self.fromNanos = fromNanos
             self.toNanos = toNanos
+            self.basis = basis
             self.order = order
         }
 
-        var window: TimeWindow { TimeWindow(fromNanos: fromNanos ?? .min, toNanos: toNanos ?? .max) }
+        var window: TimeWindow {
+            TimeWindow(fromNanos: fromNanos ?? .min, toNanos: toNanos ?? .max, basis: basis)
+        }
     }
 
     /// Records of one stream with rising keys. A tick's `more` records stand in the same run.

@@ -73,6 +73,7 @@ FIRST = {"2040": YEAR_2040, **({"2107": BEYOND_2106, "1973": -1_700_000_000} if 
 
 @pytest.mark.parametrize("offset", WHILE.values(), ids=WHILE)
 def test_a_clock_that_is_wrong_for_a_while_costs_no_tick(lab, offset):
+    began = time.time()
     system = ClockSystem(lab)
     before, _ = lab.numbering()
     events = listen(lab)
@@ -102,6 +103,14 @@ def test_a_clock_that_is_wrong_for_a_while_costs_no_tick(lab, offset):
         # Receive times are right wherever the record does not say that they are not.
         age = abs(ticks["ts_recv"].astype("i8") - time.time_ns()) / 1e9
         assert age[~bad].max() < 600 and age[bad].max() >= min(abs(offset), HOUR) - 600
+        # Whoever asks for the time at which it was gets all of it, from sealed files and log.
+        span = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) for at in (began - 60, time.time() + 60)]
+        for by in ("receive", "event"):
+            rows = lab.ib_stream("cat", name, "--root", lab.root, "--format", "csv", "--no-markers", "--by", by,
+                                 "--from", span[0], "--to", span[1]).splitlines()[1:]
+            assert len(rows) == (ticks["kind"] < 254).sum(), by
+    told = json.loads(lab.ib_stream("gaps", "--all", "--json", "--root", lab.root, check=None))["gaps"]
+    assert told and all(gap["from"] <= gap["to"] for gap in told if gap["from"] and gap["to"])
 
 
 @pytest.mark.parametrize("offset", FIRST.values(), ids=FIRST)
