@@ -8,7 +8,7 @@ extension GatewaySession {
         let now = realNanos()
         if (now &- lastRealNanos).magnitude > UInt64(HostClock.limitNanos) { lookAtClock() }
         lastRealNanos = now
-        path.beginRead(atNanos: now)
+        path.beginRead(atNanos: now, steadyNanos: bootNanos())
     }
 
     /// Judges the host's clock: once a second, when it jumps, and when the gateway has told its time.

@@ -30,7 +30,7 @@ extension GatewaySession {
     /// What has gone on speaks for the streams of its contract that tick seldom: they have no gap, and are left alone for a
     /// while.
     private mutating func heedSiblings() {
-        let now = path.lastReceivedNanos
+        let now = path.steadyNanos
         var proven: Set<Int32> = []
         for (index, entry) in subscriptions.entries.enumerated()
         where path.slot(entry.slot).doubt?.speaksForContract(atNanos: now) == true {

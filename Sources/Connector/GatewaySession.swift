@@ -102,7 +102,7 @@ struct GatewaySession: ~Copyable {
         contractOf = Dictionary(configuration.contracts.map { ($0.conId, $0) }, uniquingKeysWith: { first, _ in first })
         for contract in configuration.contracts { definitionSchedule.add(contract.conId) }
         self.path.setClockBad(hostClock.isWrong)
-        self.path.beginRead(atNanos: realNanos())
+        self.path.beginRead(atNanos: realNanos(), steadyNanos: bootNanos())
         try addConfiguredStreams(wasRecorded: wasRecorded)
         endVanishedStreams(wasRecorded)
         for contract in configuration.contracts { applyPriceStep(contract.conId) }

@@ -5,7 +5,7 @@ internal import TWS
 /// The gateway names farms, and never says which stream comes from which; it says that it has lost its server, and goes on all
 /// the same. A stream that ticks on as usual has lost nothing that anybody could see. One that falls silent has a gap from its
 /// last tick on. A tick right behind the news says nothing (`Straggler`): it may close a gap, and the doubt stands.
-/// Pure; times are receive times of ticks (ns), which never fall. Lives in the stream's slot: ticks come here only while
+/// Pure; times are of the boot clock (ns), whatever the host's real-time clock does. Lives in the stream's slot: ticks come here only while
 /// there is a doubt.
 struct StreamDoubt: Equatable {
     /// A stream that ticks so long after the last news gets its ticks whatever is down.
@@ -50,13 +50,6 @@ struct StreamDoubt: Equatable {
         hasTicked = false
         isWhole = true
         backNanos = nil
-    }
-
-    /// The clock of the ticks was set to `nowNanos`.
-    mutating func setClock(nowNanos: Int64) {
-        sinceNanos = nowNanos
-        lastNanos = nowNanos
-        if backNanos != nil { backNanos = nowNanos }
     }
 
     struct Verdict: Equatable {

@@ -62,6 +62,9 @@ struct TickPath: ~Copyable {
     private var batch: PublishBatch
     /// The receive time given to the last record; the next is greater.
     private(set) var lastReceivedNanos: Int64 = 0
+    /// The boot clock at the last read: what silences are measured with. Receive times stand still behind a clock that was set back,
+    /// and jump ahead with one that was set.
+    private(set) var steadyNanos: Int64 = 0
     /// Slots whose gap was closed since the last look.
     private var closedGaps: [Int] = []
 
@@ -130,8 +133,6 @@ struct TickPath: ~Copyable {
         lastReceivedNanos = now - 1
         for index in 0..<slotCount {
             slots[index].prices.forgetTimes()
-            slots[index].rhythm = TickRhythm()
-            slots[index].doubt?.setClock(nowNanos: now)
         }
     }
 
@@ -176,8 +177,9 @@ struct TickPath: ~Copyable {
 
     /// Begins a read, or a round of other work that may bring markers: the receive time of the first record. Later ones
     /// count up by one nanosecond, and never fall.
-    @inline(__always) mutating func beginRead(atNanos now: Int64) {
+    @inline(__always) mutating func beginRead(atNanos now: Int64, steadyNanos: Int64) {
         lastReceivedNanos = max(now - 1, lastReceivedNanos)
+        self.steadyNanos = steadyNanos
     }
 
     /// Takes the body of one tick-by-tick message.
@@ -219,7 +221,7 @@ struct TickPath: ~Copyable {
         counters.ticks &+= 1
         slots[index].ticks &+= 1
         slots[index].lastEventNanos = scratch.tsEventNanos
-        slots[index].rhythm.tick(atNanos: lastReceivedNanos)
+        slots[index].rhythm.tick(atNanos: steadyNanos)
         if !texts.isEmpty { stageMore(index) }
         if let suspicion = slots[index].prices.take(scratch, nowNanos: lastReceivedNanos) {
             note(suspicion, of: TickKey(epoch: epoch, seq: seq), index)
@@ -374,7 +376,7 @@ struct TickPath: ~Copyable {
     private mutating func weighDoubt(_ index: Int) {
         guard var doubt = slots[index].doubt else { return }
         let isGapOpen = slots[index].openGap != nil
-        let verdict = doubt.tick(atNanos: lastReceivedNanos + 1, isGapOpen: isGapOpen)
+        let verdict = doubt.tick(atNanos: steadyNanos, isGapOpen: isGapOpen)
         slots[index].doubt = verdict.isOver ? nil : doubt
         if verdict.isGap { openGap(index, cause: doubt.cause, code: doubt.code) }
     }
@@ -386,7 +388,7 @@ struct TickPath: ~Copyable {
         precondition(index >= 0 && index < slotCount)
         // What lies between the subscription's history and its first live tick is not known any more.
         slots[index].interruptions &+= 1
-        let (now, rhythm) = (lastReceivedNanos, slots[index].rhythm)
+        let (now, rhythm) = (steadyNanos, slots[index].rhythm)
         if slots[index].doubt == nil {
             slots[index].doubt = StreamDoubt(
                 cause: cause, code: code, isCertain: isCertain, rhythm: rhythm, nowNanos: now)
@@ -414,7 +416,7 @@ struct TickPath: ~Copyable {
     mutating func noteGoodNews(_ index: Int, isEnd: Bool = true) {
         precondition(index >= 0 && index < slotCount)
         guard var doubt = slots[index].doubt else { return }
-        let isGap = doubt.goodNews(atNanos: lastReceivedNanos, isEnd: isEnd)
+        let isGap = doubt.goodNews(atNanos: steadyNanos, isEnd: isEnd)
         slots[index].doubt = doubt
         if isGap { openGap(index, cause: doubt.cause, code: doubt.code) }
     }
@@ -436,7 +438,7 @@ struct TickPath: ~Copyable {
         slots[index].openGap = nil
         let after = TickKey(epoch: epoch, seq: slots[index].seq + 1)
         slots[index].closedGap = (gap, after, lastReceivedNanos + 1)
-        slots[index].rhythm.skip(toNanos: lastReceivedNanos)
+        slots[index].rhythm.skip(toNanos: steadyNanos)
         closedGaps.append(index)
     }
 

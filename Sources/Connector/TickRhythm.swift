@@ -1,7 +1,7 @@
 /// How a stream usually ticks: its longest silence of the last one to two minutes, which tells a silence that is none of its
 /// own. Averages don't: they hide bursts and pauses, and remember hours in which there was no market.
 ///
-/// Pure; times are receive times of ticks (ns). Lives in the stream's slot: two comparisons a tick.
+/// Pure; times are of the boot clock (ns). Lives in the stream's slot: two comparisons a tick.
 struct TickRhythm: Equatable {
     /// Silences up to this are no sign, of however busy a stream: a host that is busy makes such.
     static let leastLimitNanos: Int64 = 500_000_000

@@ -165,8 +165,9 @@ private func doubt(_ rhythm: TickRhythm = TickRhythm(), isCertain: Bool = false)
     }
 
     /// A tick so long after the news.
-    private func take(_ bench: inout Bench, atMillis millis: Int64) throws {
-        bench.path.beginRead(atNanos: someNanos + millis * millisecond)
+    private func take(_ bench: inout Bench, atMillis millis: Int64, hostAheadMillis: Int64 = 0) throws {
+        let now = someNanos + millis * millisecond
+        bench.path.beginRead(atNanos: now + hostAheadMillis * millisecond, steadyNanos: now)
         try bench.take(message(1))
     }
 
@@ -229,13 +230,24 @@ private func doubt(_ rhythm: TickRhythm = TickRhythm(), isCertain: Bool = false)
         #expect(bench.path.slot(slot).doubt == nil)
     }
 
+    /// Receive times stand still until the clock that was set back has caught up, or jump ahead with it.
+    @Test(arguments: [-60_000, 60_000] as [Int64])
+    func aClockThatIsSetHidesNoHoleAndMakesNone(setMillis: Int64) throws {
+        var bench = try Bench()
+        let slot = try regular(&bench)
+        bench.path.beginDoubt(slot, cause: "tws 2103", code: 2103, isCertain: false)
+        for millis in [100, 200] as [Int64] { try take(&bench, atMillis: millis) }
+        for millis in [300, 8_300] as [Int64] { try take(&bench, atMillis: millis, hostAheadMillis: setMillis) }
+        #expect(try events(&bench) == [nil, nil, nil] + gap)
+    }
+
     @Test func aClockThatIsSetBackMakesNoLateTicks() throws {
         var bench = try Bench()
         let slot = try regular(&bench)
         bench.path.beginDoubt(slot, cause: "tws 2103", code: 2103, isCertain: false)
         bench.path.flush()
         bench.path.resetReceiveTimes(toNanos: someNanos - 3_600 * second)
-        for millis in [100, 400, 700] as [Int64] { try take(&bench, atMillis: millis - 3_600_000) }
+        for millis in [100, 400, 700] as [Int64] { try take(&bench, atMillis: millis, hostAheadMillis: -3_600_000) }
         bench.path.noteGoodNews(slot)
         #expect(try events(&bench) == [nil, nil, nil])
     }

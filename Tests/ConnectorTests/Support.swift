@@ -47,6 +47,11 @@ func message(
     return Array(bytes.dropFirst(4))
 }
 
+extension TickPath {
+    /// Where one clock is all there is.
+    mutating func beginRead(atNanos now: Int64) { beginRead(atNanos: now, steadyNanos: now) }
+}
+
 /// A tick path with a real journal in a directory, and a subscriber that hears all it publishes.
 struct Bench: ~Copyable {
     let directory: TemporaryDirectory
