@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from against_adversary import Run
+from against_adversary import MNQ, Run
 from clock import Clock
 from ibstream import FULL, PATIENCE, SANITIZED, keys, wait_for
 from test_healing import MARKER, System
@@ -143,13 +143,18 @@ def test_a_first_start_with_a_wrong_clock_records_and_goes_on_with_a_right_one(l
     system.check()
 
 
-@pytest.mark.parametrize("offset,said", [(-600, "10 min"), (-2 * DAY, "2 d 0 h")], ids=["10 min", "2 days"])
-def test_a_clock_behind_the_markets_delays_no_healing(lab, offset, said):
-    """The tick that ends a gap is the last one for long: by the host's clock its second has not come yet."""
+def set_clock(lab, offset):
+    """All programs that the lab starts from now on have a clock that is so far off; the gateway's is right."""
     clock = Clock(lab.folder)
     clock.set(offset)
     start = lab.start
     lab.start = lambda name, *arguments: start(name, *arguments, env=clock.env)
+
+
+@pytest.mark.parametrize("offset,said", [(-600, "10 min"), (-2 * DAY, "2 d 0 h")], ids=["10 min", "2 days"])
+def test_a_clock_behind_the_markets_delays_no_healing(lab, offset, said):
+    """The tick that ends a gap is the last one for long: by the host's clock its second has not come yet."""
+    set_clock(lab, offset)
     run = Run(lab, up=True)
     run.gateway.do("drop")
     run.wait_ticks(1)
@@ -159,4 +164,22 @@ def test_a_clock_behind_the_markets_delays_no_healing(lab, offset, said):
         f"the host's clock is {said} behind the gateway's" in reason for reason in s["reasons"]))
     run.gateway.do("go")
     run.wait_ticks(20)
+    run.check()
+
+
+@pytest.mark.parametrize("offset", [2 * HOUR, -2 * HOUR], ids=["ahead", "behind"])
+def test_a_gap_in_front_of_a_streams_first_tick_begins_with_its_subscription(lab, offset):
+    """No tick is in front of it: when it began, the host's clock alone tells."""
+    set_clock(lab, offset)
+    name = f"{MNQ}.bid_ask"
+    run = Run(lab, {MNQ: ("MNQ", ["bid_ask"])}, faults={"subscription_silent": [name]}, ready=False)
+    wait_for("the subscription", run.is_subscribed)
+    began = int(time.time())
+    time.sleep(2)
+    run.gateway.faults.clear("subscription_silent")
+    run.gateway.do("drop")
+    run.wait_ticks()
+    run.wait_healed(1)
+    gap = run.gaps()["gaps"][0]
+    assert gap["healed"] > 0 and all(abs(heal[3] - began) <= 5 for heal in gap["runs"]), gap
     run.check()
