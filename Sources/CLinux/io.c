@@ -1,4 +1,5 @@
 #include "clinux_io.h"
+#include "clinux_refusals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,9 +121,9 @@ int64_t clx_pread_all(int fd, void *into, size_t count, int64_t offset) {
     return (int64_t)done;
 }
 
-int clx_fallocate(int fd, int keep_size, int64_t offset, int64_t count) {
+int clx_fallocate(int fd, int64_t offset, int64_t count) {
     int failed;
-    do failed = fallocate(fd, keep_size ? FALLOC_FL_KEEP_SIZE : 0, offset, count);
+    do failed = fallocate(fd, 0, offset, count);
     while (failed && errno == EINTR);
     return failed ? errno : 0;
 }
@@ -136,7 +137,7 @@ int clx_file_at(const char *path, clx_file_id *id) {
 
 int clx_rename_exclusively(const char *from, const char *to) {
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
-    if (errno != EINVAL && errno != ENOSYS) return errno;
+    if (!clx_is_refusal(errno)) return errno;
     // A file system without the flag: look first. The directory has one owner, who holds a lock.
     if (access(to, F_OK) == 0) return EEXIST;
     return rename(from, to) ? errno : 0;

@@ -11,7 +11,7 @@ let connectorService = ServiceDescription(
     lifelineGraceSeconds: 5, stateIsOptional: true, usesJournal: true,
     examples: [
         ("ib-connector --config /etc/ib-stream/ib-stream.yaml", "as the systemd unit starts it"),
-        ("ib-connector --config try.yaml --root /tmp/try", "by hand, files and sockets under /tmp/try"),
+        ("ib-connector --config try.yaml --root ~/try", "by hand, files and sockets under ~/try"),
     ])
 
 /// More streams than configured: room for those that the `subscribe` command adds, and for those that left.
@@ -85,7 +85,7 @@ private func makeSession(
 ) throws -> GatewaySession {
     var journal = try Journal(
         directory: paths.journal(configuration), sizeBytes: UInt64(configuration.connector.journalSizeBytes),
-        bootID: bootID())
+        bootID: bootID(), afterEach: { task.progress.advance() })
     // Before the new epoch takes a segment: it must not be one that the recorder still needs.
     if let keys = durable.keys { journal.noteDurable(keys) }
     for finding in journal.findings { log(.error, "journal: \(finding)") }

@@ -96,10 +96,8 @@ public enum Files {
 
     /// Makes the entries of a directory durable.
     public static func syncDirectory(_ path: String) throws(FileError) {
-        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw FileError(path: path, call: "open", code: errno) }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw FileError(path: path, call: "fsync", code: errno) }
+        let code = clx_sync_directory(path)
+        guard code == 0 else { throw FileError(path: path, call: "fsync", code: code) }
     }
 
     /// Makes a directory and those above it, durably; what is there already stays as it is. Fails unless it can be entered
@@ -130,6 +128,18 @@ public enum Files {
     public static func absolute(_ path: String) -> String {
         guard !path.hasPrefix("/"), let here = linkTarget("/proc/self/cwd") else { return path }
         return path == "." ? here : here + "/" + path
+    }
+
+    /// The path from the root with links followed, as far as it exists.
+    static func resolved(_ path: String) -> String {
+        let path = absolute(path)
+        guard let real = realpath(path, nil) else {
+            let above = parent(of: path)
+            guard above != path, let name = path.split(separator: "/").last else { return path }
+            return (above == "/" ? "" : resolved(above)) + "/" + name
+        }
+        defer { free(real) }
+        return String(cString: real)
     }
 
     /// The path without its last part.

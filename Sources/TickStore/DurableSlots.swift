@@ -64,6 +64,9 @@ struct DurableSlots: ~Copyable {
         nextSlot = 1 - nextSlot
     }
 
+    /// False when no name leads to the file any more.
+    var isLinked: Bool { file.isLinked }
+
     /// Waits until the slots are on the device.
     func sync() throws(StoreError) { try file.syncData() }
 

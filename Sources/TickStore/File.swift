@@ -107,13 +107,35 @@ final class File {
         }
     }
 
-    /// Reserves blocks for `bytes` from the start. False when the file system has no such call or no room for it now.
-    func reserve(bytes: UInt64, keepSize: Bool) throws(StoreError) -> Bool {
-        let code = clx_fallocate(descriptor, keepSize ? 1 : 0, 0, Int64(bytes))
-        switch code {
-        case 0: return true
-        case EOPNOTSUPP, ENOSPC, ENOSYS: return false
-        default: throw .system(call: "fallocate", path: path, code: code)
+    /// Gives the file this length, and blocks for all of it. False when its file system has no such call.
+    func reserve(bytes: UInt64) throws(StoreError) -> Bool {
+        let code = clx_fallocate(descriptor, 0, Int64(bytes))
+        if code == 0 { return true }
+        guard clx_is_refusal(code) != 0 else { throw .system(call: "fallocate", path: path, code: code) }
+        clx_note_refusal(CLX_NO_RESERVATION, path, code)
+        return false
+    }
+
+    /// The same with zeros, from the file's end on: a file that is long enough has been filled. Takes the time of a write of
+    /// all of it.
+    ///
+    /// - Parameter afterEach: called after each MiB.
+    func fillWithZeros(to bytes: UInt64, afterEach: () -> Void) throws(StoreError) {
+        var end = try size()
+        guard end < bytes else { return }
+        // Asked first, so that no room costs no writing.
+        var room = statvfs()
+        if fstatvfs(descriptor, &room) == 0, room.f_blocks > 0, room.f_frsize > 0,
+            UInt64(room.f_bavail) < (bytes - end) / UInt64(room.f_frsize)
+        {
+            throw .system(call: "write", path: path, code: ENOSPC)
+        }
+        let zeros = [UInt8](repeating: 0, count: 1 << 20)
+        while end < bytes {
+            let count = min(UInt64(zeros.count), bytes - end)
+            try write(count == zeros.count ? zeros : Array(zeros[..<Int(count)]), at: end)
+            end += count
+            afterEach()
         }
     }
 
@@ -161,13 +183,9 @@ enum Directory {
 
     /// Makes new and removed names durable.
     static func sync(_ path: String) throws(StoreError) {
-        let directory: File
-        do throws(StoreError) { directory = try File(path, O_RDONLY | O_DIRECTORY) } catch {
-            // A directory above ours that may be entered and not be read can't be synced by this user.
-            guard error.code == EACCES else { throw error }
-            return
-        }
-        guard fsync(directory.descriptor) == 0 else { throw .system(call: "fsync", path: path, code: errno) }
+        let code = clx_sync_directory(path)
+        // A directory above ours that may be entered and not be read can't be synced by this user.
+        guard code == 0 || code == EACCES else { throw .system(call: "fsync", path: path, code: code) }
     }
 
     /// Removes a file; one that is gone already is no error.

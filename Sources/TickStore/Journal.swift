@@ -49,9 +49,11 @@ public struct Journal: ~Copyable {
     ///   - segmentBytes: of one, at least 64 KiB; a block takes at most a quarter of it. Nil: as the journal's size gives it.
     ///   - bootID: what names this run of the machine. A journal of an earlier run may lack what was in memory alone, so
     ///     it no longer vouches for what it does not hold.
+    ///   - afterEach: called often where making the files takes long: a file system that can't reserve room has them
+    ///     filled with zeros.
     public init(
         directory: String, sizeBytes: UInt64 = Journal.defaultBytes,
-        segmentBytes: UInt64? = nil, bootID: String? = nil
+        segmentBytes: UInt64? = nil, bootID: String? = nil, afterEach: () -> Void = {}
     ) throws(StoreError) {
         let segmentBytes = segmentBytes ?? Journal.segmentBytes(ofJournal: sizeBytes)
         precondition(segmentBytes >= 64 << 10, "a segment has at least 64 KiB")
@@ -59,7 +61,7 @@ public struct Journal: ~Copyable {
         var files = try JournalFiles(directory: directory, segmentBytes: segmentBytes)
         let state = try JournalState(&files)
         let sameBoot = try BootMark.matches(directory: directory, bootID: bootID)
-        try files.resize(to: max(2, Int(clamping: sizeBytes / segmentBytes)))
+        try files.resize(to: max(2, Int(clamping: sizeBytes / segmentBytes)), afterEach: afterEach)
         ledger = JournalLedger(segmentBytes: segmentBytes, tables: state.tables, positions: state.table.positions)
         ledger.keep(files.segments)
         self.files = files
@@ -92,6 +94,7 @@ public struct Journal: ~Copyable {
     /// Looks whether the segment being written is still there. If somebody has removed the files, another one is begun:
     /// what is written to a file without a name can be replayed to nobody. Call it about once a second.
     public mutating func checkFiles() throws(StoreError) {
+        files.grow()
         switch writer {
         case .some(let writer): if writer.isLinked { return }
         case .none: return

@@ -33,16 +33,12 @@ public struct LogWriter: ~Copyable {
     /// - Parameters:
     ///   - path: ends in `.log`; the durable slots go beside it in `.durable`.
     ///   - positions: every stream's last key in what came before.
-    ///   - reserveBytes: disk space to reserve; 0 for none. Ignored where the file system cannot.
-    public init(
-        creating path: String, positions: [StreamID: StreamPosition], reserveBytes: UInt64 = 0
-    ) throws(StoreError) {
+    public init(creating path: String, positions: [StreamID: StreamPosition]) throws(StoreError) {
         let file = try File(path, O_RDWR | O_CREAT | O_EXCL)
         let partID = UInt32.random(in: 1 ... .max)
         let end = try LogWriter.removing(path) { () throws(StoreError) in
             // Of a part of the same name that somebody has removed.
             try Directory.remove(PartName.durablePath(ofLog: path))
-            if reserveBytes > 0 { _ = try file.reserve(bytes: reserveBytes, keepSize: true) }
             let end = try LogWriter.begin(file, partID: partID, table: KeyTable(positions: positions))
             try Directory.sync(PartName.directory(of: path))
             return end
@@ -105,8 +101,14 @@ public struct LogWriter: ~Copyable {
         return UInt64(block.count)
     }
 
-    /// False when no name leads to the file any more.
-    var isLinked: Bool { file.isLinked }
+    /// False when no name leads to the file any more, or to its slots.
+    var isLinked: Bool {
+        guard file.isLinked else { return false }
+        switch slots {
+        case .some(let slots): return slots.isLinked
+        case .none: return true
+        }
+    }
 
     /// Bytes that a block of this payload takes.
     public static func blockBytes(payloadBytes: Int) -> Int { BlockHeader.size + payloadBytes }

@@ -211,19 +211,9 @@ public struct Repair: ~Copyable {
 
     /// Gives the damaged file another name and the new one its place. Whatever happens between, the old one is there.
     func setAside(_ path: String, replacement: String?) throws(StoreError) {
-        var aside = path + ".damaged"
-        var number = 2
-        while link(path, aside) != 0 {
-            guard errno == EEXIST else { throw .system(call: "link", path: aside, code: errno) }
-            aside = "\(path).damaged\(number)"
-            number += 1
-        }
-        try Directory.sync(PartName.directory(of: path))
-        if let replacement {
-            guard rename(replacement, path) == 0 else { throw .system(call: "rename", path: path, code: errno) }
-        } else {
-            try Directory.remove(path)
-        }
+        guard let replacement else { return try DamagedFile.rename(path) }
+        try DamagedFile.keep(path)
+        guard rename(replacement, path) == 0 else { throw .system(call: "rename", path: path, code: errno) }
         try Directory.sync(PartName.directory(of: path))
     }
 }

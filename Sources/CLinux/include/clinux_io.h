@@ -17,8 +17,8 @@ int clx_pwritev_all(int fd, struct iovec *_Nonnull pieces, int count, int64_t of
 /// errno value.
 int64_t clx_pread_all(int fd, void *_Nonnull into, size_t count, int64_t offset);
 
-/// Reserves disk space; with `keep_size` the file's length stays. Returns 0, or the errno value.
-int clx_fallocate(int fd, int keep_size, int64_t offset, int64_t count);
+/// Reserves disk space and makes the file as long. Returns 0, or the errno value.
+int clx_fallocate(int fd, int64_t offset, int64_t count);
 
 /// A file, whatever its name: the same two numbers are the same file.
 typedef struct {
