@@ -27,6 +27,7 @@ private func checkConfiguration(_ context: OperatorContext) throws(ProgramError)
     let paths = try loaded.startable(simulate: context.flags.has("simulate"), environment: context.environment)
     // A running system has its addresses already.
     if !OperatorContext.isRunning(paths) { try loaded.tryAddresses(takenIsFine: true) }
+    for warning in paths.warnings { printError("ib-stream", "warning: \(warning)") }
     let contracts = loaded.configuration.contracts.count
     let streams = loaded.configuration.streams.count
     printOut("\(loaded.file ?? "built-in defaults"): ok: \(contracts) contracts, \(streams) streams\n")

@@ -34,16 +34,21 @@ let upCommand = Command(
     try Descriptors.check(Descriptors.takeAll(), suffices: loaded.configuration)
     try paths.makeDirectories(journalDirectory: loaded.configuration.connector.journalDir)
     let lock = try ServiceLock(name: "ib-stream", paths: paths)
+    // Also while a service is down. Those of the state directory as they are now: its disk may not answer later.
+    var stateDirectories = HeldDirectories(paths.held(state: true, journal: nil))
+    stateDirectories.look()
     var display = UpDisplay(paths: paths)
     try waitForEarlierRun(paths, signals, &display)
     // Later a taken port is red and waited for; at the start the operator is here and can choose another.
     try loaded.tryAddresses(takenIsFine: false)
+    for warning in paths.warnings { printError("ib-stream", "warning: \(warning)") }
 
     let system = try UpSystem(
         configuration: loaded.configuration, paths: paths, flags: context.flags, environment: context.environment,
         simulator: simulate ? context.flags.value("simulator") ?? "" : nil)
-    let status = try system.run(signals, &display, forNanos: forNanos)
+    let status = try system.run(signals, &display, lock, forNanos: forNanos)
     _ = consume lock
+    _ = consume stateDirectories
     return status.rawValue
 }
 

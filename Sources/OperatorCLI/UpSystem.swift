@@ -26,6 +26,8 @@ final class UpSystem {
     /// Why the system can't be started at all.
     private var refusal: ExitStatus?
     private let logDescriptor: Int32
+    private var directories: HeldDirectories
+    private var nextLookNanos: Int64 = 0
     /// At the end: the recorder, and whether it, or the watchdog, did not end well.
     private var recorderPid: Int32?
     private var endedUncleanly = false
@@ -67,6 +69,7 @@ final class UpSystem {
         variables["IB_STREAM_LIFELINE"] = "\(lifeline.reading)"
         receiver = try NotifyReceiver(path: paths.parentSocket)
         self.lifeline = lifeline
+        directories = HeldDirectories(paths.held(state: false, journal: paths.journal(configuration)))
         self.simulator = started
         self.paths = paths
         self.flags = UpSystem.passedOn(flags, simulate: simulator != nil)
@@ -94,7 +97,7 @@ final class UpSystem {
 
     /// Runs until a stop signal, the time is over, or the watchdog refuses to start; then stops everything in order.
     func run(
-        _ signals: borrowing StopSignals, _ display: inout UpDisplay, forNanos: Int64?
+        _ signals: borrowing StopSignals, _ display: inout UpDisplay, _ lock: borrowing ServiceLock, forNanos: Int64?
     ) throws(ProgramError) -> ExitStatus {
         let end = forNanos.map { bootNanos() + $0 }
         var complaint: String?
@@ -114,9 +117,7 @@ final class UpSystem {
                 display.say("stopping: the time is over")
                 break
             }
-            for (path, fault) in receiver.restoreFile(nowNanos: now) {
-                display.say("the socket \(path) was gone: \(fault ?? "bound anew")")
-            }
+            look(after: lock, &display, nowNanos: now)
             receiveHeartbeats()
             reap(&display)
             step(.tick, &display)
@@ -130,6 +131,19 @@ final class UpSystem {
             return .failure
         }
         return clean ? .success : .failure
+    }
+
+    /// What is ours in the runtime directory, and somebody may remove.
+    private func look(after lock: borrowing ServiceLock, _ display: inout UpDisplay, nowNanos now: Int64) {
+        for (path, fault) in receiver.restoreFile(nowNanos: now) {
+            display.say("the socket \(path) was gone: \(fault ?? "bound anew")")
+        }
+        guard now >= nextLookNanos else { return }
+        nextLookNanos = now + 1_000_000_000
+        directories.look()
+        for (path, fault) in lock.restore(state: false) {
+            display.say("the lock \(path) was gone: \(fault ?? "made anew")")
+        }
     }
 
     private func receiveHeartbeats() {

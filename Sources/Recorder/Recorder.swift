@@ -11,7 +11,7 @@ let recorderService = ServiceDescription(
     lifelineGraceSeconds: 10,
     examples: [
         ("ib-recorder --config /etc/ib-stream/ib-stream.yaml", "as the systemd unit starts it"),
-        ("ib-recorder --root /tmp/try --simulate", "beside an ib-connector with the same flags"),
+        ("ib-recorder --root ~/try --simulate", "beside an ib-connector with the same flags"),
     ])
 
 /// Builds the recorder's threads. Recovery is the write thread's first work, so that a disk that does not answer holds up

@@ -77,6 +77,22 @@ public struct Paths: Sendable, Equatable {
         configuration.connector.journalDir ?? runtime + "/journal"
     }
 
+    /// The directories that have to stay, of those that a program uses: what is beneath one goes with it, but it may be a link
+    /// to another disk.
+    public func held(state isUsed: Bool, journal: String?) -> [String] {
+        [runtime] + (journal.map { [$0] } ?? []) + (isUsed ? [state, log, ticks, definitions] : [])
+    }
+
+    /// A warning for each of the two that is where systems clean: one sentence, with what to do.
+    public var warnings: [String] {
+        var said: Set<String> = []
+        return [state, runtime].compactMap { path in
+            guard let place = TemporaryPlace.of(path), said.insert(place.root).inserted else { return nil }
+            return
+                "directory \(path) is below \(place.root), \(place.fate): choose a directory of your own with 'root' or --root"
+        }
+    }
+
     /// Makes state and runtime directory (0750). Throws 74 with one line, and 78 where others could plant files, in these or in
     /// those beneath that services write to.
     ///

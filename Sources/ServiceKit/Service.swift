@@ -59,12 +59,21 @@ public enum Service {
             stateIsOptional: description.stateIsOptional,
             journalDirectory: description.usesJournal ? loaded.configuration.connector.journalDir : nil)
         let lock = try ServiceLock(name: description.name, paths: paths, stateIsOptional: description.stateIsOptional)
+        let stateNote = lock.stateNote
         for warning in loaded.warnings { log(.warning, warning) }
         let context = ServiceContext(
             name: description.name, loaded: loaded, paths: paths, flags: flags,
-            environment: environment, stateLockNote: lock.stateNote, facts: try HeartbeatFacts())
+            environment: environment, stateLockNote: stateNote, facts: try HeartbeatFacts())
         context.facts.set("CONFIG", loaded.configuration.hash)
         context.facts.set("CONFIG_READ", Timestamp.text(loaded.readAtNanos, digits: 3))
+        let premises = Premises(
+            lock: lock,
+            directories: HeldDirectories(
+                paths.held(
+                    state: !description.stateIsOptional,
+                    journal: description.usesJournal ? paths.journal(loaded.configuration) : nil)),
+            looksAtState: !description.stateIsOptional)
+        try context.supervise("hold", reportsDiskWait: false) { task in premises.run(task) }
         var sender = try HeartbeatSender(
             notifySocket: description.watcher == .watchdog ? paths.notifySocket : paths.parentSocket,
             environment: environment)
@@ -75,6 +84,9 @@ public enum Service {
             failure = error as? ProgramError ?? ProgramError(.failure, "\(error)")
         }
         if failure == nil {
+            // Whoever started it from a kept configuration has said so.
+            let warnings = environment[RunningConfiguration.variable] == nil ? paths.warnings : []
+            for warning in warnings { log(.warning, warning) }
             log(
                 .notice, "started",
                 ["version": Version.text, "pid": "\(getpid())", "state": paths.state, "runtime": paths.runtime])
@@ -91,7 +103,7 @@ public enum Service {
         }
         log(.notice, "stopped")
         // The lock is held until here: nobody starts beside a service that still writes.
-        _ = consume lock
+        withExtendedLifetime(premises) {}
         return ExitStatus.success.rawValue
     }
 }

@@ -42,9 +42,11 @@ public struct LockNote: Sendable {
 /// and for one recording.
 ///
 /// The kernel drops the locks when the process ends, however it ends. The files stay; what they hold is only meaningful
-/// while the lock is held.
+/// while the lock is held. A file that somebody removes is made anew by `restore`; until then who starts beside finds the
+/// holder of the removed one.
 public struct ServiceLock: ~Copyable {
-    private let descriptors: [Int32]
+    private let files: [LockFile]
+    private let runtimeFile: String
     /// Writes the holder into the state directory's lock file, on a thread that may wait for the disk.
     public let stateNote: LockNote
 
@@ -53,65 +55,64 @@ public struct ServiceLock: ~Copyable {
     /// Nothing is written to a state directory where the lock file exists already: a frozen disk would hold up the start.
     /// `stateNote` does that later.
     ///
-    /// - stateIsOptional: a state directory that can't be locked (read-only, full) is reported and gone without.
+    /// - stateIsOptional: a state directory that can't be locked (read-only, full) is reported and gone without. One whose
+    ///   file system has no locks always is.
     public init(name: String, paths: Paths, stateIsOptional: Bool = false) throws(ProgramError) {
-        var taken: [Int32] = []
-        let files = ServiceLock.files(name: name, paths: paths)
-        do throws(ProgramError) {
-            for path in files {
-                do throws(ProgramError) {
-                    taken.append(try ServiceLock.take(path, name))
-                } catch {
-                    guard stateIsOptional, path != files[0], error.status == .ioError else { throw error }
-                    log(.error, "going on without a lock in the state directory", ["why": error.description])
+        let paths = ServiceLock.files(name: name, paths: paths)
+        var taken: [LockFile] = []
+        for path in paths {
+            do throws(LockFile.Failure) {
+                taken.append(try LockFile(path))
+            } catch {
+                let problem = ServiceLock.problem(error, path, name)
+                guard path != paths[0], problem.status == .ioError, stateIsOptional || error.isRefusal else {
+                    throw problem
                 }
+                log(.error, "going on without a lock in the state directory", ["why": problem.description])
             }
-        } catch {
-            for descriptor in taken { close(descriptor) }
-            throw error
         }
-        descriptors = taken
-        stateNote = LockNote(path: files[files.count - 1])
-        LockNote(path: files[0]).write()
+        files = taken
+        runtimeFile = paths[0]
+        stateNote = LockNote(path: paths[paths.count - 1])
+        LockNote(path: runtimeFile).write()
     }
-
-    deinit { for descriptor in descriptors { close(descriptor) } }
 
     static func files(name: String, paths: Paths) -> [String] {
         let both = ["\(paths.runtime)/\(name).lock", "\(paths.state)/\(name).lock"]
         return both[0] == both[1] ? [both[0]] : both
     }
 
-    private static func take(_ path: String, _ name: String) throws(ProgramError) -> Int32 {
-        // Read-only first: opening for writing waits for a frozen disk.
-        var descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
-        if descriptor < 0, errno == ENOENT { descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o640) }
-        guard descriptor >= 0 else {
-            throw ProgramError(
-                .ioError, "lock \(path) can't be opened: \(errorText(errno)): check the directory's owner")
+    /// Makes anew what somebody has removed or replaced. Returns what is to be said. Call it about once a second.
+    ///
+    /// - state: false: the state directory's disk is left alone.
+    public func restore(state: Bool) -> [(path: String, fault: String?)] {
+        files.filter { state || $0.path == runtimeFile }.compactMap { file in
+            let news = file.restore()
+            if let news, news.fault == nil { LockNote(path: file.path).write() }
+            return news
         }
-        let code = lockErrno(descriptor)
-        guard code == 0 else {
-            close(descriptor)
-            guard code == EWOULDBLOCK else {
-                throw ProgramError(.ioError, "lock \(path) can't be taken: \(errorText(code))")
-            }
-            let who = readHolder(path).map { " (pid \($0.pid))" } ?? ""
-            throw ProgramError(
-                .configuration,
-                "another \(name) is running\(who): it holds \(path): stop it first or choose another --root")
-        }
-        return descriptor
     }
 
-    /// Takes the lock; 0 or an errno. Whoever looks whether it is held has it for a moment: that is no instance.
-    private static func lockErrno(_ descriptor: Int32) -> Int32 {
-        for _ in 0..<20 {
-            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return 0 }
-            guard errno == EWOULDBLOCK else { return errno }
-            sleepMillis(10)
+    private static func problem(_ failure: LockFile.Failure, _ path: String, _ name: String) -> ProgramError {
+        switch failure {
+        case .held:
+            let who = readHolder(path).map { " (pid \($0.pid))" } ?? ""
+            return ProgramError(
+                .configuration,
+                "another \(name) is running\(who): it holds \(path): stop it first or choose another --root")
+        case .removed(let pid):
+            return ProgramError(
+                .configuration,
+                "another \(name) is running (pid \(pid)): it holds \(path), which was removed: stop it first or choose "
+                    + "another --root")
+        case .open(let code):
+            return ProgramError(
+                .ioError, "lock \(path) can't be opened: \(errorText(code)): check the directory's owner")
+        case .lock(let code):
+            return ProgramError(
+                .ioError,
+                "lock \(path) can't be taken: \(errorText(code)): choose a file system that has locks with --root")
         }
-        return EWOULDBLOCK
     }
 
     /// What the lock file says; nil when it can't be read or says nothing: the holder is unknown.

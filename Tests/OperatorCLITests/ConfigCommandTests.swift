@@ -10,7 +10,8 @@ import Testing
 
     @Test func aGoodFileIsOneLineAndSuccess() throws {
         let directory = try TestDirectory()
-        let path = try file("root: \(directory.path)\ncontracts: [{con_id: 1, symbol: A}]\n", in: directory)
+        // A directory in which files stay: nothing is made there.
+        let path = try file("root: /home/me/ib-stream\ncontracts: [{con_id: 1, symbol: A}]\n", in: directory)
         let outcome = try Programs.run("ib-stream", ["config", "check", path])
         #expect(outcome.status == 0 && outcome.errors == "")
         #expect(outcome.output == "\(path): ok: 1 contracts, 2 streams\n")

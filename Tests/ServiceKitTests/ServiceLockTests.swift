@@ -74,4 +74,52 @@ import Testing
         #expect(ServiceLock.isHeld(name: "x", paths: paths))
         _ = consume lock
     }
+
+    @Test func aLockWhoseFileIsRemovedIsHeldAllTheSame() throws {
+        let directory = try TemporaryDirectory()
+        let paths = Paths(state: directory.path + "/state", runtime: directory.path + "/run")
+        try paths.makeDirectories()
+        let lock = try ServiceLock(name: "x", paths: paths)
+        for path in ServiceLock.files(name: "x", paths: paths) { #expect(unlink(path) == 0) }
+        do throws(ProgramError) {
+            let second = try ServiceLock(name: "x", paths: paths)
+            _ = consume second
+            Issue.record("taken twice")
+        } catch {
+            #expect(error.status == .configuration)
+            #expect(error.description.contains("another x is running (pid \(getpid()))"))
+        }
+        // Another service's is free.
+        let other = try ServiceLock(name: "y", paths: paths)
+        _ = consume other
+        // And so is that of a directory elsewhere with the same names.
+        let elsewhere = try TemporaryDirectory()
+        let others = Paths(state: elsewhere.path + "/state", runtime: elsewhere.path + "/run")
+        try others.makeDirectories()
+        let third = try ServiceLock(name: "x", paths: others)
+        _ = consume third
+        _ = consume lock
+    }
+
+    @Test func aRemovedOrReplacedLockFileIsMadeAnew() throws {
+        let directory = try TemporaryDirectory()
+        let paths = Paths(state: directory.path + "/state", runtime: directory.path + "/run")
+        try paths.makeDirectories()
+        let lock = try ServiceLock(name: "x", paths: paths)
+        let files = ServiceLock.files(name: "x", paths: paths)
+        #expect(lock.restore(state: true).isEmpty)
+        for path in files { #expect(unlink(path) == 0) }
+        #expect(!ServiceLock.isHeld(name: "x", paths: paths))
+        #expect(lock.restore(state: false).map(\.path) == [files[0]])
+        #expect(access(files[1], F_OK) != 0)
+        #expect(lock.restore(state: true).map(\.path) == [files[1]])
+        #expect(ServiceLock.holder(name: "x", paths: paths)?.pid == getpid())
+        // Somebody else's file in its place.
+        #expect(unlink(files[0]) == 0)
+        try "".write(toFile: files[0], atomically: false, encoding: .utf8)
+        #expect(lock.restore(state: true).map(\.path) == [files[0]])
+        #expect(ServiceLock.isHeld(name: "x", paths: paths))
+        #expect(lock.restore(state: true).isEmpty)
+        _ = consume lock
+    }
 }

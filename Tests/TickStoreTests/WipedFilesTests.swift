@@ -17,6 +17,15 @@ import Ticks
         #expect(before && !after)
     }
 
+    @Test func slotsThatAreRemovedWhileThePartIsWrittenAreMissed() throws {
+        let directory = try TemporaryDirectory()
+        let log = try OpenLog.recovering(directory.path)
+        let before = log.partIsStillThere
+        try FileManager.default.removeItem(atPath: PartName.durablePath(ofLog: log.part!.path(in: directory.path)))
+        let after = log.partIsStillThere
+        #expect(before && !after)
+    }
+
     /// All files go, and the recorder begins again with the same names.
     @Test func readersOfALogThatIsWipedGoOnWithTheNewOne() throws {
         let directory = try TemporaryDirectory()
