@@ -29,7 +29,7 @@ func startConnector(_ service: ServiceContext) throws {
     let facts = service.facts
     let journalDirectory = paths.journal(configuration)
     let keeper = try StateKeeper(
-        paths: paths, conIds: configuration.contracts.map(\.conId), lockNote: service.stateLockNote)
+        paths: paths, contracts: configuration.contracts.map(configuration.id), lockNote: service.stateLockNote)
     let resolver = try NameResolver()
     let note = DurableNote(journalDirectory: journalDirectory)
     let durableBoard = DurableBoard(note.read())
@@ -62,7 +62,9 @@ func startConnector(_ service: ServiceContext) throws {
         ? try service.supervise("heal") { task in
             try runHeal(
                 task, context: context, paths: paths, mailbox: healMail, status: status, durable: durableBoard,
-                source: configuration.source)
+                sources: Set(configuration.contracts.map { configuration.id(of: $0).source }).union([
+                    configuration.source
+                ]))
         } : nil
     // The session thread stages what the heal thread has finished: so that ends first.
     service.onStop("heal") { heal?.stop() }

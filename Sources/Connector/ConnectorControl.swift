@@ -67,12 +67,17 @@ private func command(_ request: ControlRequest, _ token: ControlToken) -> Result
         guard let conId = request["con_id"]?.integer.flatMap({ Int32(exactly: $0) }), conId > 0 else {
             return refuse("`con_id` is not a contract id")
         }
+        var source: UInt8?
+        if let number = request["source"] {
+            source = number.integer.flatMap { UInt8(exactly: $0) }
+            guard source != nil else { return refuse("`source` is no number from 0 to 255") }
+        }
         let names = request["ticks"]?.array ?? ["bid_ask", "last"]
         let kinds = names.compactMap { $0.string.flatMap { TickKind(streamName: $0) } }
         guard kinds.count == names.count, !kinds.isEmpty else { return refuse("`ticks` names an unknown kind") }
         let contract = TrackedContract(
             conId: conId, symbol: request["symbol"]?.string ?? "\(conId)", exchange: request["exchange"]?.string,
-            ticks: kinds)
+            source: source, ticks: kinds)
         return .success(.subscribe(contract, token: token))
     case "unsubscribe":
         guard let stream = request["stream"]?.string.flatMap({ StreamID($0) }) else {

@@ -7,10 +7,11 @@ struct DefinitionChange: Equatable {
     let old: String
     let new: String
 
-    /// In the order in which they are told. Hours and exchanges change every day and are none of these.
+    /// In the order in which they are told. Hours and the gateway's exchanges change every day and are none of these; the
+    /// configured one tells that a source stands for another venue now.
     static let fields = [
         "symbol", "local_symbol", "trading_class", "sec_type", "currency", "multiplier", "size_multiplier", "min_size",
-        "size_increment", "suggested_size_increment", "min_tick",
+        "size_increment", "suggested_size_increment", "min_tick", "configured_exchange",
     ]
 
     /// What has changed from one definition to the next. A field that one of them leaves out or empty is no change: versions

@@ -1,3 +1,5 @@
+internal import Ticks
+
 /// Which instruments' definitions have to be asked for, and when: at the beginning of every session, again before the
 /// trading hours that they tell run out, and soon after a request that failed.
 ///
@@ -20,33 +22,33 @@ struct DefinitionSchedule {
         case due(atNanos: Int64, isFailed: Bool)
     }
 
-    private var order: [Int32] = []
-    private var states: [Int32: State] = [:]
-    private var contractOf: [Int32: Int32] = [:]
+    private var order: [ContractID] = []
+    private var states: [ContractID: State] = [:]
+    private var contractOf: [Int32: ContractID] = [:]
     /// Nothing has to be done before.
     private(set) var nextNanos: Int64 = .max
 
     /// A contract is tracked from now on. Does nothing for one that is already.
-    mutating func add(_ conId: Int32) {
-        guard states[conId] == nil else { return }
-        order.append(conId)
-        states[conId] = .fresh
+    mutating func add(_ contract: ContractID) {
+        guard states[contract] == nil else { return }
+        order.append(contract)
+        states[contract] = .fresh
         nextNanos = .min
     }
 
     /// The session is over: all is asked for again in the next one, and late answers lead nowhere.
     mutating func forgetAll() {
         contractOf.removeAll()
-        for conId in order { states[conId] = .fresh }
+        for contract in order { states[contract] = .fresh }
         nextNanos = order.isEmpty ? .max : .min
     }
 
     /// A contract to ask for now; in the order in which they were added. `sent` must follow.
-    mutating func next(nowNanos now: Int64) -> Int32? {
+    mutating func next(nowNanos now: Int64) -> ContractID? {
         guard now >= nextNanos else { return nil }
         expire(now)
-        let due = order.first { conId in
-            switch states[conId] {
+        let due = order.first { contract in
+            switch states[contract] {
             case .fresh: true
             case .due(let at, _): at <= now
             case .asked, nil: false
@@ -56,13 +58,13 @@ struct DefinitionSchedule {
         return due
     }
 
-    mutating func sent(_ request: Int32, conId: Int32, nowNanos now: Int64) {
-        contractOf[request] = conId
-        states[conId] = .asked(request: request, untilNanos: now + DefinitionSchedule.answerNanos)
+    mutating func sent(_ request: Int32, contract: ContractID, nowNanos now: Int64) {
+        contractOf[request] = contract
+        states[contract] = .asked(request: request, untilNanos: now + DefinitionSchedule.answerNanos)
     }
 
     /// The contract that a request of ours asks about.
-    func conId(of request: Int32) -> Int32? { contractOf[request] }
+    func contract(of request: Int32) -> ContractID? { contractOf[request] }
 
     /// All that a request brings has come, or an error. False when the request is none of ours.
     mutating func ended(_ request: Int32, succeeded: Bool, nowNanos now: Int64) -> Bool {
@@ -75,24 +77,24 @@ struct DefinitionSchedule {
     }
 
     private mutating func ended(_ request: Int32, waitNanos wait: Int64, _ now: Int64) -> Bool {
-        guard let conId = contractOf.removeValue(forKey: request) else { return false }
-        states[conId] = .due(atNanos: now + wait, isFailed: wait == DefinitionSchedule.retryNanos)
+        guard let contract = contractOf.removeValue(forKey: request) else { return false }
+        states[contract] = .due(atNanos: now + wait, isFailed: wait == DefinitionSchedule.retryNanos)
         nextNanos = min(nextNanos, now + wait)
         return true
     }
 
     /// What stood in the way of answers is over: what failed is asked for now.
     mutating func retryFailed() {
-        for conId in order {
-            guard case .due(_, isFailed: true) = states[conId] else { continue }
-            states[conId] = .due(atNanos: .min, isFailed: true)
+        for contract in order {
+            guard case .due(_, isFailed: true) = states[contract] else { continue }
+            states[contract] = .due(atNanos: .min, isFailed: true)
             nextNanos = .min
         }
     }
 
     /// True while the first answer of this session is still to come: whoever needs it should wait.
-    func isAwaited(_ conId: Int32, nowNanos now: Int64) -> Bool {
-        switch states[conId] {
+    func isAwaited(_ contract: ContractID, nowNanos now: Int64) -> Bool {
+        switch states[contract] {
         case .fresh: true
         case .asked(_, let until): now < until
         case .due, nil: false
@@ -100,10 +102,10 @@ struct DefinitionSchedule {
     }
 
     private mutating func expire(_ now: Int64) {
-        for conId in order {
-            guard case .asked(let request, let until) = states[conId], now >= until else { continue }
+        for contract in order {
+            guard case .asked(let request, let until) = states[contract], now >= until else { continue }
             contractOf[request] = nil
-            states[conId] = .due(atNanos: now + DefinitionSchedule.retryNanos, isFailed: true)
+            states[contract] = .due(atNanos: now + DefinitionSchedule.retryNanos, isFailed: true)
         }
     }
 

@@ -5,12 +5,15 @@ internal import Ticks
 
 /// The JSON messages of the live feed beside the ticks. Shapes: the design's section 4 and `docs/feed-protocol.md`.
 enum FeedMessages {
-    /// The instrument as JSON on topic `definition.<con_id>`.
-    static func definition(_ details: InstrumentDetails, symbol: String, atNanos now: Int64) -> JSONValue {
+    /// The instrument as JSON on topic `definition.<con_id>`, with what the configuration says of it.
+    static func definition(
+        _ details: InstrumentDetails, _ id: ContractID, symbol: String, exchange: String, atNanos now: Int64
+    ) -> JSONValue {
         let contract = details.contract
         return [
-            "con_id": .integer(Int64(contract.conId)), "symbol": .string(contract.symbol),
-            "configured_symbol": .string(symbol), "sec_type": .string(contract.secType),
+            "con_id": .integer(Int64(contract.conId)), "source": .integer(Int64(id.source)),
+            "symbol": .string(contract.symbol), "configured_symbol": .string(symbol),
+            "configured_exchange": .string(exchange), "sec_type": .string(contract.secType),
             "exchange": .string(contract.exchange), "primary_exchange": .string(contract.primaryExchange),
             "currency": .string(contract.currency), "local_symbol": .string(contract.localSymbol),
             "trading_class": .string(contract.tradingClass), "multiplier": .string(contract.multiplier),

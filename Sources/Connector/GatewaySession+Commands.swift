@@ -46,10 +46,19 @@ extension GatewaySession {
         }
     }
 
-    private mutating func subscribe(_ contract: TrackedContract, _ token: ControlToken) {
+    private mutating func subscribe(_ asked: TrackedContract, _ token: ControlToken) {
+        var contract = asked
+        let id = configuration.id(of: contract)
+        let venue = contractOf[id].map { exchange($0) ?? "where it is listed" } ?? askedExchange(id)
+        // Ticks of two venues would stand in streams of one name.
+        if let wanted = contract.exchange, !venue.isEmpty, wanted != venue {
+            let why = "contract \(id) is recorded from \(venue): give \(wanted) a `source` of its own"
+            return mailbox.reply(.failure(why), to: token)
+        }
+        if let known = contractOf[id] { contract.exchange = known.exchange }
         var wanted: [StreamID] = []
         for kind in contract.ticks {
-            let stream = StreamID(conId: contract.conId, kind: kind, source: configuration.source)
+            let stream = StreamID(id, kind)
             guard kind.isRecordable else {
                 return mailbox.reply(.failure("\(kind.name) is not built yet"), to: token)
             }
@@ -78,9 +87,10 @@ extension GatewaySession {
             return
         }
         // A configured contract stays what the configuration says.
-        if contractOf[contract.conId] == nil { contractOf[contract.conId] = contract }
-        definitionSchedule.add(contract.conId)
-        applyPriceStep(contract.conId)
+        let id = stream.contract
+        if contractOf[id] == nil { contractOf[id] = contract }
+        definitionSchedule.add(id)
+        applyPriceStep(id)
     }
 
     private mutating func unsubscribe(_ stream: StreamID, _ token: ControlToken) {
@@ -134,34 +144,40 @@ extension GatewaySession {
     }
 
     mutating func takeDetails(_ details: InstrumentDetails, request: Int32) {
-        if let conId = definitionSchedule.conId(of: request) {
-            guard details.contract.conId == conId else { return }
-            undecodableDefinitions.remove(conId)
-            let symbol = contractOf[conId]?.symbol ?? details.contract.symbol
-            let json = FeedMessages.definition(details, symbol: symbol, atNanos: realNanos())
-            if let known = definitions[conId] { tellChanges(of: conId, from: known, to: json) }
-            definitions.put(json, conId: conId, nowNanos: bootNanos())
-            applyPriceStep(conId)
+        if let contract = definitionSchedule.contract(of: request) {
+            guard details.contract.conId == contract.conId else { return }
+            undecodableDefinitions.remove(contract)
+            let known = definitions[contract]?["configured_symbol"]?.string
+            let json = FeedMessages.definition(
+                details, contract, symbol: contractOf[contract]?.symbol ?? known ?? details.contract.symbol,
+                exchange: askedExchange(contract), atNanos: realNanos())
+            if let known = definitions[contract] { tellChanges(of: contract, from: known, to: json) }
+            definitions.put(json, contract: contract, nowNanos: bootNanos())
+            applyPriceStep(contract)
         } else if let index = lookups.firstIndex(where: { $0.openRequests.contains(request) }) {
             lookups[index].add(details)
         }
     }
 
-    /// What an earlier run kept; a slow disk may bring it behind the gateway's answer.
-    mutating func takeKept(_ json: JSONValue, conId: Int32) {
-        if let fresh = definitions[conId] { tellChanges(of: conId, from: json, to: fresh) }
-        definitions.add(kept: json, conId: conId)
+    /// What an earlier run kept, if anything; a slow disk may bring it behind the gateway's answer.
+    mutating func takeKept(_ json: JSONValue?, _ contract: ContractID) {
+        if let json {
+            if let fresh = definitions[contract] { tellChanges(of: contract, from: json, to: fresh) }
+            definitions.add(kept: json, contract: contract)
+        }
+        // A contract that left: only now it is known which venue's definition is meant.
+        if unreadDefinitions.remove(contract) != nil, knowsVenue(contract) { definitionSchedule.add(contract) }
     }
 
     /// A reader months later has to see where a contract's sizes or name became others: the ticks are recorded as they come.
-    private mutating func tellChanges(of conId: Int32, from known: JSONValue, to json: JSONValue) {
+    private mutating func tellChanges(of contract: ContractID, from known: JSONValue, to json: JSONValue) {
         for change in DefinitionChange.between(known, json) {
-            definitionChanges[conId, default: []].removeAll { $0.field == change.field }
-            definitionChanges[conId, default: []].append(change)
+            definitionChanges[contract, default: []].removeAll { $0.field == change.field }
+            definitionChanges[contract, default: []].append(change)
             log(
                 .warning, "the gateway's definition of a contract has changed",
-                ["con_id": "\(conId)", "field": change.field, "old": change.old, "new": change.new])
-            for entry in subscriptions.entries where entry.stream.conId == conId {
+                ["contract": "\(contract)", "field": change.field, "old": change.old, "new": change.new])
+            for entry in subscriptions.entries where entry.stream.contract == contract {
                 path.mark(entry.slot, .definitionChanged, text: change.field)
                 publishEvent(
                     "definition_changed", stream: entry.stream, cause: change.field,
@@ -186,7 +202,7 @@ extension GatewaySession {
     /// nobody knows is the answer only if nothing else comes.
     mutating func lookupFailed(_ error: ErrorMessage, _ rule: ErrorPolicy.Rule) -> Bool {
         let request = error.requestId
-        if definitionSchedule.conId(of: request) != nil {
+        if definitionSchedule.contract(of: request) != nil {
             return rule.endsRequest ? definitionSchedule.ended(request, succeeded: false, nowNanos: bootNanos()) : true
         }
         guard let index = lookups.firstIndex(where: { $0.openRequests.contains(request) }) else { return false }
@@ -230,14 +246,14 @@ extension GatewaySession {
         while pacer.nextAllowedNanos(.ordinary, nowNanos: now) <= now {
             if !lookupRequests.isEmpty {
                 send(lookupRequests.removeFirst())
-            } else if let conId = definitionSchedule.next(nowNanos: now) {
+            } else if let contract = definitionSchedule.next(nowNanos: now) {
                 lastRequest += 1
-                definitionSchedule.sent(lastRequest, conId: conId, nowNanos: now)
-                let wire = Contract(conId: conId, exchange: contractOf[conId]?.exchange ?? "")
+                definitionSchedule.sent(lastRequest, contract: contract, nowNanos: now)
+                let wire = Contract(conId: contract.conId, exchange: askedExchange(contract))
                 send(
                     .contractData(
                         ContractDataRequest(
-                            requestId: lastRequest, contract: wire, includeExpired: isFuture(conId))))
+                            requestId: lastRequest, contract: wire, includeExpired: isFuture(contract))))
             } else {
                 return
             }

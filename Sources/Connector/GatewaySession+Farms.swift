@@ -31,14 +31,14 @@ extension GatewaySession {
     /// while.
     private mutating func heedSiblings() {
         let now = path.steadyNanos
-        var proven: Set<Int32> = []
+        var proven: Set<ContractID> = []
         for (index, entry) in subscriptions.entries.enumerated()
         where path.slot(entry.slot).doubt?.speaksForContract(atNanos: now) == true {
-            proven.insert(entry.stream.conId)
+            proven.insert(entry.stream.contract)
             watch.release(index)
         }
         guard !proven.isEmpty else { return }
-        for (index, entry) in subscriptions.entries.enumerated() where proven.contains(entry.stream.conId) {
+        for (index, entry) in subscriptions.entries.enumerated() where proven.contains(entry.stream.contract) {
             guard path.slot(entry.slot).doubt?.mayBeSpokenFor(atNanos: now) == true else { continue }
             path.endDoubt(entry.slot)
             watch.bePatient(index)
@@ -120,14 +120,14 @@ extension GatewaySession {
     // MARK: - History and definitions
 
     /// The gateway may be asked for the contract's history now.
-    func isHistoryHeld(_ conId: Int32) -> Bool { historyFarms.isHeld(conId, nowNanos: bootNanos()) }
+    func isHistoryHeld(_ contract: ContractID) -> Bool { historyFarms.isHeld(contract, nowNanos: bootNanos()) }
 
     /// Why healing waits, if something waits for it: one sentence.
     var healingHold: String? {
         guard !historyFarms.down.isEmpty else { return nil }
         let waiting = (status.heals["heals"]?.array ?? []).compactMap { $0["stream"]?.string.flatMap { StreamID($0) } }
-        guard let stream = waiting.first(where: { isHistoryHeld($0.conId) }) else { return nil }
-        let farms = historyFarms.missing(stream.conId).compactMap { name in
+        guard let stream = waiting.first(where: { isHistoryHeld($0.contract) }) else { return nil }
+        let farms = historyFarms.missing(stream.contract).compactMap { name in
             historyFarms.down[name].map { (name: name, since: $0) }
         }
         let wall = realNanos() - bootNanos()

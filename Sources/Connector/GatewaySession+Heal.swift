@@ -9,7 +9,9 @@ extension GatewaySession {
         for order in healMail.takeOrders() {
             switch order {
             case .history(let serial, let stream, let start, let aggTrades):
-                guard machine.session != nil, subscriptions.index(of: stream) != nil, !isHistoryHeld(stream.conId)
+                guard machine.session != nil, subscriptions.index(of: stream) != nil,
+                    unreadDefinitions.contains(stream.contract) || knowsVenue(stream.contract),
+                    !isHistoryHeld(stream.contract)
                 else {
                     healMail.reply(.unanswered(serial: serial))
                     continue
@@ -39,10 +41,10 @@ extension GatewaySession {
     }
 
     private var healPositions: HealPositions {
-        let held = Set(subscriptions.entries.map(\.stream.conId).filter { isHistoryHeld($0) })
+        let held = Set(subscriptions.entries.map(\.stream.contract).filter { isHistoryHeld($0) })
         var positions = HealPositions(
             gatewayMinusBootNanos: gatewayTime.minusBootNanos, isReady: machine.session != nil,
-            isHeld: !held.isEmpty && subscriptions.entries.allSatisfy { held.contains($0.stream.conId) })
+            isHeld: !held.isEmpty && subscriptions.entries.allSatisfy { held.contains($0.stream.contract) })
         let seconds = Double(max(1_000_000_000, bootNanos() - startedNanos)) / 1e9
         for entry in subscriptions.entries {
             let slot = path.slot(entry.slot)
@@ -50,8 +52,8 @@ extension GatewaySession {
                 key: TickKey(epoch: path.epoch, seq: slot.seq), newestSecond: slot.newestSecond,
                 ticks: slot.ticks, silence: slot.openGap != nil && !slot.hasData ? entry.asked : nil,
                 ticksPerSecond: Double(slot.ticks) / seconds,
-                isCrypto: definitions[entry.stream.conId]?["sec_type"]?.string == "CRYPTO",
-                isHeld: held.contains(entry.stream.conId))
+                isCrypto: definitions[entry.stream.contract]?["sec_type"]?.string == "CRYPTO",
+                isHeld: held.contains(entry.stream.contract))
         }
         return positions
     }
@@ -59,7 +61,7 @@ extension GatewaySession {
     private mutating func sayRefused(_ stream: StreamID, _ error: ErrorMessage) {
         log(
             .warning, "no history for a contract: its gaps stay as they are",
-            ["contract": "\(stream.conId)", "code": "\(error.code)", "text": error.text])
+            ["contract": "\(stream.contract)", "code": "\(error.code)", "text": error.text])
         publishEvent("history_refused", stream: stream, code: error.code, text: error.text)
         if let index = subscriptions.index(of: stream) {
             path.mark(subscriptions.entries[index].slot, .twsCode, code: error.code)
@@ -74,7 +76,7 @@ extension GatewaySession {
             // Where nobody has said on which exchange, the definition tells.
             guard !waitsForExchange(order.stream, nowNanos: now) else { return }
             healing.waiting.removeFirst()
-            guard let index = subscriptions.index(of: order.stream),
+            guard let index = subscriptions.index(of: order.stream), knowsVenue(order.stream.contract),
                 let kind = TickByTickKind(order.stream.kind)?.history
             else {
                 healMail.reply(.unanswered(serial: order.serial))
@@ -84,12 +86,12 @@ extension GatewaySession {
             healing.open[lastRequest] = .init(
                 serial: order.serial, stream: order.stream, kind: kind, deadlineNanos: now + HealDesk.answerNanos,
                 sentAtNanos: now)
-            historyFarms.sent(order.stream.conId, nowNanos: now)
+            historyFarms.sent(order.stream.contract, nowNanos: now)
             send(
                 .historicalTicks(
                     HistoricalTicksRequest(
                         requestId: lastRequest, contract: wireContract(of: subscriptions.entries[index]),
-                        includeExpired: isFuture(order.stream.conId),
+                        includeExpired: isFuture(order.stream.contract),
                         startDateTime: GatewaySession.wireTime(order.start),
                         numberOfTicks: Int32(HistoryPager.pageTicks),
                         whatToShow: order.aggTrades ? "AGGTRADES" : kind.whatToShow)))
@@ -97,7 +99,7 @@ extension GatewaySession {
     }
 
     /// Futures end, and are asked for all the same: with this word, which the gateway knows for futures alone.
-    func isFuture(_ conId: Int32) -> Bool { definitions[conId]?["sec_type"]?.string == "FUT" }
+    func isFuture(_ contract: ContractID) -> Bool { definitions[contract]?["sec_type"]?.string == "FUT" }
 
     /// `YYYYMMDD-HH:MM:SS`, which the gateway reads as UTC.
     static func wireTime(_ seconds: Int64) -> String {
@@ -109,7 +111,7 @@ extension GatewaySession {
 
     mutating func expireHistoryRequests(nowNanos now: Int64) {
         for open in healing.open.values where open.deadlineNanos <= now && open.refusal == nil {
-            historyFarms.failed(open.stream.conId, nowNanos: now)
+            historyFarms.failed(open.stream.contract, nowNanos: now)
         }
         for reply in healing.takeExpired(nowNanos: now) { healMail.reply(reply) }
     }
@@ -127,7 +129,7 @@ extension GatewaySession {
             if message.done || !isAnswer { healing.open[message.requestId] = nil }
             if let error = open.refusal { noteAnswered(open.stream, in: message, after: error) }
             if isAnswer, !message.ticks.isEmpty {
-                historyFarms.answered(open.stream.conId, sentAtNanos: open.sentAtNanos)
+                historyFarms.answered(open.stream.contract, sentAtNanos: open.sentAtNanos)
             }
             healMail.reply(
                 isAnswer
@@ -155,7 +157,7 @@ extension GatewaySession {
         if isBehind { healMail.reply(.behind(serial: open.serial)) }
         if healing.waitsAfter(error, nowNanos: bootNanos()) { return true }
         healing.open[error.requestId] = nil
-        if rule.action == .retry { historyFarms.failed(open.stream.conId, nowNanos: bootNanos()) }
+        if rule.action == .retry { historyFarms.failed(open.stream.contract, nowNanos: bootNanos()) }
         healMail.reply(.refused(serial: open.serial, error))
         return true
     }
@@ -165,10 +167,10 @@ extension GatewaySession {
         // What was heard is not at its end: the rest of the answer has its full time.
         healing.open[message.requestId]?.refusal = nil
         healing.open[message.requestId]?.deadlineNanos = bootNanos() + HealDesk.answerNanos
-        guard healing.noted.insert(stream.conId).inserted else { return }
+        guard healing.noted.insert(stream.contract).inserted else { return }
         log(
             .notice, "history came although the gateway had said no: it is taken",
-            ["contract": "\(stream.conId)", "code": "\(error.code)", "text": error.text])
+            ["contract": "\(stream.contract)", "code": "\(error.code)", "text": error.text])
     }
 
     // MARK: - Gaps that were closed

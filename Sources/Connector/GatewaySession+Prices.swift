@@ -10,11 +10,11 @@ extension GatewaySession {
     /// `minTick` is the smallest step of any price range on any exchange, so the coarser steps of market rules need not be
     /// known (source: TWS protocol, contractData). It binds quotes everywhere, trades on futures exchanges alone: shares
     /// trade at mid prices and at hundredths of a cent. A mid price lies on half a step.
-    mutating func applyPriceStep(_ conId: Int32) {
-        guard let definition = definitions[conId] else { return }
+    mutating func applyPriceStep(_ contract: ContractID) {
+        guard let definition = definitions[contract] else { return }
         let step = GatewaySession.priceStep(definition)
-        let isFuture = isFuture(conId)
-        for entry in subscriptions.entries where entry.stream.conId == conId {
+        let isFuture = isFuture(contract)
+        for entry in subscriptions.entries where entry.stream.contract == contract {
             switch entry.stream.kind {
             case .bidAsk, .level1: path.setPriceStep(step, of: entry.slot)
             case .midPoint: path.setPriceStep(step % 2 == 0 ? step / 2 : 0, of: entry.slot)

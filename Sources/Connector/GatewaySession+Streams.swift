@@ -11,7 +11,8 @@ extension GatewaySession {
     /// The configured streams, each with a slot; those beyond the lines are `no_line`, loudly.
     mutating func addConfiguredStreams(wasRecorded: Set<StreamID>) throws(ProgramError) {
         for contract in configuration.contracts {
-            let wanted = contract.ticks.map { StreamID(conId: contract.conId, kind: $0, source: configuration.source) }
+            let id = configuration.id(of: contract)
+            let wanted = contract.ticks.map { StreamID(id, $0) }
             do throws(LineBudget.TooManyStreams) {
                 for (stream, grant) in zip(wanted, try lines.claim(wanted)) {
                     addStream(stream, contract, grant, wasRecorded: wasRecorded)
@@ -35,7 +36,7 @@ extension GatewaySession {
             return true
         }
         var stream = stream
-        if grant == .level1 { stream = StreamID(conId: stream.conId, kind: .level1, source: stream.source) }
+        if grant == .level1 { stream = StreamID(stream.contract, .level1) }
         if let index = subscriptions.index(of: stream) {
             subscriptions.revive(index, contract: contract, hasLine: grant != .noLine)
             return true
@@ -79,7 +80,7 @@ extension GatewaySession {
             },
             mayAsk: { entry in
                 // A contract of unknown exchange waits for its definition, which is on its way.
-                guard !undefined.contains(entry.stream.conId) else { return false }
+                guard !undefined.contains(entry.stream.contract) else { return false }
                 let request: RequestPacer.Request =
                     entry.stream.kind == .level1
                     ? .ordinary : .tickByTick(conId: entry.underlying?.conId ?? entry.stream.conId)
@@ -90,10 +91,10 @@ extension GatewaySession {
     }
 
     /// Contracts that have to wait for their definition, as long as it may still come.
-    private func contractsWithoutExchange(nowNanos now: Int64) -> Set<Int32> {
-        var waiting: Set<Int32> = []
-        for (conId, contract) in contractOf where exchange(contract) == nil {
-            if definitionSchedule.isAwaited(conId, nowNanos: now) { waiting.insert(conId) }
+    private func contractsWithoutExchange(nowNanos now: Int64) -> Set<ContractID> {
+        var waiting: Set<ContractID> = []
+        for (id, contract) in contractOf where exchange(contract) == nil {
+            if definitionSchedule.isAwaited(id, nowNanos: now) { waiting.insert(id) }
         }
         return waiting
     }
@@ -103,7 +104,8 @@ extension GatewaySession {
         guard let index = subscriptions.index(of: stream), subscriptions.entries[index].underlying == nil,
             exchange(subscriptions.entries[index].contract) == nil
         else { return false }
-        return definitionSchedule.isAwaited(stream.conId, nowNanos: now)
+        return unreadDefinitions.contains(stream.contract)
+            || definitionSchedule.isAwaited(stream.contract, nowNanos: now)
     }
 
     private mutating func subscribe(_ index: Int, _ request: Int32) {
@@ -138,9 +140,27 @@ extension GatewaySession {
     }
 
     /// The exchange as configured, else as defined.
-    private func exchange(_ contract: TrackedContract?) -> String? {
-        guard let contract else { return nil }
-        return contract.exchange ?? definitions[contract.conId]?["exchange"]?.string
+    func exchange(_ contract: TrackedContract) -> String? {
+        if let exchange = contract.exchange { return exchange }
+        let id = configuration.id(of: contract)
+        guard let definition = definitions[id] else { return nil }
+        let asked = definition["configured_exchange"]?.string ?? ""
+        if asked.isEmpty { return definition["exchange"]?.string }
+        // An entry that names no exchange any more does not mean the one that it named.
+        return contractOf[id] == nil ? asked : nil
+    }
+
+    /// The exchange from which a contract's definition is asked for: as configured, also by an earlier run where the contract
+    /// has left; empty: where it is listed.
+    func askedExchange(_ contract: ContractID) -> String {
+        if let contract = contractOf[contract] { return contract.exchange ?? "" }
+        return definitions[contract]?["configured_exchange"]?.string ?? ""
+    }
+
+    /// The contract's venue is known: history of another one must never get into its streams. What has left the
+    /// configuration, and had a source of its own, shows it in its kept definition alone.
+    func knowsVenue(_ contract: ContractID) -> Bool {
+        contract.source == configuration.source || contractOf[contract] != nil || definitions[contract] != nil
     }
 
     // MARK: - Interruptions
@@ -190,15 +210,20 @@ extension GatewaySession {
     /// Gives a stream that nobody wants a place, whose subscription ends here. False when there is no room.
     private mutating func end(_ stream: StreamID, isOver: Bool) -> Bool {
         guard let slot = path.addStream(stream) else { return false }
+        let id = stream.contract
+        let configured = contractOf[id]
         let contract = TrackedContract(
-            conId: stream.conId, symbol: "\(stream.conId)", ticks: [stream.kind], required: false)
+            conId: id.conId, symbol: configured?.symbol ?? "\(id)", exchange: configured?.exchange, source: id.source,
+            ticks: [stream.kind], required: false)
         subscriptions.add(stream, contract: contract, slot: slot, hasLine: false)
         if !isOver { path.openGap(slot, cause: "restart") }
         path.endStream(slot)
         subscriptions.end(subscriptions.entries.count - 1)
         // What a request for its history has to name.
-        keeper.want(definitionOf: stream.conId)
-        definitionSchedule.add(stream.conId)
+        if configured == nil, definitions[id] == nil {
+            unreadDefinitions.insert(id)
+            keeper.want(definitionOf: id)
+        }
         return true
     }
 

@@ -21,8 +21,8 @@ extension GatewaySession {
             }
             return say(message, of: Int64(entry.slot), stream: entry.stream)
         }
-        if message.isDefinition, let conId = definitionSchedule.conId(of: request) {
-            return giveUpDefinition(conId, request, message)
+        if message.isDefinition, let contract = definitionSchedule.contract(of: request) {
+            return giveUpDefinition(contract, request, message)
         }
         if let open = healing.open.removeValue(forKey: request) {
             healMail.reply(.unanswered(serial: open.serial))
@@ -35,20 +35,20 @@ extension GatewaySession {
     }
 
     /// A contract's definition can't be decoded: its streams are recorded without, and it is asked for again rarely.
-    private mutating func giveUpDefinition(_ conId: Int32, _ request: Int32, _ message: UndecodableMessage) {
+    private mutating func giveUpDefinition(_ contract: ContractID, _ request: Int32, _ message: UndecodableMessage) {
         definitionSchedule.notDecodable(request, nowNanos: bootNanos())
-        guard undecodableDefinitions.insert(conId).inserted else { return }
-        let symbol = contractOf[conId]?.symbol ?? "\(conId)"
+        guard undecodableDefinitions.insert(contract).inserted else { return }
+        let symbol = contractOf[contract]?.symbol ?? "\(contract)"
         log(
             .error,
             "the gateway's definition of a contract can't be decoded, recording without it: its hours are not known",
             [
-                "contract": "\(symbol) (\(conId))", "fault": described(message), "at": message.fault,
+                "contract": "\(symbol) (\(contract))", "fault": described(message), "at": message.fault,
                 "bytes": message.start,
             ])
         publishEvent(
             "undecodable_message", code: message.messageId, cause: described(message),
-            text: "definition of \(symbol) (\(conId)): \(message.start)")
+            text: "definition of \(symbol) (\(contract)): \(message.start)")
     }
 
     /// `message 10, field 18 (priceMagnifier): badNumber`.

@@ -38,7 +38,7 @@ struct GatewaySession: ~Copyable {
     var watch = StreamWatch()
     var definitions = DefinitionStore()
     /// By contract: what its definition tells otherwise than before, since this run began. A field at most once.
-    var definitionChanges: [Int32: [DefinitionChange]] = [:]
+    var definitionChanges: [ContractID: [DefinitionChange]] = [:]
     var definitionSchedule = DefinitionSchedule()
     var lookups: [ContractLookup] = []
     var healing = HealDesk()
@@ -53,7 +53,7 @@ struct GatewaySession: ~Copyable {
     let durable: DurableBoard
     var sleep = SleepDetector()
     /// Configured contracts, and those of the `subscribe` command.
-    var contractOf: [Int32: TrackedContract]
+    var contractOf: [ContractID: TrackedContract]
 
     var lastRequest: Int32 = 0
     /// The circuit was not closed or attempts have failed: the next tick is news for the machine.
@@ -65,7 +65,9 @@ struct GatewaySession: ~Copyable {
     var counters = SessionCounters()
     var decodeFaults = DecodeFaults()
     /// Contracts whose definition can't be decoded, which has been said.
-    var undecodableDefinitions: Set<Int32> = []
+    var undecodableDefinitions: Set<ContractID> = []
+    /// Contracts that left, and of which it is not known yet what was kept.
+    var unreadDefinitions: Set<ContractID> = []
     var gatewayTime = GatewayTime()
     var hostClock: HostClock
     /// The host's clock when the last round or read began.
@@ -99,13 +101,13 @@ struct GatewaySession: ~Copyable {
             tickByTickSpacingNanos: configuration.tws.tickByTickSpacingNanos)
         lines = LineBudget(
             lines: configuration.tws.tickByTickLines, onExcess: GatewaySession.excess(configuration.tws.onExcess))
-        contractOf = Dictionary(configuration.contracts.map { ($0.conId, $0) }, uniquingKeysWith: { first, _ in first })
-        for contract in configuration.contracts { definitionSchedule.add(contract.conId) }
+        contractOf = configuration.contractOf
+        for contract in configuration.contracts { definitionSchedule.add(configuration.id(of: contract)) }
         self.path.setClockBad(hostClock.isWrong)
         self.path.beginRead(atNanos: realNanos(), steadyNanos: bootNanos())
         try addConfiguredStreams(wasRecorded: wasRecorded)
         endVanishedStreams(wasRecorded)
-        for contract in configuration.contracts { applyPriceStep(contract.conId) }
+        for contract in configuration.contracts { applyPriceStep(configuration.id(of: contract)) }
     }
 
     /// Runs until the stop. Throws for faults of this process, never for what the gateway does.
@@ -245,7 +247,7 @@ struct GatewaySession: ~Copyable {
             nextWatermarkNanos = now + GatewaySession.watermarkNanos
             lookAtClock()
             if path.epochIsUsedUp { beginEpoch(known: path.epoch, cause: "epoch used up") }
-            for (conId, json) in keeper.takeDefinitions() { takeKept(json, conId: conId) }
+            for (contract, json) in keeper.takeDefinitions() { takeKept(json, contract) }
             path.noteDurable(durable.keys)
             reportJournal()
             clearSuspicions()

@@ -1,3 +1,5 @@
+internal import Ticks
+
 /// The gateway's history farms that are down, and whether a contract's history may be asked for nevertheless.
 ///
 /// The gateway does not say which farm has which contract's history, and reports farms that nobody needs (`fundfarm`). So a
@@ -13,9 +15,9 @@ struct HistoryFarms {
     /// By name: since when.
     private(set) var down: [String: Int64] = [:]
     /// By farm: contracts whose history came while it was down.
-    private var spared: [String: Set<Int32>] = [:]
+    private var spared: [String: Set<ContractID>] = [:]
     /// By contract: the last request sent while farms were down that may be its own.
-    private var triedAtNanos: [Int32: Int64] = [:]
+    private var triedAtNanos: [ContractID: Int64] = [:]
 
     mutating func broken(_ name: String, nowNanos now: Int64) {
         guard down[name] == nil, down.count < HistoryFarms.limit else { return }
@@ -31,35 +33,35 @@ struct HistoryFarms {
     }
 
     /// Farms that are down and may have the contract's history.
-    func missing(_ conId: Int32) -> [String] {
-        down.keys.filter { !(spared[$0]?.contains(conId) ?? false) }.sorted()
+    func missing(_ contract: ContractID) -> [String] {
+        down.keys.filter { !(spared[$0]?.contains(contract) ?? false) }.sorted()
     }
 
     /// Nothing is to be asked for now.
-    func isHeld(_ conId: Int32, nowNanos now: Int64) -> Bool {
-        guard let since = missing(conId).compactMap({ down[$0] }).max() else { return false }
-        return now < max(since, triedAtNanos[conId] ?? since) + HistoryFarms.trialNanos
+    func isHeld(_ contract: ContractID, nowNanos now: Int64) -> Bool {
+        guard let since = missing(contract).compactMap({ down[$0] }).max() else { return false }
+        return now < max(since, triedAtNanos[contract] ?? since) + HistoryFarms.trialNanos
     }
 
     /// A request goes out. While farms are down it is the only one for a minute.
-    mutating func sent(_ conId: Int32, nowNanos now: Int64) {
-        if !missing(conId).isEmpty { triedAtNanos[conId] = now }
+    mutating func sent(_ contract: ContractID, nowNanos now: Int64) {
+        if !missing(contract).isEmpty { triedAtNanos[contract] = now }
     }
 
     /// Ticks came for a request that was sent then.
-    mutating func answered(_ conId: Int32, sentAtNanos: Int64) {
+    mutating func answered(_ contract: ContractID, sentAtNanos: Int64) {
         for (name, since) in down where since <= sentAtNanos {
             guard spared[name] != nil || spared.count < HistoryFarms.limit else { continue }
-            spared[name, default: []].insert(conId)
+            spared[name, default: []].insert(contract)
         }
-        triedAtNanos[conId] = nil
+        triedAtNanos[contract] = nil
     }
 
     /// A request failed or was not answered: the farms that are down matter after all.
-    mutating func failed(_ conId: Int32, nowNanos now: Int64) {
+    mutating func failed(_ contract: ContractID, nowNanos now: Int64) {
         guard !down.isEmpty else { return }
-        for name in down.keys { spared[name]?.remove(conId) }
-        triedAtNanos[conId] = now
+        for name in down.keys { spared[name]?.remove(contract) }
+        triedAtNanos[contract] = now
     }
 
     /// The session is over: the next one begins with the gateway's word on each farm.

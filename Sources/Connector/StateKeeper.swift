@@ -18,10 +18,10 @@ final class StateKeeper: Sendable {
 
     private struct State {
         var found: Found?
-        /// Read, and not yet taken.
-        var definitions: [Int32: JSONValue]?
+        /// Read, and not yet taken; nil where there is none, or none that can be read.
+        var definitions: [ContractID: JSONValue?] = [:]
         /// To be read.
-        var unread: [Int32]
+        var unread: [ContractID]
         var wanted: UInt32 = 0
         var written: UInt32 = 0
         var fault: String?
@@ -34,13 +34,13 @@ final class StateKeeper: Sendable {
     private let paths: Paths
     private let lockNote: LockNote
 
-    /// - conIds: whose kept definitions are read.
-    init(paths: Paths, conIds: [Int32], lockNote: LockNote) throws(ProgramError) {
+    /// - contracts: whose kept definitions are read.
+    init(paths: Paths, contracts: [ContractID], lockNote: LockNote) throws(ProgramError) {
         changed = try WakeUp()
         forKeeper = try WakeUp()
         epochs = EpochStore(directory: paths.state)
         self.paths = paths
-        state = Mutex(State(unread: conIds))
+        state = Mutex(State(unread: contracts))
         self.lockNote = lockNote
     }
 
@@ -57,18 +57,18 @@ final class StateKeeper: Sendable {
     }
 
     /// Asks for one more kept definition.
-    func want(definitionOf conId: Int32) {
+    func want(definitionOf contract: ContractID) {
         state.withLock { state in
-            if !state.unread.contains(conId) { state.unread.append(conId) }
+            if !state.unread.contains(contract) { state.unread.append(contract) }
         }
         forKeeper.ring()
     }
 
-    /// The kept definitions, each once, as soon as they were read.
-    func takeDefinitions() -> [Int32: JSONValue] {
+    /// The kept definitions, each once, as soon as they were read; nil where there is none.
+    func takeDefinitions() -> [ContractID: JSONValue?] {
         state.withLock { state in
-            defer { state.definitions = nil }
-            return state.definitions ?? [:]
+            defer { state.definitions = [:] }
+            return state.definitions
         }
     }
 
@@ -134,17 +134,18 @@ final class StateKeeper: Sendable {
 
     /// What an earlier run kept. A file that can't be read is reported; the gateway is asked anyway.
     private func readDefinitions() {
-        var definitions: [Int32: JSONValue] = [:]
+        var definitions: [ContractID: JSONValue?] = [:]
         let unread = state.withLock { state in
             defer { state.unread = [] }
             return state.unread
         }
-        defer { state.withLock { $0.definitions = ($0.definitions ?? [:]).merging(definitions) { _, new in new } } }
-        for conId in unread {
-            let path = "\(paths.definitions)/\(conId).json"
+        defer { state.withLock { $0.definitions = $0.definitions.merging(definitions) { _, new in new } } }
+        for contract in unread {
+            let path = paths.definition(contract)
+            definitions.updateValue(nil, forKey: contract)
             do {
                 let bytes = try Files.read(path, maxBytes: 1 << 20)
-                definitions[conId] = try bytes.withUnsafeBytes { try JSONValue(parsing: $0, maxBytes: 1 << 20) }
+                definitions[contract] = try bytes.withUnsafeBytes { try JSONValue(parsing: $0, maxBytes: 1 << 20) }
             } catch let error as FileError where error.isMissing {
                 continue
             } catch {

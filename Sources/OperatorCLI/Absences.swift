@@ -32,13 +32,13 @@ struct Absences {
         let end = min(selection.toNanos ?? nowNanos, nowNanos)
         guard let recorded, recorded.ticks > 0, let first = firstKnown(recorded.ledger) else {
             let from = selection.fromNanos ?? firstRecordNanos
-            if let from, hours.isClosed(stream.conId, from, end) { return nil }
+            if let from, hours.isClosed(stream.contract, from, end) { return nil }
             return Absence(
                 stream: stream, state: .neverRecorded, fromNanos: selection.fromNanos, toNanos: selection.toNanos,
                 cause: causeOfNone(stream, recorded?.ledger))
         }
         guard let from = selection.fromNanos ?? (first >= end ? .min : nil), from < min(first, end) else { return nil }
-        if hours.isClosed(stream.conId, from, min(first, end)) { return nil }
+        if hours.isClosed(stream.contract, from, min(first, end)) { return nil }
         let isRemoved = report.streams[stream]?.beginsAt != nil
         return Absence(
             stream: stream, state: .notRecorded, fromNanos: from == .min ? nil : from, toNanos: min(first, end),

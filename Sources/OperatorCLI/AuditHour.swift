@@ -48,7 +48,7 @@ struct AuditHour {
                 let count = ticks[hour] ?? RecordingAccount.Hour()
                 if count == RecordingAccount.Hour(), without.causes.isEmpty {
                     without.causes.append(
-                        closed.isClosed(stream.conId, from, to) ? "market closed" : "no tick, and no gap is known")
+                        closed.isClosed(stream.contract, from, to) ? "market closed" : "no tick, and no gap is known")
                 }
                 rows.append(
                     AuditHour(

@@ -6,6 +6,8 @@ internal import Ticks
 struct ExpectedStreams {
     struct Entry {
         var symbol = ""
+        /// As configured; empty: none is.
+        var exchange = ""
         /// What the running system says of it, such as `no_line`, and why; nil: nobody says anything.
         var state: String?
         var reason = ""
@@ -46,9 +48,10 @@ struct ExpectedStreams {
         let knowsRunning = !entries.isEmpty
         if knowsRunning { source = "the running system" }
         guard loaded.file != nil || !knowsRunning else { return }
-        let symbols = Dictionary(loaded.configuration.contracts.map { ($0.conId, $0.symbol) }) { first, _ in first }
+        let contracts = loaded.configuration.contractOf
         for stream in loaded.configuration.streams where entries[stream] == nil {
-            entries[stream] = Entry(symbol: symbols[stream.conId] ?? "")
+            let contract = contracts[stream.contract]
+            entries[stream] = Entry(symbol: contract?.symbol ?? "", exchange: contract?.exchange ?? "")
         }
         if isRunning, entries.isEmpty {
             silence =
@@ -67,7 +70,8 @@ struct ExpectedStreams {
             guard let stream = StreamID(member.name) else { continue }
             let before = entries[stream]
             entries[stream] = Entry(
-                symbol: member.value["symbol"]?.string ?? "", state: member.value["state"]?.string,
+                symbol: member.value["symbol"]?.string ?? "", exchange: member.value["exchange"]?.string ?? "",
+                state: member.value["state"]?.string,
                 reason: ExpectedStreams.first(member.value["reason"]?.string, before?.reason),
                 required: member.value["required"]?.bool ?? true, lag: member.value["lag"]?.integer)
         }

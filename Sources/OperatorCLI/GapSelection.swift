@@ -12,12 +12,12 @@ struct GapRow {
 
 /// Which gaps are meant.
 struct GapSelection {
-    let prefix: String
+    let prefix: StreamPrefix
     let fromNanos: Int64?
     let toNanos: Int64?
 
     init(_ flags: ParsedFlags, command: String = "gaps") throws(ProgramError) {
-        prefix = flags.words.first ?? ""
+        prefix = StreamPrefix(flags.words.first ?? "")
         fromNanos = try CatSelection.time(command, "from", flags)
         toNanos = try CatSelection.time(command, "to", flags)
         try CatSelection.refuseBackwards(command, fromNanos, toNanos)
@@ -57,7 +57,7 @@ struct GapSelection {
         return (ledger.gaps + [now].compactMap(\.self)).filter(contains).map { GapRow(gap: $0) }
     }
 
-    func selects(_ stream: StreamID) -> Bool { prefix.isEmpty || stream.description.hasPrefix(prefix) }
+    func selects(_ stream: StreamID) -> Bool { prefix.takes(stream) }
 
     /// The prefix names a stream that is recorded or to be recorded.
     func isKnown(_ account: RecordingAccount, _ expected: ExpectedStreams) -> Bool {
@@ -78,7 +78,9 @@ struct GapSelection {
         if open.contains(where: { wanted[$0.gap.stream.description] != nil }) { return true }
         // What the files do not say yet; it began just now.
         guard toNanos ?? .max > realNanos() else { return false }
-        return wanted.members.contains { $0.name.hasPrefix(prefix) && $0.value["gap_open"]?.bool == true }
+        return wanted.members.contains { member in
+            StreamID(member.name).map(selects) == true && member.value["gap_open"]?.bool == true
+        }
     }
 
     func withEstimates(_ rows: [GapRow], _ heals: ConnectorHeals?) -> [GapRow] {

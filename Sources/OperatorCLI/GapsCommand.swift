@@ -43,8 +43,8 @@ let gapsCommand = Command(
     guard report.records > 0 || !list.absences.isEmpty else {
         throw ProgramError(.noInput, "gaps: nothing is recorded in \(state): see 'ib-stream status'")
     }
-    guard selection.prefix.isEmpty || selection.isKnown(account, expected) else {
-        throw ProgramError(.noInput, "gaps: nothing is recorded of '\(selection.prefix)': see 'ib-stream ls'")
+    guard selection.prefix.text.isEmpty || selection.isKnown(account, expected) else {
+        throw ProgramError(.noInput, "gaps: nothing is recorded of '\(selection.prefix.text)': see 'ib-stream ls'")
     }
     let text = context.flags.has("json") ? GapTable.json(list, report) : GapTable.text(list)
     guard printOut(text) else { return ExitStatus.ioError.rawValue }

@@ -15,7 +15,7 @@ struct JoinedTail: ~Copyable {
     private static let historyTimeoutNanos: Int64 = 5_000_000_000
     private static let replayTimeoutNanos: Int64 = 2_000_000_000
 
-    private let filter: TailFilter
+    private let filter: StreamPrefix
     private var join: LateJoin
     private var feed: Subscriber
     private var reports: Subscriber
@@ -27,13 +27,12 @@ struct JoinedTail: ~Copyable {
     private var deadlineNanos: Int64 = 0
 
     init(
-        _ paths: Paths, prefix: String, sinceNanos: Int64, hasConnector: Bool, hasRecorder: Bool
+        _ paths: Paths, filter: StreamPrefix, sinceNanos: Int64, hasConnector: Bool, hasRecorder: Bool
     ) throws(MessagingError) {
-        let filter = TailFilter(prefix)
         let context = try Context()
         var feed = try Subscriber(in: context)
         // Subscribed before anything is asked for: what a page does not reach comes live.
-        try feed.subscribe(filter.topic)
+        for topic in filter.topics { try feed.subscribe(topic) }
         try feed.subscribe(Watermark.topic.description)
         try feed.connect(Paths.endpoint(paths.ticksSocket))
         var reports = try Subscriber(in: context)

@@ -84,6 +84,16 @@ private func ask(
     }
 }
 
+/// An entry of `contracts` in the configuration.
+private func entry(_ id: Int64, _ symbol: String, _ exchange: String, source: Int? = nil) -> String {
+    let name = symbol.map { $0.isASCII && ($0.isLetter || $0.isNumber || ".-_".contains($0)) ? $0 : "_" }
+    let parts = [
+        "con_id: \(id)", "symbol: \(String(name))", exchange.isEmpty ? nil : "exchange: \(exchange)",
+        source.map { "source: \($0)" },
+    ]
+    return "- {\(parts.compactMap(\.self).joined(separator: ", "))}"
+}
+
 /// A few lines of a contract, the id first; its hours as the gateway gives them, a session a line.
 private func describe(_ contract: JSONValue) -> String {
     func field(_ name: String) -> String { contract[name]?.string ?? "" }
@@ -94,7 +104,14 @@ private func describe(_ contract: JSONValue) -> String {
     text += "  \(field("exchange")) \(field("currency"))  \(field("long_name"))\n"
     text += "    local symbol \(field("local_symbol")), min tick \(field("min_tick"))"
     if !field("multiplier").isEmpty { text += ", multiplier \(field("multiplier"))" }
-    text += "\n    exchanges: \(field("valid_exchanges"))\n    trading hours (\(field("time_zone_id"))):\n"
+    text += "\n    exchanges: \(field("valid_exchanges"))\n"
+    let venues = field("valid_exchanges").split(separator: ",").map(String.init)
+    text += "    to record it: \(entry(id, field("symbol"), field("exchange")))\n"
+    // Where it trades at night the ticks are others, and the hours too.
+    if let night = venues.first(where: { $0 == "OVERNIGHT" }), field("exchange") != night {
+        text += "    beside it:    \(entry(id, field("symbol"), night, source: 1))\n"
+    }
+    text += "    trading hours (\(field("time_zone_id"))):\n"
     for session in field("trading_hours").split(separator: ";").prefix(7) { text += "        \(session)\n" }
     return text
 }

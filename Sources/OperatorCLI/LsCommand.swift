@@ -19,15 +19,11 @@ let lsCommand = Command(
     let isEmpty = streams.isEmpty && findings.isEmpty
     // What is to be recorded and is not stands there too.
     for stream in expected.entries.keys where streams[stream] == nil { streams[stream] = RecordingSurvey.Entry() }
-    var symbols = Dictionary(configuration.contracts.map { ($0.conId, $0.symbol) }) { first, _ in first }
-    for (stream, entry) in expected.entries where symbols[stream.conId] == nil && !entry.symbol.isEmpty {
-        symbols[stream.conId] = entry.symbol
+    var names = configuration.contractOf.mapValues { LsText.Name(symbol: $0.symbol, exchange: $0.exchange ?? "") }
+    for (stream, entry) in expected.entries where names[stream.contract] == nil && !entry.symbol.isEmpty {
+        names[stream.contract] = LsText.Name(symbol: entry.symbol, exchange: entry.exchange)
     }
-    if context.flags.has("json") {
-        printOut(LsText.json(streams, symbols))
-    } else {
-        printOut(LsText.table(streams, symbols))
-    }
+    printOut(context.flags.has("json") ? LsText.json(streams, names) : LsText.table(streams, names))
     guard !isEmpty else {
         let time = selection.fromNanos == nil && selection.toNanos == nil ? "" : " in that time"
         throw ProgramError(.noInput, "ls: nothing is recorded in \(state)\(time): see 'ib-stream status'")
@@ -68,10 +64,18 @@ private func counted(_ state: String, _ selection: TickReader.Selection) throws(
 
 /// The list as text and as JSON.
 enum LsText {
-    static func table(_ streams: [StreamID: RecordingSurvey.Entry], _ symbols: [Int32: String]) -> String {
+    /// What a contract is called; the exchange is empty where none is configured.
+    struct Name {
+        let symbol: String
+        let exchange: String
+
+        var text: String { exchange.isEmpty ? symbol : "\(symbol) \(exchange)" }
+    }
+
+    static func table(_ streams: [StreamID: RecordingSurvey.Entry], _ names: [ContractID: Name]) -> String {
         let rows = streams.sorted { $0.key < $1.key }.map { stream, entry in
             [
-                stream.description, symbols[stream.conId] ?? "", "\(entry.ticks)", "\(entry.markers)",
+                stream.description, names[stream.contract]?.text ?? "", "\(entry.ticks)", "\(entry.markers)",
                 entry.isEmpty ? "-" : Timestamp.text(entry.firstRecvNanos, digits: 3),
                 entry.isEmpty ? "-" : Timestamp.text(entry.lastRecvNanos, digits: 3),
                 entry.isEmpty ? "-" : entry.lastKey.description,
@@ -81,7 +85,7 @@ enum LsText {
             ["STREAM", "SYMBOL", "TICKS", "MARKERS", "FIRST", "LAST", "LAST KEY"], rows, rightAligned: [2, 3])
     }
 
-    static func json(_ streams: [StreamID: RecordingSurvey.Entry], _ symbols: [Int32: String]) -> String {
+    static func json(_ streams: [StreamID: RecordingSurvey.Entry], _ names: [ContractID: Name]) -> String {
         var writer = JSONWriter()
         writer.object { writer in
             writer.field("streams") { writer in
@@ -89,7 +93,10 @@ enum LsText {
                     for (stream, entry) in streams.sorted(by: { $0.key < $1.key }) {
                         writer.field(stream.description) { writer in
                             writer.object { writer in
-                                if let symbol = symbols[stream.conId] { writer.field("symbol", symbol) }
+                                if let name = names[stream.contract] {
+                                    writer.field("symbol", name.symbol)
+                                    if !name.exchange.isEmpty { writer.field("exchange", name.exchange) }
+                                }
                                 writer.field("ticks", entry.ticks)
                                 writer.field("markers", entry.markers)
                                 guard !entry.isEmpty else {

@@ -7,29 +7,29 @@ internal import Ticks
 struct OpeningHours {
     private static let maxDefinitionBytes = 1 << 20
 
-    private let directory: String
-    private var known: [Int32: TradingHours?] = [:]
+    private let paths: Paths
+    private var known: [ContractID: TradingHours?] = [:]
 
-    init(_ paths: Paths) { directory = paths.definitions }
+    init(_ paths: Paths) { self.paths = paths }
 
     /// True when it is known that a market never opened in a time (ns since the Unix epoch).
-    mutating func isClosed(_ conId: Int32, _ fromNanos: Int64, _ toNanos: Int64) -> Bool {
-        guard fromNanos < toNanos, let hours = hours(conId) else { return false }
+    mutating func isClosed(_ contract: ContractID, _ fromNanos: Int64, _ toNanos: Int64) -> Bool {
+        guard fromNanos < toNanos, let hours = hours(contract) else { return false }
         let (from, to) = (
             fromNanos.floorDivided(by: 1_000_000_000), (toNanos - 1).floorDivided(by: 1_000_000_000) + 1
         )
         return hours.isClosed(throughout: from..<to)
     }
 
-    private mutating func hours(_ conId: Int32) -> TradingHours? {
-        if let hours = known[conId] { return hours }
-        let hours = read(conId)
-        known[conId] = .some(hours)
+    private mutating func hours(_ contract: ContractID) -> TradingHours? {
+        if let hours = known[contract] { return hours }
+        let hours = read(contract)
+        known[contract] = .some(hours)
         return hours
     }
 
-    private func read(_ conId: Int32) -> TradingHours? {
-        guard let bytes = Files.contents("\(directory)/\(conId).json", maxBytes: OpeningHours.maxDefinitionBytes) else {
+    private func read(_ contract: ContractID) -> TradingHours? {
+        guard let bytes = Files.contents(paths.definition(contract), maxBytes: OpeningHours.maxDefinitionBytes) else {
             return nil
         }
         do {

@@ -84,7 +84,8 @@ struct StatusView {
     private func streamRow(_ name: String, _ value: JSONValue) -> [String] {
         let rate = value["ticks_per_second"]?.double ?? 0
         return [
-            name, value["symbol"]?.string ?? "", value["state"]?.string ?? "",
+            name, [value["symbol"]?.string, value["exchange"]?.string].compactMap(\.self).joined(separator: " "),
+            value["state"]?.string ?? "",
             Self.tenths(rate), value["lag"]?.integer.map(String.init) ?? "-",
             value["durable_lag_seconds"]?.double.map(Self.tenths) ?? "-",
             value["ts_recv"]?.string.map { String($0.prefix(23)).replacing("T", with: " ") } ?? "-",

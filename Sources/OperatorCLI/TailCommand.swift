@@ -20,11 +20,12 @@ let tailCommand = Command(
     examples: [
         ("ib-stream tail", "every tick of every stream"),
         ("ib-stream tail 711280073.", "all kinds of one contract"),
+        ("ib-stream tail 265598@1", "all kinds of one contract at the venue whose source is 1"),
         ("ib-stream tail 711280073.bid_ask --since 2h", "the quotes of two hours and all that follow"),
         ("ib-stream tail 711280073.bid_ask --format csv --count 1000", "the next thousand quotes as CSV"),
     ]
 ) { context throws(ProgramError) in
-    let prefix = context.flags.words.first ?? ""
+    let filter = StreamPrefix(context.flags.words.first ?? "")
     var output = try TailOutput(context.flags)
     // Nothing has been received since a time to come: that is from now on.
     let since = try CatSelection.time("tail", "since", context.flags).map { min($0, realNanos()) }
@@ -37,16 +38,16 @@ let tailCommand = Command(
     }
     let status = ConnectorHeals.answer("status", paths)
     // A connector that does not answer may want any stream.
-    if status != nil || !hasConnector { try refuseUnknown(prefix, configuration, paths) }
+    if status != nil || !hasConnector { try refuseUnknown(filter, configuration, paths) }
     if hasConnector { sayWithoutSession(status) }
     do throws(MessagingError) {
         guard let since else {
-            var tail = try LiveTail(paths, prefix: prefix)
+            var tail = try LiveTail(paths, filter)
             try tail.run(&output)
             return ExitStatus.success.rawValue
         }
         var tail = try JoinedTail(
-            paths, prefix: prefix, sinceNanos: since, hasConnector: hasConnector, hasRecorder: hasRecorder)
+            paths, filter: filter, sinceNanos: since, hasConnector: hasConnector, hasRecorder: hasRecorder)
         try tail.run(&output)
         return ExitStatus.success.rawValue
     } catch {
@@ -57,18 +58,18 @@ let tailCommand = Command(
 /// Throws 66 for a prefix with which no stream begins that is configured, wanted by the connector, or recorded: nothing
 /// would ever come.
 private func refuseUnknown(
-    _ prefix: String, _ configuration: Configuration, _ paths: Paths
+    _ filter: StreamPrefix, _ configuration: Configuration, _ paths: Paths
 ) throws(ProgramError) {
-    guard !prefix.isEmpty else { return }
-    var names = Set(configuration.streams.map(\.description))
-    func isKnown() -> Bool { names.contains { $0.hasPrefix(prefix) } }
+    guard !filter.text.isEmpty else { return }
+    var known = Set(configuration.streams)
+    func isKnown() -> Bool { known.contains(where: filter.takes) }
     if isKnown() { return }
     if ServiceLock.isHeld(name: "ib-connector", paths: paths) {
         // A stream that a command wants is told within a second; the second look is for one that was asked for just now.
         for pause in [0, 1200] {
             sleepMillis(pause)
             guard let streams = ConnectorHeals.answer("streams", paths)?["streams"]?.object else { return }
-            names.formUnion(streams.members.map(\.name))
+            known.formUnion(streams.members.compactMap { StreamID($0.name) })
             if isKnown() { return }
             // It has none while it opens its journal.
             if streams.members.isEmpty { return }
@@ -76,19 +77,19 @@ private func refuseUnknown(
     }
     // Last, since the log has to be read for it.
     guard let recorded = recordedStreams(paths) else { return }
-    names.formUnion(recorded)
+    known.formUnion(recorded)
     if isKnown() { return }
-    let listed = names.sorted().prefix(12).joined(separator: " ") + (names.count > 12 ? " ..." : "")
+    let names = known.sorted().prefix(12).map(\.description).joined(separator: " ") + (known.count > 12 ? " ..." : "")
     throw ProgramError(
-        .noInput, "tail: no stream begins with '\(prefix)': there are \(names.isEmpty ? "none" : listed)")
+        .noInput, "tail: no stream begins with '\(filter.text)': there are \(known.isEmpty ? "none" : names)")
 }
 
 /// Nil, and a line on standard error: the recording can't be read, so nobody knows what it has.
-private func recordedStreams(_ paths: Paths) -> [String]? {
+private func recordedStreams(_ paths: Paths) -> [StreamID]? {
     do throws(StoreError) {
         var scan = GapScan(stateDirectory: paths.state)
         _ = try scan.advance()
-        return try scan.streams().map(\.description)
+        return try Array(scan.streams())
     } catch {
         if error.code == ENOENT { return [] }
         printError("ib-stream", "tail: what is recorded can't be read, so any stream is waited for: \(error)")
@@ -107,14 +108,14 @@ private func sayWithoutSession(_ status: JSONValue?) {
 /// Follows the live feed alone: what it drops is said on standard error.
 private struct LiveTail: ~Copyable {
     private var feed: Subscriber
-    private let filter: TailFilter
+    private let filter: StreamPrefix
     private var last: [StreamID: TickKey] = [:]
     private let buffer: UnsafeMutableRawBufferPointer
 
-    init(_ paths: Paths, prefix: String) throws(MessagingError) {
-        filter = TailFilter(prefix)
+    init(_ paths: Paths, _ filter: StreamPrefix) throws(MessagingError) {
+        self.filter = filter
         var feed = try Subscriber(in: Context())
-        try feed.subscribe(filter.topic)
+        for topic in filter.topics { try feed.subscribe(topic) }
         try feed.connect(Paths.endpoint(paths.ticksSocket))
         self.feed = feed
         buffer = .allocate(byteCount: Subscriber.tickPayloadBytes, alignment: 64)

@@ -4,20 +4,6 @@ internal import ServiceKit
 internal import TickStore
 internal import Ticks
 
-/// Which streams `tail` shows: those whose name begins with a prefix.
-struct TailFilter {
-    private let prefix: String
-    /// What to subscribe to: topics do not name the source.
-    let topic: String
-
-    init(_ prefix: String) {
-        self.prefix = prefix
-        topic = "tick." + prefix.prefix { $0 != "@" }
-    }
-
-    func takes(_ stream: StreamID) -> Bool { prefix.isEmpty || stream.description.hasPrefix(prefix) }
-}
-
 /// What `tail` prints, up to `--count` lines. A reader that goes away, as `| head` does, is the end and no fault.
 struct TailOutput: JoinSink, ~Copyable {
     private static let flushBytes = 64 << 10

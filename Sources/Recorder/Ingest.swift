@@ -162,11 +162,8 @@ struct Ingest: ~Copyable {
     /// Definitions are kept beside the ticks. The connector leaves the data disk alone.
     private func takeDefinition(_ topic: ReceivedTopic, _ payload: UnsafeRawBufferPointer) {
         let name = topic.description.dropFirst(Ingest.definitionPrefix.utf8CodeUnitCount)
-        guard let conId = Int32(name), conId > 0, name == "\(conId)", payload.count <= Ingest.longestDefinitionBytes
-        else {
-            return
-        }
-        queue.keep { $0.add(definition: Array(payload), of: conId) }
+        guard let contract = ContractID(name), payload.count <= Ingest.longestDefinitionBytes else { return }
+        queue.keep { $0.add(definition: Array(payload), of: contract) }
     }
 
     private mutating func takeWatermark(_ payload: UnsafeRawBufferPointer) {

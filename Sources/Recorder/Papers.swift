@@ -1,4 +1,5 @@
 internal import ServiceKit
+internal import Ticks
 
 /// Small files that the write thread keeps for the ingest thread, which never waits for the disk. Newer ones take the place
 /// of older ones, so that this is bounded.
@@ -9,22 +10,22 @@ struct Papers: Sendable, Equatable {
 
     /// The word of `<state>/origin`.
     var origin: String?
-    /// Instruments as JSON, by contract id.
-    var definitions: [Int32: [UInt8]] = [:]
+    /// Instruments as JSON.
+    var definitions: [ContractID: [UInt8]] = [:]
 
     var isEmpty: Bool { origin == nil && definitions.isEmpty }
 
-    mutating func add(definition: [UInt8], of conId: Int32) {
-        guard definitions[conId] != nil || definitions.count < Papers.definitionLimit else { return }
-        definitions[conId] = definition
+    mutating func add(definition: [UInt8], of contract: ContractID) {
+        guard definitions[contract] != nil || definitions.count < Papers.definitionLimit else { return }
+        definitions[contract] = definition
     }
 
     /// These papers, with `newer` ones in place of older.
     func updated(with newer: Papers) -> Papers {
         var result = newer
         result.origin = newer.origin ?? origin
-        for (conId, definition) in definitions where newer.definitions[conId] == nil {
-            result.add(definition: definition, of: conId)
+        for (contract, definition) in definitions where newer.definitions[contract] == nil {
+            result.add(definition: definition, of: contract)
         }
         return result
     }
@@ -39,17 +40,16 @@ struct Papers: Sendable, Equatable {
         try Files.writeAtomically(bytes, to: path)
     }
 
-    /// Writes `<state>/definitions/<con_id>.json`; returns what could not be written, and why.
+    /// Writes them into `<state>/definitions`; returns what could not be written, and why.
     func writeDefinitions(_ paths: Paths) -> (papers: Papers, fault: FileError?) {
         var left = Papers()
         var fault: FileError?
-        for (conId, definition) in definitions {
+        for (contract, definition) in definitions {
             do throws(FileError) {
                 try Files.makeDirectory(paths.definitions)
-                try Files.writeAtomically(
-                    definition + [0x0A], to: "\(paths.definitions)/\(conId).json", sync: false)
+                try Files.writeAtomically(definition + [0x0A], to: paths.definition(contract), sync: false)
             } catch {
-                left.definitions[conId] = definition
+                left.definitions[contract] = definition
                 fault = error
             }
         }

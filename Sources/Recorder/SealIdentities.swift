@@ -1,28 +1,29 @@
 internal import JSON
 internal import ServiceKit
 internal import TickStore
+internal import Ticks
 
 /// What sealed files say of their instruments: the symbol of the configuration (else the gateway's), and the definition as
 /// the connector stored it. One thread.
 final class SealIdentities {
     private static let maxDefinitionBytes = 1 << 20
 
-    private let definitions: String
-    private let symbols: [Int32: String]
+    private let paths: Paths
+    private let contracts: [ContractID: TrackedContract]
     /// The last one asked for: streams of a contract come one after another.
-    private var last: (conId: Int32, identity: HourSealer.Identity)?
+    private var last: (contract: ContractID, identity: HourSealer.Identity)?
 
-    init(definitions: String, symbols: [Int32: String]) {
-        self.definitions = definitions
-        self.symbols = symbols
+    init(_ paths: Paths, contracts: [ContractID: TrackedContract]) {
+        self.paths = paths
+        self.contracts = contracts
     }
 
-    func identity(_ conId: Int32) -> HourSealer.Identity {
-        if let last, last.conId == conId { return last.identity }
-        let definition = Files.contents("\(definitions)/\(conId).json", maxBytes: SealIdentities.maxDefinitionBytes)
-        let symbol = symbols[conId] ?? definition.flatMap(SealIdentities.symbol) ?? "unknown"
+    func identity(_ contract: ContractID) -> HourSealer.Identity {
+        if let last, last.contract == contract { return last.identity }
+        let definition = Files.contents(paths.definition(contract), maxBytes: SealIdentities.maxDefinitionBytes)
+        let symbol = contracts[contract]?.symbol ?? definition.flatMap(SealIdentities.symbol) ?? "unknown"
         let identity = HourSealer.Identity(symbol: symbol, definition: definition ?? [])
-        last = (conId, identity)
+        last = (contract, identity)
         return identity
     }
 

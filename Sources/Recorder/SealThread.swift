@@ -54,8 +54,8 @@ struct SealThread: ~Copyable {
         self.queue = queue
         self.board = board
         watch = SealWatch(task, board, faultPoint)
-        let contracts = Dictionary(configuration.contracts.map { ($0.conId, $0) }) { first, _ in first }
-        let identities = SealIdentities(definitions: paths.definitions, symbols: contracts.mapValues(\.symbol))
+        let contracts = configuration.contractOf
+        let identities = SealIdentities(paths, contracts: contracts)
         sealer = HourSealer(stateDirectory: paths.state, observer: watch, identity: identities.identity)
         stock = SegmentStock(stateDirectory: paths.state, observer: watch) {
             contracts[$0]?.bufferHours ?? SealThread.defaultBufferHours

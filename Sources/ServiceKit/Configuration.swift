@@ -5,7 +5,7 @@ public import Ticks
 public struct Configuration: Sendable, Equatable {
     /// `root: DIR`: state in `DIR/state`, runtime in `DIR/run`. Nil: see `Paths`.
     public var root: String?
-    /// Which connector this is (byte 29 of every record).
+    /// Which connector this is (byte 29 of every record whose contract has no source of its own).
     public var source: UInt8 = 0
     public var tws = TWSSettings()
     /// In file order, which decides who gets a tick-by-tick line.
@@ -22,9 +22,17 @@ public struct Configuration: Sendable, Equatable {
 
     /// Every stream that the contracts ask for, in file order.
     public var streams: [StreamID] {
-        contracts.flatMap { contract in
-            contract.ticks.map { StreamID(conId: contract.conId, kind: $0, source: source) }
-        }
+        contracts.flatMap { contract in contract.ticks.map { StreamID(id(of: contract), $0) } }
+    }
+
+    /// The contract that an entry is about: its id, and its source or else this connector's.
+    public func id(of contract: TrackedContract) -> ContractID {
+        ContractID(conId: contract.conId, source: contract.source ?? source)
+    }
+
+    /// The entries by what they are about.
+    public var contractOf: [ContractID: TrackedContract] {
+        Dictionary(contracts.map { (id(of: $0), $0) }, uniquingKeysWith: { first, _ in first })
     }
 }
 
@@ -65,6 +73,8 @@ public struct TrackedContract: Sendable, Equatable {
     /// Decoration of paths and messages: `[A-Za-z0-9._-]`.
     public var symbol: String
     public var exchange: String?
+    /// Tells one venue of a contract from its others; nil: the connector's own.
+    public var source: UInt8?
     public var ticks: [TickKind]
     /// The least history, in hours, that retention leaves.
     public var bufferHours: Int
@@ -72,12 +82,13 @@ public struct TrackedContract: Sendable, Equatable {
     public var required: Bool
 
     public init(
-        conId: Int32, symbol: String, exchange: String? = nil, ticks: [TickKind] = [.bidAsk, .last],
-        bufferHours: Int = 24, required: Bool = true
+        conId: Int32, symbol: String, exchange: String? = nil, source: UInt8? = nil,
+        ticks: [TickKind] = [.bidAsk, .last], bufferHours: Int = 24, required: Bool = true
     ) {
         self.conId = conId
         self.symbol = symbol
         self.exchange = exchange
+        self.source = source
         self.ticks = ticks
         self.bufferHours = bufferHours
         self.required = required

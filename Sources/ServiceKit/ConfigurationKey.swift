@@ -39,12 +39,12 @@ extension Key {
             get: { .integer(Int64($0[keyPath: path])) })
     }
 
-    static func optionalInteger(
-        _ name: String, _ path: Path<Int?>, _ range: ClosedRange<Int64>, _ meaning: String
+    static func optionalInteger<I: FixedWidthInteger & Sendable>(
+        _ name: String, _ path: Path<I?>, _ range: ClosedRange<Int64>, _ meaning: String
     ) -> Key {
         Key(
             name, .integer(range), meaning,
-            set: { root, value in if case .integer(let number) = value { root[keyPath: path] = Int(number) } },
+            set: { root, value in if case .integer(let number) = value { root[keyPath: path] = I(number) } },
             get: { root in root[keyPath: path].map { .integer(Int64($0)) } ?? .none })
     }
 

@@ -12,16 +12,34 @@ extension ConfigurationReader {
     }
 
     private mutating func checkContracts() {
-        var seen: Set<Int32> = []
-        for contract in configuration.contracts where !seen.insert(contract.conId).inserted {
-            report("contract \(contract.conId) stands twice in 'contracts'", "name all its ticks in one entry")
-        }
+        for (index, contract) in configuration.contracts.enumerated() { checkVenue(index, contract) }
         let wanted = configuration.streams.count { $0.kind != .level1 }
         if configuration.tws.onExcess == .refuse, wanted > configuration.tws.tickByTickLines {
             report(
                 "'contracts' want \(wanted) tick-by-tick lines, but 'tws.tick_by_tick_lines' is "
                     + "\(configuration.tws.tickByTickLines) and 'tws.on_excess' is refuse",
                 "fewer 'ticks', or on_excess: record_first or level1")
+        }
+    }
+
+    /// Entries of one contract are its venues, each with an exchange and a source that tells it apart.
+    private mutating func checkVenue(_ index: Int, _ contract: TrackedContract) {
+        let others = configuration.contracts[..<index].filter { $0.conId == contract.conId }
+        guard let first = others.first else { return }
+        let sources = Set(others.map { configuration.id(of: $0).source })
+        let free = (0...255).first { !sources.contains(UInt8($0)) } ?? 255
+        let advice =
+            "name all ticks of a venue in one entry; another venue's needs an 'exchange' and a 'source' of its own, such as "
+            + "'exchange: OVERNIGHT' and 'source: \(max(1, free))'"
+        if sources.contains(configuration.id(of: contract).source) {
+            return report("contract \(contract.conId) stands twice in 'contracts' with the same source", advice)
+        }
+        let exchanges = others.map { $0.exchange?.uppercased() }
+        if first.exchange == nil || contract.exchange == nil {
+            report(
+                "contract \(contract.conId) stands twice in 'contracts', and not each time with an 'exchange'", advice)
+        } else if let exchange = contract.exchange, exchanges.contains(exchange.uppercased()) {
+            report("contract \(contract.conId) stands twice in 'contracts' with the exchange \(exchange)", advice)
         }
     }
 

@@ -23,7 +23,9 @@ enum ConfigurationSchema {
         .optionalText(
             "root", \.root, maxBytes: 200, "Directory of everything: state in `DIR/state`, runtime in `DIR/run`.",
             check: { text throws(ValueProblem) in try absolute(text) }),
-        .integer("source", \.source, 0...255, "Number of this connector, byte 29 of every record."),
+        .integer(
+            "source", \.source, 0...255,
+            "Number of this connector, byte 29 of every record; a contract may have one of its own."),
     ]
 
     static let tws: [Key<Configuration>] = [
@@ -160,6 +162,10 @@ enum ConfigurationSchema {
             "Name in paths and messages: letters, digits, `.`, `_`, `-`.",
             check: { text throws(ValueProblem) in try decoration(text) }),
         .optionalText("exchange", \.exchange, maxBytes: 32, "Exchange; left out: where the contract is listed."),
+        .optionalInteger(
+            "source", \.source, 0...255,
+            "Tells one venue of a contract from its others; left out: the connector's number."
+        ),
         Key(
             "ticks", .texts(maxCount: 7),
             "What is recorded: \(TickKind.recordableKinds.map(\.name.description).joined(separator: ", ")).",

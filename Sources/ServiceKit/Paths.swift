@@ -1,4 +1,5 @@
 internal import Glibc
+public import Ticks
 
 /// Where state and sockets are.
 ///
@@ -73,6 +74,8 @@ public struct Paths: Sendable, Equatable {
     /// The sealed segments.
     public var ticks: String { state + "/ticks" }
     public var definitions: String { state + "/definitions" }
+    /// A contract's kept definition: each of its venues has one of its own.
+    public func definition(_ contract: ContractID) -> String { "\(definitions)/\(contract).json" }
     public func journal(_ configuration: Configuration) -> String {
         configuration.connector.journalDir ?? runtime + "/journal"
     }

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import Ticks
+public import Ticks
 
 /// Seals one hour of the log: splits its finished parts by stream into segment files, proves that these hold what the log
 /// holds, gives them their names, makes all that durable, and only then removes the parts. One thread, with low priority;
@@ -40,7 +40,7 @@ public final class HourSealer {
     private let logDirectory: String
     private let ticksDirectory: String
     private let bounds: Bounds
-    private let identity: (Int32) -> Identity
+    private let identity: (ContractID) -> Identity
     private let observer: any SealObserver
     private let workspace = SegmentWorkspace()
     private var directories = DurableDirectories()
@@ -56,7 +56,7 @@ public final class HourSealer {
     /// Seals below a state directory.
     public init(
         stateDirectory: String, bounds: Bounds = Bounds(), observer: any SealObserver,
-        identity: @escaping (Int32) -> Identity
+        identity: @escaping (ContractID) -> Identity
     ) {
         logDirectory = stateDirectory + "/log"
         ticksDirectory = stateDirectory + "/ticks"
@@ -258,10 +258,10 @@ public final class HourSealer {
             result.records += tally.fresh
             result.bytes += build.bytes
             result.replacedBytes += tally.existingBytes
-            var growth = result.growth[tally.stream.conId] ?? SealedHour.Growth()
+            var growth = result.growth[tally.stream.contract] ?? SealedHour.Growth()
             growth.files += tally.existing == nil ? 1 : 0
             growth.bytes += Int64(build.bytes) - Int64(tally.existingBytes)
-            result.growth[tally.stream.conId] = growth
+            result.growth[tally.stream.contract] = growth
         } else {
             result.finishedBefore += 1
         }
@@ -272,14 +272,14 @@ public final class HourSealer {
 
     private func target(_ tally: StreamTally) -> SegmentName {
         tally.existing
-            ?? SegmentName(stream: tally.stream, symbol: identity(tally.stream.conId).symbol, hour: hour.hour)
+            ?? SegmentName(stream: tally.stream, symbol: identity(tally.stream.contract).symbol, hour: hour.hour)
     }
 
     private func temporary(_ stream: StreamID) -> String {
         "\(ticksDirectory)/\(HourSealer.temporaryName)/\(stream).\(hour.hour)"
     }
 
-    private func definition(_ build: SegmentBuild) -> [UInt8] { identity(build.tally.stream.conId).definition }
+    private func definition(_ build: SegmentBuild) -> [UInt8] { identity(build.tally.stream.contract).definition }
 
     // MARK: - The log
 

@@ -95,7 +95,7 @@ public struct Repair: ~Copyable {
     mutating func rewrite(_ name: SegmentName, footer stored: SegmentFooter?) throws(StoreError) {
         let path = name.path(in: ticksDirectory)
         var scan = try SegmentScan(path, workspace: workspace, hashes: false)
-        let definition = if let known = scan.definition { known } else { try keptDefinition(name.stream.conId) }
+        let definition = if let known = scan.definition { known } else { try keptDefinition(name.stream.contract) }
         let temporary = path + ".repair"
         var before = try lastKey(of: name.stream, before: name)
         // The stream's first file: what it began with is all that can be missing in front.
@@ -198,9 +198,9 @@ public struct Repair: ~Copyable {
         return expected
     }
 
-    private func keptDefinition(_ conId: Int32) throws(StoreError) -> [UInt8] {
+    private func keptDefinition(_ contract: ContractID) throws(StoreError) -> [UInt8] {
         do throws(StoreError) {
-            let file = try File("\(stateDirectory)/definitions/\(conId).json", O_RDONLY)
+            let file = try File("\(stateDirectory)/definitions/\(contract).json", O_RDONLY)
             var bytes = [UInt8](repeating: 0, count: Int(min(try file.size(), 1 << 20)))
             return try file.read(into: &bytes, at: 0) ? bytes : []
         } catch {

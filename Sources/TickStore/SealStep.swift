@@ -88,7 +88,7 @@ public struct SealedHour: Sendable, Equatable {
     public var logBytes: UInt64 = 0
     public var kept: [Kept] = []
     /// How much more each contract has on disk: files and bytes.
-    public var growth: [Int32: Growth] = [:]
+    public var growth: [ContractID: Growth] = [:]
 
     public struct Growth: Sendable, Equatable {
         public var files = 0

@@ -184,7 +184,8 @@ public struct SegmentName: Hashable, Comparable, Sendable, CustomStringConvertib
         return (conId, String(parts[1]))
     }
 
-    private static func kind(_ name: String) -> (kind: TickKind, source: UInt8)? {
+    /// What a stream's directory is called: `last`, `last@1`.
+    static func kind(_ name: String) -> (kind: TickKind, source: UInt8)? {
         let parts = name.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
         guard let kind = TickKind(streamName: parts[0]) else { return nil }
         guard parts.count == 2 else { return (kind, 0) }

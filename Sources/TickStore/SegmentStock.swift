@@ -1,5 +1,5 @@
 internal import Glibc
-internal import Ticks
+public import Ticks
 
 /// The sealed files as a whole: how much there is of each hour, and the removal of hours. One thread, the sealing one; its
 /// memory grows with the hours, not with the files.
@@ -17,10 +17,10 @@ public final class SegmentStock {
     private let directory: String
     private let observer: any SealObserver
     /// The least history of each contract, in hours.
-    private let bufferHours: (Int32) -> Int
+    private let bufferHours: (ContractID) -> Int
     private var amounts: [Key: Amount] = [:]
 
-    public init(stateDirectory: String, observer: any SealObserver, bufferHours: @escaping (Int32) -> Int) {
+    public init(stateDirectory: String, observer: any SealObserver, bufferHours: @escaping (ContractID) -> Int) {
         directory = stateDirectory + "/ticks"
         self.observer = observer
         self.bufferHours = bufferHours
@@ -42,8 +42,8 @@ public final class SegmentStock {
     /// Walks through all files.
     public func survey() throws(SealError) {
         amounts = [:]
-        try eachStream { path, conId throws(SealError) in
-            let buffer = bufferHours(conId)
+        try eachStream { path, contract throws(SealError) in
+            let buffer = bufferHours(contract)
             for year in try names(path) {
                 for month in try names("\(path)/\(year)") {
                     for day in try names("\(path)/\(year)/\(month)") {
@@ -99,8 +99,8 @@ public final class SegmentStock {
 
     /// Counts what sealing an hour has added.
     public func add(_ sealed: SealedHour) {
-        for (conId, growth) in sealed.growth {
-            let key = Key(hour: sealed.hour, bufferHours: bufferHours(conId))
+        for (contract, growth) in sealed.growth {
+            let key = Key(hour: sealed.hour, bufferHours: bufferHours(contract))
             var amount = amounts[key] ?? Amount()
             amount.files += growth.files
             amount.bytes = UInt64(max(0, Int64(clamping: amount.bytes) + growth.bytes))
@@ -112,8 +112,8 @@ public final class SegmentStock {
     /// missing when it fails half-way, which the next survey sees.
     public func remove(_ stock: RetentionPlan.Stock) throws(SealError) -> (files: Int, bytes: UInt64) {
         var removed = Amount()
-        try eachStream { path, conId throws(SealError) in
-            guard bufferHours(conId) == stock.bufferHours,
+        try eachStream { path, contract throws(SealError) in
+            guard bufferHours(contract) == stock.bufferHours,
                 let file = SegmentName.file(inStream: path, hour: stock.hour), let size = try size(file)
             else { return }
             try observer.work { () throws(SealError) in
@@ -133,12 +133,13 @@ public final class SegmentStock {
     }
 
     /// Calls `body` with the directory of every stream.
-    private func eachStream(_ body: (String, Int32) throws(SealError) -> Void) throws(SealError) {
-        for contract in try names(directory) {
-            guard let dash = contract.firstIndex(of: "-"), let conId = Int32(contract[..<dash]) else { continue }
-            for kind in try names("\(directory)/\(contract)") {
+    private func eachStream(_ body: (String, ContractID) throws(SealError) -> Void) throws(SealError) {
+        for name in try names(directory) {
+            guard let dash = name.firstIndex(of: "-"), let conId = Int32(name[..<dash]) else { continue }
+            for kind in try names("\(directory)/\(name)") {
                 if observer.shouldStop { throw .stopped }
-                try body("\(directory)/\(contract)/\(kind)", conId)
+                let source = SegmentName.kind(kind)?.source ?? 0
+                try body("\(directory)/\(name)/\(kind)", ContractID(conId: conId, source: source))
             }
         }
     }

@@ -1,4 +1,4 @@
-/// A stream: one kind of tick of one contract from one connector.
+/// A stream: one kind of tick of one contract from one source (a venue, a connector).
 ///
 /// Written `711280073.bid_ask`, with `@source` behind it when the source is not 0. Ordered by source, contract, kind.
 public struct StreamID: Sendable, Hashable, Comparable, BitwiseCopyable, CustomStringConvertible {
@@ -11,6 +11,13 @@ public struct StreamID: Sendable, Hashable, Comparable, BitwiseCopyable, CustomS
         self.kind = kind
         self.source = source
     }
+
+    public init(_ contract: ContractID, _ kind: TickKind) {
+        self.init(conId: contract.conId, kind: kind, source: contract.source)
+    }
+
+    /// The contract, as its source records it.
+    public var contract: ContractID { ContractID(conId: conId, source: source) }
 
     /// Parses the written form; nil if it is anything else.
     public init?(_ text: some StringProtocol) {
@@ -30,8 +37,9 @@ public struct StreamID: Sendable, Hashable, Comparable, BitwiseCopyable, CustomS
         source == 0 ? "\(conId).\(kind.name)" : "\(conId).\(kind.name)@\(source)"
     }
 
-    /// The topic of the stream's ticks on the live feed, such as `tick.711280073.bid_ask`.
-    public var topic: String { "tick.\(conId).\(kind.name)" }
+    /// The topic of the stream's ticks on the live feed, such as `tick.711280073.bid_ask` or `tick.265598@1.last`. The source
+    /// stands in front of the kind: topics are matched from their beginning, and who subscribes to source 0 must not get others.
+    public var topic: String { "tick.\(contract).\(kind.name)" }
 
     public static func < (a: StreamID, b: StreamID) -> Bool {
         (a.source, a.conId, a.kind.rawValue) < (b.source, b.conId, b.kind.rawValue)

@@ -66,7 +66,8 @@ enum Faces {
         object(
             snapshot.streams.map { stream in
                 let fields: [(String, JSONValue)] = [
-                    ("symbol", .string(stream.symbol)), ("state", .string(stream.state.rawValue)),
+                    ("symbol", .string(stream.symbol)), ("exchange", stream.exchange.map { .string($0) } ?? .null),
+                    ("state", .string(stream.state.rawValue)),
                     ("reason", .string(stream.reason)), ("required", .bool(stream.required)),
                     ("silent_millis", optional(stream.silentNanos.map { $0 / 1_000_000 })),
                     ("durable", key(stream.durable)), ("published", key(stream.published)),
@@ -149,16 +150,17 @@ enum Faces {
         var contracts: [(String, JSONValue)] = []
         var activeContracts = 0
         var activeStreams = 0
-        for contract in snapshot.contracts {
-            let streams = snapshot.streams.filter { $0.id.conId == contract.conId }
+        for (id, contract) in snapshot.contracts {
+            let streams = snapshot.streams.filter { $0.id.contract == id }
             let active = streams.filter { isActive($0, fresh) }
             if !active.isEmpty { activeContracts += 1 }
             activeStreams += active.count
             contracts.append(
                 (
-                    "\(contract.conId)",
+                    id.description,
                     object([
-                        ("symbol", .string(contract.symbol)), ("enabled", true),
+                        ("symbol", .string(contract.symbol)),
+                        ("exchange", contract.exchange.map { .string($0) } ?? .null), ("enabled", true),
                         ("expected_tick_types", names(streams)), ("active_tick_types", names(active)),
                         ("stream_count", .integer(Int64(active.count))),
                         ("buffer_hours", .integer(Int64(contract.bufferHours))), ("required", .bool(contract.required)),
@@ -197,11 +199,11 @@ enum Faces {
         let fresh = snapshot.isFresh(nowNanos: nowNanos)
         var counts: [String: Int64] = [:]
         var contracts: [(String, JSONValue)] = []
-        for contract in snapshot.contracts {
-            let streams = snapshot.streams.filter { $0.id.conId == contract.conId }
+        for (id, contract) in snapshot.contracts {
+            let streams = snapshot.streams.filter { $0.id.contract == id }
             let status = fresh ? word(streams) : "UNKNOWN"
             counts[status, default: 0] += 1
-            contracts.append(("\(contract.conId)", contractHealth(contract, streams, status, snapshot)))
+            contracts.append((id.description, contractHealth(contract, streams, status, snapshot)))
         }
         let down = !fresh || snapshot.health.overall == .down
         let overall = down ? "UNHEALTHY" : snapshot.health.overall == .degraded ? "DEGRADED" : "HEALTHY"
@@ -251,7 +253,8 @@ enum Faces {
         }
         let market = streams.first?.marketOpen.map { $0 ? "OPEN" : "CLOSED" } ?? "UNKNOWN"
         return object([
-            ("symbol", .string(contract.symbol)), ("status", .string(status)),
+            ("symbol", .string(contract.symbol)), ("exchange", contract.exchange.map { .string($0) } ?? .null),
+            ("status", .string(status)),
             ("market_status", .string(market)), ("data_staleness", staleness),
             ("streams", object(details)), ("connection_issues", .array(issues)),
         ])

@@ -46,8 +46,10 @@ extension Judge {
         } else if topic == DurableReport.topic {
             durableHeardNanos = now
             for entry in try DurableReport(json).entries { acceptDurable(entry, now, &parts) }
-        } else if topic.hasPrefix("definition.") {
-            clock.accept(definition: json)
+        } else if topic.hasPrefix("definition."),
+            let contract = ContractID(topic.description.dropFirst("definition.".count))
+        {
+            clock.accept(definition: json, of: contract)
         }
     }
 
@@ -85,7 +87,7 @@ extension Judge {
         facts.sessionReady = snapshot.sessionReady
         facts.sessionWhy = snapshot.sessionWhy
         facts.inMaintenance = snapshot.inMaintenance
-        facts.marketOpen = clock.isOpen(id.conId, at: snapshot.wallNanos / 1_000_000_000)
+        facts.marketOpen = clock.isOpen(id.contract, at: snapshot.wallNanos / 1_000_000_000)
         facts.publishedHeardNanos = publishedHeardNanos
         facts.diskFailing = storage.diskFailing
         facts.diskIsSlow = storage.diskIsSlow
@@ -108,7 +110,7 @@ extension Judge {
         snapshot.inMaintenance = !setting.paths.simulated && clock.inMaintenance(at: snapshot.wallNanos / 1_000_000_000)
         snapshot.simulated = setting.paths.simulated
         snapshot.configuration = setting.identity.hash
-        snapshot.contracts = setting.configuration.contracts
+        snapshot.contracts = setting.configuration.contracts.map { (setting.configuration.id(of: $0), $0) }
         snapshot.marketDataLines = setting.configuration.tws.marketDataLines
         snapshot.staleWarnNanos = setting.configuration.watchdog.staleWarnNanos
         snapshot.staleRestartNanos = setting.configuration.watchdog.staleRestartNanos
@@ -128,7 +130,8 @@ extension Judge {
             let said = answers.streams[id]?.reason ?? ""
             snapshot.streams.append(
                 Snapshot.Stream(
-                    id: id, symbol: watched.contract.symbol, required: watched.contract.required,
+                    id: id, symbol: watched.contract.symbol, exchange: watched.contract.exchange,
+                    required: watched.contract.required,
                     state: judgement.state, reason: Self.reason(judgement, facts, said),
                     silentNanos: judgement.silentNanos, durableLagNanos: judgement.durableLagNanos,
                     durable: watched.judge.durable,

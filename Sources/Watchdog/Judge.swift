@@ -79,7 +79,7 @@ struct Judge {
         monitor = StreamMonitor(setting.configuration.watchdog, nowNanos: now)
         for contract in setting.configuration.contracts {
             for kind in contract.ticks {
-                let id = StreamID(conId: contract.conId, kind: kind, source: setting.configuration.source)
+                let id = StreamID(setting.configuration.id(of: contract), kind)
                 streams[id] = WatchedStream(
                     judge: StreamJudge(staleWarnNanos: setting.configuration.watchdog.staleWarnNanos, nowNanos: now),
                     contract: contract, sinceNanos: now)

@@ -1,10 +1,11 @@
 internal import JSON
 internal import ServiceKit
+internal import Ticks
 
 /// What is known of opening hours: of each contract from its definition, of the broker's maintenance from the
 /// configuration. What is not known counts as open.
 struct MarketClock {
-    private var hours: [Int32: TradingHours] = [:]
+    private var hours: [ContractID: TradingHours] = [:]
     private var zones: [String: ZoneRules] = [:]
     private let maintenance: [MaintenanceWindow]
     /// Zones and hours that could not be used: each is reported once.
@@ -15,24 +16,25 @@ struct MarketClock {
         for window in maintenance { _ = zone(window.zone, "maintenance window") }
     }
 
-    /// Takes a contract's trading hours out of its definition (`definition.<con_id>` of the feed).
-    mutating func accept(definition: JSONValue) {
-        guard let number = definition["con_id"]?.integer, let conId = Int32(exactly: number),
-            let text = definition["trading_hours"]?.string, let zoneName = definition["time_zone_id"]?.string,
-            !text.isEmpty, let zone = zone(zoneName, "contract \(conId)")
+    /// Takes a contract's trading hours out of its definition.
+    mutating func accept(definition: JSONValue, of contract: ContractID) {
+        guard let text = definition["trading_hours"]?.string, let zoneName = definition["time_zone_id"]?.string,
+            !text.isEmpty, let zone = zone(zoneName, "contract \(contract)")
         else { return }
         guard let parsed = TradingHours(text, zone: zone) else {
-            report("hours \(text)", "trading hours not understood, the market counts as open", "\(conId)")
+            report("hours \(text)", "trading hours not understood, the market counts as open", "\(contract)")
             return
         }
         if let odd = parsed.odd.first {
-            report("odd \(conId) \(odd)", "a day's trading hours not understood, it counts as open", "\(conId): \(odd)")
+            report(
+                "odd \(contract) \(odd)", "a day's trading hours not understood, it counts as open",
+                "\(contract): \(odd)")
         }
-        hours[conId] = parsed
+        hours[contract] = parsed
     }
 
     /// Whether a contract's market is open at an instant (seconds since the Unix epoch); nil: not known.
-    func isOpen(_ conId: Int32, at instant: Int64) -> Bool? { hours[conId]?.isOpen(at: instant) }
+    func isOpen(_ contract: ContractID, at instant: Int64) -> Bool? { hours[contract]?.isOpen(at: instant) }
 
     /// Whether the broker's systems are in maintenance.
     func inMaintenance(at instant: Int64) -> Bool {

@@ -35,6 +35,8 @@ struct Snapshot: Sendable {
     struct Stream: Sendable {
         var id: StreamID
         var symbol: String
+        /// As configured.
+        var exchange: String?
         var required: Bool
         var state: StreamState
         var reason: String
@@ -72,7 +74,7 @@ struct Snapshot: Sendable {
     var inMaintenance = false
     var streams: [Stream] = []
     var health = HealthModel(services: [], sessionReady: nil, inMaintenance: false, streams: [])
-    var contracts: [TrackedContract] = []
+    var contracts: [(id: ContractID, entry: TrackedContract)] = []
     var simulated = false
     /// Names the watchdog's own configuration.
     var configuration = ""

@@ -9,7 +9,7 @@ struct StreamMonitor {
     private var nextNanos: Int64
     private var cycle = 0
     /// Contracts whose staleness was reported; a restart of their streams is asked for once per `staleRestartNanos`.
-    private var restartedAtNanos: [Int32: Int64] = [:]
+    private var restartedAtNanos: [ContractID: Int64] = [:]
 
     /// Every tenth cycle says that the monitor lives: ten minutes with the default interval.
     static let cyclesPerHeartbeat = 10
@@ -30,25 +30,26 @@ struct StreamMonitor {
             )
         }
         // Without a session nothing runs, which the session's own lines say; staleness is reported all the same.
-        for contract in snapshot.contracts {
-            let streams = snapshot.streams.filter { $0.id.conId == contract.conId }
-            if snapshot.sessionReady == true { compare(contract, streams, board) }
-            checkStaleness(contract, streams, board, nowNanos)
+        for (id, contract) in snapshot.contracts {
+            let streams = snapshot.streams.filter { $0.id.contract == id }
+            let name = "\(id) (\(contract.symbol))"
+            if snapshot.sessionReady == true { compare(name, streams, board) }
+            checkStaleness(id, name, streams, board, nowNanos)
         }
     }
 
-    private func compare(_ contract: TrackedContract, _ streams: [Snapshot.Stream], _ board: Board) {
+    private func compare(_ contract: String, _ streams: [Snapshot.Stream], _ board: Board) {
         let active = streams.filter { $0.state != .notSubscribed && $0.published != nil }
         guard active.count < streams.count else { return }
         if active.isEmpty {
-            log(.warning, "Missing streams for contract \(contract.conId) (\(contract.symbol)), will restart")
+            log(.warning, "Missing streams for contract \(contract), will restart")
         } else {
             func names(_ streams: [Snapshot.Stream]) -> String {
                 "{" + streams.map { "'\($0.id.kind.name)'" }.sorted().joined(separator: ", ") + "}"
             }
             log(
                 .warning,
-                "Stream mismatch for contract \(contract.conId) (\(contract.symbol)): "
+                "Stream mismatch for contract \(contract): "
                     + "active=\(names(active)), expected=\(names(streams))")
         }
         // The connector's reconciler repairs by itself what it knows to be missing; this asks for the rest.
@@ -56,7 +57,7 @@ struct StreamMonitor {
     }
 
     private mutating func checkStaleness(
-        _ contract: TrackedContract, _ streams: [Snapshot.Stream], _ board: Board, _ nowNanos: Int64
+        _ id: ContractID, _ contract: String, _ streams: [Snapshot.Stream], _ board: Board, _ nowNanos: Int64
     ) {
         // Closed and halted streams are silent by right; a stream without a line is reported as such.
         let judged = streams.filter { stream in
@@ -67,17 +68,14 @@ struct StreamMonitor {
             }
         }
         guard let silent = judged.compactMap(\.silentNanos).min(), silent > settings.staleWarnNanos else {
-            restartedAtNanos[contract.conId] = nil
+            restartedAtNanos[id] = nil
             return
         }
-        let name = "contract \(contract.conId) (\(contract.symbol))"
-        log(
-            .warning,
-            "STALE DATA: Contract \(contract.conId) (\(contract.symbol)) has not received data for \(clock(silent))")
+        log(.warning, "STALE DATA: Contract \(contract) has not received data for \(clock(silent))")
         guard silent > settings.staleRestartNanos else { return }
-        if let last = restartedAtNanos[contract.conId], nowNanos - last < settings.staleRestartNanos { return }
-        restartedAtNanos[contract.conId] = nowNanos
-        log(.error, "VERY STALE DATA: Restarting streams for \(name)")
+        if let last = restartedAtNanos[id], nowNanos - last < settings.staleRestartNanos { return }
+        restartedAtNanos[id] = nowNanos
+        log(.error, "VERY STALE DATA: Restarting streams for contract \(contract)")
         board.requestResubscription(judged.map(\.id))
     }
 

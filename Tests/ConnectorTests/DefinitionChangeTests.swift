@@ -20,6 +20,17 @@ struct DefinitionChangeTests {
             ])
     }
 
+    /// A source that stands for another venue now; the exchange that the gateway names means nothing.
+    @Test func anotherConfiguredExchangeIsAChange() {
+        let night: JSONValue = ["configured_exchange": "OVERNIGHT", "exchange": "OVERNIGHT"]
+        let day: JSONValue = ["configured_exchange": "SMART", "exchange": "SMART"]
+        #expect(
+            DefinitionChange.between(night, day) == [
+                DefinitionChange(field: "configured_exchange", old: "OVERNIGHT", new: "SMART")
+            ])
+        #expect(DefinitionChange.between(["configured_exchange": "", "exchange": "NYSE"], day) == [])
+    }
+
     @Test func whatIsNotToldAndWhatChangesEveryDayIsNoChange() {
         #expect(DefinitionChange.between(Self.known, Self.known) == [])
         let new: JSONValue = ["symbol": "AAPL", "size_multiplier": 0, "min_size": "1", "trading_hours": "tomorrow"]

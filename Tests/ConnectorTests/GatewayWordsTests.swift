@@ -133,15 +133,15 @@ private let second: Int64 = 1_000_000_000
     @Test func aWarningInFrontOfContractDataDoesNotThrowThemAway() throws {
         var bench = try bench()
         let next = bench.session.definitionSchedule.next(nowNanos: 0)
-        let conId = try #require(next)
-        bench.session.definitionSchedule.sent(500, conId: conId, nowNanos: bootNanos())
+        let contract = try #require(next)
+        bench.session.definitionSchedule.sent(500, contract: contract, nowNanos: bootNanos())
         say(&bench, 2_176, "Warning: size rules have changed", request: 500)
         say(&bench, 77_777, "something", request: 500)
         var details = InstrumentDetails()
-        details.contract.conId = conId
+        details.contract.conId = contract.conId
         details.minTick = 250_000_000
         bench.session.takeDetails(details, request: 500)
-        #expect(bench.session.definitions[conId]?["min_tick"]?.string == "0.25")
+        #expect(bench.session.definitions[contract]?["min_tick"]?.string == "0.25")
     }
 
     @Test func aLookupOutlivesWarningsAndWaitsBehindACodeThatNobodyKnows() throws {
@@ -317,15 +317,15 @@ private let second: Int64 = 1_000_000_000
     @Test func whatTheFarmOfDefinitionsCouldNotTellIsAskedForWhenItIsBack() throws {
         var bench = try bench()
         let next = bench.session.definitionSchedule.next(nowNanos: 0)
-        let conId = try #require(next)
-        bench.session.definitionSchedule.sent(500, conId: conId, nowNanos: bootNanos())
+        let contract = try #require(next)
+        bench.session.definitionSchedule.sent(500, contract: contract, nowNanos: bootNanos())
         let asked = try self.asked(bench, quotes)
         say(&bench, 2157, "Sec-def data farm connection is broken:secdefil")
         say(&bench, 200, "No security definition has been found for the request", request: 500)
         say(&bench, 200, "No security definition has been found for the request", request: asked)
         #expect(bench.session.definitionSchedule.next(nowNanos: bootNanos()) == nil)
         say(&bench, 2158, "Sec-def data farm connection is OK:secdefil")
-        #expect(bench.session.definitionSchedule.next(nowNanos: bootNanos()) == conId)
+        #expect(bench.session.definitionSchedule.next(nowNanos: bootNanos()) == contract)
         #expect(bench.session.subscriptions.entries[0].state == .wanted(notBeforeNanos: 0))
     }
 }

@@ -1,4 +1,5 @@
 import Testing
+import Ticks
 
 @testable import Connector
 
@@ -9,8 +10,9 @@ struct HistoryPacerTests {
         HistoryPacer(requestsPer10Minutes: budget, identicalNanos: 15 * second, perContractIn2Seconds: 6)
     }
 
-    private func request(_ start: Int64, conId: Int32 = 7, _ what: String = "TRADES") -> HistoryPacer.Request {
-        .init(conId: conId, whatToShow: what, start: start)
+    private func request(_ start: Int64, _ contract: ContractID = 7, _ what: String = "TRADES") -> HistoryPacer.Request
+    {
+        .init(contract: contract, whatToShow: what, start: start)
     }
 
     /// Sends one request after the other as early as allowed; returns when each went out.
@@ -28,7 +30,7 @@ struct HistoryPacerTests {
     @Test(arguments: ["TRADES", "BID_ASK"]) func anyTenMinutesKeepTheBudget(what: String) {
         var pacer = pacer()
         let cost = what == "BID_ASK" ? 2 : 1
-        let times = send((0..<200).map { request($0, conId: Int32($0), what) }, &pacer)
+        let times = send((0..<200).map { request($0, ContractID(conId: Int32($0)), what) }, &pacer)
         for (index, time) in times.enumerated() {
             let inWindow = times[...index].count { time - $0 < 600 * second }
             #expect(inWindow * cost <= 60, "at \(time)")
@@ -52,7 +54,10 @@ struct HistoryPacerTests {
         }
         #expect(times[4] == 0)
         var others = self.pacer()
-        #expect(send((0..<12).map { request(1, conId: $0) }, &others).last == 0)
+        #expect(send((0..<12).map { request(1, ContractID(conId: $0)) }, &others).last == 0)
+        // Nor does another venue of the contract have a share in its limits.
+        others = self.pacer()
+        #expect(send((1..<13).map { request(1, ContractID(conId: 7, source: $0)) }, &others).last == 0)
     }
 
     @Test func complaintsMakeItSlowerAndAnswersEndThat() {
@@ -81,18 +86,18 @@ struct HistoryPacerTests {
         #expect(pacer.availableNanos(units: 61, nowNanos: 0) > 600 * second)
         #expect(pacer.availableNanos(units: 180, nowNanos: 0) > 1_200 * second)
         #expect(pacer.availableNanos(units: 180, nowNanos: 0) < 1_210 * second)
-        pacer.noteSent(request(1, "BID_ASK"), nowNanos: 5 * second)
+        pacer.noteSent(request(1, 7, "BID_ASK"), nowNanos: 5 * second)
         #expect(pacer.availableNanos(units: 60, nowNanos: 10 * second) > 604 * second)
         #expect(pacer.availableNanos(units: 58, nowNanos: 10 * second) == 10 * second)
     }
 
     @Test func aBudgetOfOneLetsQuotesThroughAllTheSame() {
         var pacer = pacer(budget: 1)
-        let times = send([request(1, "BID_ASK"), request(2, "BID_ASK")], &pacer)
+        let times = send([request(1, 7, "BID_ASK"), request(2, 7, "BID_ASK")], &pacer)
         #expect(times[0] == 0 && times[1] > 600 * second && times[1] < 602 * second)
     }
 }
 
 extension HistoryPacerTests {
-    private func request(_ start: Int64, _ what: String) -> HistoryPacer.Request { request(start, conId: 7, what) }
+    private func request(_ start: Int64, _ what: String) -> HistoryPacer.Request { request(start, 7, what) }
 }

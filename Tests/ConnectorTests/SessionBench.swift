@@ -12,9 +12,14 @@ struct SessionBench: ~Copyable {
     let mailbox: SessionMailbox
     var session: GatewaySession
 
-    /// - Parameter lines: tick-by-tick lines; the streams are quotes and trades of one contract.
+    /// - Parameters:
+    ///   - lines: tick-by-tick lines.
+    ///   - contracts: as configured; quotes and trades of one contract, where none are given.
     init(
-        epoch: UInt32 = 100, lines: Int = 5, wasRecorded: Set<StreamID> = [quotes, trades], host: String = "127.0.0.1"
+        epoch: UInt32 = 100, lines: Int = 5, wasRecorded: Set<StreamID> = [quotes, trades], host: String = "127.0.0.1",
+        contracts: [TrackedContract] = [
+            TrackedContract(conId: quotes.conId, symbol: "MNQ", exchange: "CME", ticks: [.bidAsk, .last])
+        ]
     ) throws {
         let directory = try TemporaryDirectory()
         let context = try Context()
@@ -23,9 +28,7 @@ struct SessionBench: ~Copyable {
         var configuration = Configuration()
         configuration.tws.tickByTickLines = lines
         configuration.tws.host = host
-        configuration.contracts = [
-            TrackedContract(conId: quotes.conId, symbol: "MNQ", exchange: "CME", ticks: [.bidAsk, .last])
-        ]
+        configuration.contracts = contracts
         let journal = try Journal(
             directory: directory.path + "/journal", sizeBytes: 256 << 10, segmentBytes: 64 << 10)
         var publisher = try Publisher(in: context)
@@ -37,7 +40,8 @@ struct SessionBench: ~Copyable {
             configuration: configuration, paths: paths, mailbox: mailbox,
             healMail: try HealMailbox(configuration.heal), status: ConnectorStatus(), facts: try HeartbeatFacts(),
             path: TickPath(capacity: 8, epoch: epoch, journal: journal, publisher: publisher),
-            keeper: try StateKeeper(paths: paths, conIds: [], lockNote: lock.stateNote),
+            keeper: try StateKeeper(
+                paths: paths, contracts: configuration.contracts.map(configuration.id), lockNote: lock.stateNote),
             resolver: try NameResolver(), durable: DurableBoard(nil), wasRecorded: wasRecorded)
         self.directory = directory
         self.context = context

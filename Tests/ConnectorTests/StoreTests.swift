@@ -1,6 +1,7 @@
 import Foundation
 import JSON
 import Testing
+import Ticks
 
 @testable import Connector
 @testable import Messaging
@@ -107,7 +108,7 @@ import Testing
     /// A keeper with its thread; ended with the test.
     private func withKeeper(_ state: String, _ body: (StateKeeper) throws -> Void) throws {
         let paths = Paths(state: state, runtime: "/nowhere")
-        let keeper = try StateKeeper(paths: paths, conIds: [7, 8], lockNote: LockNote(path: state + "/x.lock"))
+        let keeper = try StateKeeper(paths: paths, contracts: [7, 8], lockNote: LockNote(path: state + "/x.lock"))
         let thread = try SupervisedThread("state", fault: FirstFault()) { keeper.run($0) }
         defer { thread.stop() }
         try body(keeper)
@@ -131,8 +132,19 @@ import Testing
             #expect(keeper.write(epoch: 1_005, until: soon()))
             #expect(text(directory, "epoch") == "1005\n")
             let definitions = keeper.takeDefinitions()
-            #expect(definitions.keys.sorted() == [7] && definitions[7]?["exchange"]?.string == "CME")
+            #expect(definitions.mapValues { $0?["exchange"]?.string } == [7: "CME", 8: nil])
             #expect(keeper.takeDefinitions().isEmpty)
+            // What is asked for later is read too, each venue from its own file.
+            try directory.write("definitions/7@1.json", #"{"exchange":"OVERNIGHT"}"#)
+            for contract in [ContractID(conId: 7, source: 1), 9] { keeper.want(definitionOf: contract) }
+            var more: [ContractID: JSONValue?] = [:]
+            let deadline = Date() + 60
+            while more.count < 2, Date() < deadline {
+                more.merge(keeper.takeDefinitions()) { _, new in new }
+                usleep(2_000)
+            }
+            #expect(
+                more.mapValues { $0?["exchange"]?.string } == [ContractID(conId: 7, source: 1): "OVERNIGHT", 9: nil])
             // A smaller one is no news.
             #expect(keeper.write(epoch: 1_004, until: soon()))
             #expect(text(directory, "epoch") == "1005\n")
@@ -157,7 +169,7 @@ import Testing
     /// The disk does not answer: the session thread goes on.
     @Test func nobodyWaitsLongerThanAsked() throws {
         let keeper = try StateKeeper(
-            paths: Paths(state: "/s", runtime: "/r"), conIds: [], lockNote: LockNote(path: "/s/x.lock"))
+            paths: Paths(state: "/s", runtime: "/r"), contracts: [], lockNote: LockNote(path: "/s/x.lock"))
         let began = bootNanos()
         #expect(keeper.found(until: began + 10_000_000) == nil)
         #expect(!keeper.write(epoch: 5, until: bootNanos() + 10_000_000))
@@ -216,7 +228,7 @@ import Testing
 
     @Test func aSubscriberGetsADefinitionAtMostOnceASecond() {
         var store = DefinitionStore()
-        store.put(["a": 1], conId: 7, nowNanos: 0)
+        store.put(["a": 1], contract: 7, nowNanos: 0)
         #expect(texts(store.takeDue(nowNanos: 0)) == [#"definition.7 {"a":1}"#])
         func subscribe(_ prefix: String, at now: Int64) {
             Array(prefix.utf8).withUnsafeBytes { store.subscribed(to: $0, nowNanos: now) }
@@ -234,10 +246,10 @@ import Testing
 
     @Test func whatWasKeptIsSentOnlyWhenSomebodyAsksAndNeverInPlaceOfNews() {
         var store = DefinitionStore()
-        store.put(["a": 1], conId: 7, nowNanos: 0)
-        store.add(kept: ["a": 0], conId: 7)
-        store.add(kept: ["b": 2], conId: 8)
-        #expect(store[7]?["a"]?.integer == 1 && store.conIds == [7, 8])
+        store.put(["a": 1], contract: 7, nowNanos: 0)
+        store.add(kept: ["a": 0], contract: 7)
+        store.add(kept: ["b": 2], contract: 8)
+        #expect(store[7]?["a"]?.integer == 1 && store.contracts == [7, 8])
         #expect(texts(store.takeDue(nowNanos: 0)) == [#"definition.7 {"a":1}"#])
         Array("definition.8".utf8).withUnsafeBytes { store.subscribed(to: $0, nowNanos: 0) }
         #expect(texts(store.takeDue(nowNanos: 0)) == [#"definition.8 {"b":2}"#])

@@ -221,14 +221,14 @@ private struct Desk {
 
     @Test func allAreAskedForOnceInOrderAndAgainBeforeTheHoursRunOut() {
         var schedule = DefinitionSchedule()
-        for conId: Int32 in [30, 10, 20, 10] { schedule.add(conId) }
-        var asked: [Int32] = []
-        while let conId = schedule.next(nowNanos: 0) {
-            asked.append(conId)
-            schedule.sent(Int32(asked.count), conId: conId, nowNanos: 0)
+        for contract: ContractID in [30, 10, 20, 10] { schedule.add(contract) }
+        var asked: [ContractID] = []
+        while let contract = schedule.next(nowNanos: 0) {
+            asked.append(contract)
+            schedule.sent(Int32(asked.count), contract: contract, nowNanos: 0)
         }
         #expect(asked == [30, 10, 20])
-        #expect(schedule.conId(of: 2) == 10)
+        #expect(schedule.contract(of: 2) == 10)
         for request: Int32 in 1...3 { #expect(schedule.ended(request, succeeded: true, nowNanos: second) == true) }
         #expect(schedule.next(nowNanos: 10 * second) == nil)
         #expect(schedule.nextNanos == second + DefinitionSchedule.refreshNanos)
@@ -241,13 +241,13 @@ private struct Desk {
         #expect(schedule.isAwaited(10, nowNanos: 0))
         #expect(!schedule.isAwaited(99, nowNanos: 0))
         _ = schedule.next(nowNanos: 0)
-        schedule.sent(1, conId: 10, nowNanos: 0)
+        schedule.sent(1, contract: 10, nowNanos: 0)
         #expect(schedule.isAwaited(10, nowNanos: 0))
         #expect(schedule.nextNanos <= DefinitionSchedule.answerNanos)
         // A gateway that never answers does not keep the stream from being recorded.
         #expect(!schedule.isAwaited(10, nowNanos: DefinitionSchedule.answerNanos))
         #expect(schedule.next(nowNanos: DefinitionSchedule.answerNanos) == nil)
-        #expect(schedule.conId(of: 1) == nil)
+        #expect(schedule.contract(of: 1) == nil)
         #expect(schedule.ended(1, succeeded: true, nowNanos: DefinitionSchedule.answerNanos) == false)
         let again = DefinitionSchedule.answerNanos + DefinitionSchedule.retryNanos
         #expect(schedule.next(nowNanos: again - 1) == nil)
@@ -259,7 +259,7 @@ private struct Desk {
         schedule.add(10)
         schedule.add(20)
         for request: Int32 in [1, 2] {
-            schedule.sent(request, conId: schedule.next(nowNanos: 0) ?? 0, nowNanos: 0)
+            schedule.sent(request, contract: schedule.next(nowNanos: 0) ?? 0, nowNanos: 0)
         }
         #expect(schedule.ended(1, succeeded: false, nowNanos: 0) == true)
         #expect(schedule.ended(2, succeeded: true, nowNanos: 0) == true)
@@ -274,10 +274,10 @@ private struct Desk {
         schedule.add(10)
         schedule.add(20)
         for request: Int32 in [1, 2] {
-            schedule.sent(request, conId: schedule.next(nowNanos: 0) ?? 0, nowNanos: 0)
+            schedule.sent(request, contract: schedule.next(nowNanos: 0) ?? 0, nowNanos: 0)
         }
         schedule.notDecodable(1, nowNanos: second)
-        #expect(schedule.conId(of: 1) == nil, "its end comes for nobody")
+        #expect(schedule.contract(of: 1) == nil, "its end comes for nobody")
         #expect(!schedule.isAwaited(10, nowNanos: second), "its streams wait no longer")
         #expect(schedule.ended(2, succeeded: true, nowNanos: second) == true)
         #expect(schedule.next(nowNanos: 59 * 60 * second) == nil)

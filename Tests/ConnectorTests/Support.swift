@@ -3,7 +3,7 @@ import Messaging
 import TWS
 import Testing
 import TickStore
-import Ticks
+public import Ticks
 
 @testable import Connector
 
@@ -23,6 +23,10 @@ final class TemporaryDirectory {
     }
 
     func text(_ name: String) throws -> String { try String(contentsOfFile: path + "/" + name, encoding: .utf8) }
+}
+
+extension ContractID: ExpressibleByIntegerLiteral {
+    public init(integerLiteral conId: Int32) { self.init(conId: conId) }
 }
 
 let quotes = StreamID(conId: 7, kind: .bidAsk)

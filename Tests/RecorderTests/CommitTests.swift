@@ -221,8 +221,8 @@ private func drain(_ queue: CommitQueue) -> [UInt32] {
     @Test func definitionsAreKeptAndTheNewestWins() throws {
         let directory = try TemporaryDirectory()
         let queue = try CommitQueue()
-        queue.keep { $0.add(definition: Array("{}".utf8), of: 7) }
-        queue.keep { $0.add(definition: Array(#"{"a":1}"#.utf8), of: 7) }
+        queue.keep { $0.add(definition: Array("{}".utf8), of: ContractID(conId: 7)) }
+        queue.keep { $0.add(definition: Array(#"{"a":1}"#.utf8), of: ContractID(conId: 7)) }
         let left = queue.takePapers().writeDefinitions(paths(directory))
         #expect(left.papers.isEmpty && left.fault == nil && queue.takePapers().isEmpty)
         #expect(try directory.text("state/definitions/7.json") == "{\"a\":1}\n")
@@ -232,14 +232,14 @@ private func drain(_ queue: CommitQueue) -> [UInt32] {
         let directory = try TemporaryDirectory()
         try directory.write("state", "in the way")
         let queue = try CommitQueue()
-        queue.keep { $0.add(definition: [1], of: 7) }
-        queue.keep { $0.add(definition: [1], of: 8) }
+        queue.keep { $0.add(definition: [1], of: ContractID(conId: 7)) }
+        queue.keep { $0.add(definition: [1], of: ContractID(conId: 8)) }
         let left = queue.takePapers().writeDefinitions(paths(directory))
         #expect(left.fault != nil)
-        queue.keep { $0.add(definition: [2], of: 7) }
+        queue.keep { $0.add(definition: [2], of: ContractID(conId: 7)) }
         queue.giveBack(left.papers)
-        #expect(queue.takePapers().definitions == [7: [2], 8: [1]])
-        for conId in Int32(1)...2000 { queue.keep { $0.add(definition: [3], of: conId) } }
+        #expect(queue.takePapers().definitions == [ContractID(conId: 7): [2], ContractID(conId: 8): [1]])
+        for conId in Int32(1)...2000 { queue.keep { $0.add(definition: [3], of: ContractID(conId: conId)) } }
         #expect(queue.takePapers().definitions.count == Papers.definitionLimit)
     }
 

@@ -259,6 +259,47 @@ import Ticks
         #expect(try problems("publish: {tcp: [{endpoint: 'tcp://0.0.0.0:5555', insecure: true}]}") == [])
     }
 
+    @Test func oneContractMayStandOncePerVenue() throws {
+        let both = try load(
+            """
+            source: 3
+            contracts:
+              - {con_id: 1, symbol: A, exchange: SMART, ticks: [last]}
+              - {con_id: 1, symbol: A, exchange: OVERNIGHT, source: 1, ticks: [last]}
+              - {con_id: 2, symbol: B, source: 0, ticks: [last]}
+            """
+        ).configuration
+        #expect(both.streams.map(\.description) == ["1.last@3", "1.last@1", "2.last"])
+        #expect(both.contractOf[ContractID(conId: 1, source: 1)]?.exchange == "OVERNIGHT")
+        #expect(both.contractOf.count == 3)
+    }
+
+    /// What is not told apart is refused, with what to write.
+    @Test(arguments: [
+        ("{con_id: 1, symbol: A}, {con_id: 1, symbol: B}", "the same source", "source: 1"),
+        ("{con_id: 1, symbol: A, exchange: X}, {con_id: 1, symbol: A, exchange: Y}", "the same source", "source: 1"),
+        (
+            "{con_id: 1, symbol: A, source: 1}, {con_id: 1, symbol: A, exchange: Y, source: 1}", "same source",
+            "source: 1"
+        ),
+        ("{con_id: 1, symbol: A}, {con_id: 1, symbol: A, exchange: Y, source: 1}", "with an 'exchange'", "source: 1"),
+        ("{con_id: 1, symbol: A, exchange: X}, {con_id: 1, symbol: A, source: 1}", "with an 'exchange'", "source: 1"),
+        (
+            "{con_id: 1, symbol: A, exchange: X}, {con_id: 1, symbol: A, exchange: x, source: 1}", "exchange x",
+            "'source:"
+        ),
+        (
+            "{con_id: 1, symbol: A, exchange: X}, {con_id: 1, symbol: A, exchange: Y, source: 1}, "
+                + "{con_id: 1, symbol: A, exchange: Z, source: 1}", "the same source", "source: 2"
+        ),
+    ])
+    func venuesThatAreNotToldApartAreRefused(contracts: String, why: String, advice: String) throws {
+        let found = try problems("contracts: [\(contracts)]")
+        #expect(found.count == 1, "\(found)")
+        #expect(found.first?.contains("contract 1 stands twice") == true && found.first?.contains(why) == true)
+        #expect(found.first?.contains(advice) == true, "\(found)")
+    }
+
     @Test(arguments: [
         "tcp://localhost:5555", "tcp://127.0.0.1.example.com:5555", "tcp://eth0:5555", "tcp://127.0.0.1",
         "tcp://127.0.0.1:",

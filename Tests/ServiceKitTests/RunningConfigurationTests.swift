@@ -18,7 +18,7 @@ import Ticks
         configuration.tws.maxServerVersion = 187
         configuration.contracts = [
             TrackedContract(conId: 1, symbol: "null", exchange: "ümläut \u{85}\u{2028}\u{1F600}~", ticks: [.level1]),
-            TrackedContract(conId: 2, symbol: "1.0", exchange: " - x ", bufferHours: 0, required: false),
+            TrackedContract(conId: 2, symbol: "1.0", exchange: " - x ", source: 255, bufferHours: 0, required: false),
         ]
         configuration.connector.journalDir = "/j"
         configuration.connector.journalSizeBytes = (32 << 20) + 1

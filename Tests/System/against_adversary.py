@@ -68,6 +68,10 @@ class Run:
     def ticks(self):
         return {name: state["ticks"] for name, state in self.states().items()}
 
+    def delivered(self):
+        """{stream: live ticks that its subscription has brought}."""
+        return self.gateway.status()["delivered"]
+
     def wait_ticks(self, count=5, names=None, seconds=60):
         """Waits until each of these streams has brought so many ticks more, and none has an open gap."""
         names = names or self.names
@@ -76,7 +80,7 @@ class Run:
 
         def flow():
             # The gateway's word first: the connector may not know yet that it has been dropped.
-            put = self.gateway.status()["delivered"]
+            put = self.delivered()
             states = self.states()
             return all(put.get(name, 0) >= count and name in states and not states[name]["gap_open"]
                        and states[name]["ticks"] >= before.get(name, 0) + count for name in names)
@@ -154,7 +158,7 @@ class Run:
 
     def check(self, least=20, complaints=False, route=None):
         """Stops all; every stream is exactly what the market did, and the client kept the gateway's rules."""
-        wait_for(f"{least} ticks of every stream", lambda: min(self.gateway.status()["delivered"].values()) >= least)
+        wait_for(f"{least} ticks of every stream", lambda: min(self.delivered().values()) >= least)
         if not complaints:
             assert self.gateway.complaints == []
         self.stop()

@@ -110,7 +110,7 @@ private func run(_ stream: StreamID, _ seqs: ClosedRange<UInt32>) -> [Tick] { ti
         #expect((sealed.files, sealed.records, sealed.parts) == (2, 906, 4))
         #expect(sealed.kept.isEmpty && sealed.finishedBefore == 0)
         #expect(bench.watch.read > 0 && bench.watch.read == bench.watch.total)
-        let grown = try #require(sealed.growth[quotes.conId])
+        let grown = try #require(sealed.growth[quotes.contract])
         #expect(grown.files == 2 && grown.bytes == Int64(sealed.bytes))
     }
 
@@ -159,7 +159,7 @@ private func run(_ stream: StreamID, _ seqs: ClosedRange<UInt32>) -> [Tick] { ti
         #expect(try bench.sealed(quotes) == run(quotes, 1...40))
         #expect(try bench.sealed(trades) == run(trades, 1...4))
         #expect((second.files, second.records) == (1, 30))
-        #expect(second.growth[quotes.conId]?.files == 0)
+        #expect(second.growth[quotes.contract]?.files == 0)
     }
 
     @Test func theFileStaysWhereItIsWhenTheSymbolChanges() throws {
@@ -399,12 +399,15 @@ private func run(_ stream: StreamID, _ seqs: ClosedRange<UInt32>) -> [Tick] { ti
         #expect(try bench.sealed(quotes) == run(quotes, 61...70))
     }
 
-    @Test func onlyContractsWithThisBufferLoseAnHour() throws {
+    @Test(arguments: [ContractID(conId: 9), ContractID(conId: quotes.conId, source: 1)])
+    func onlyContractsWithThisBufferLoseAnHour(contract: ContractID) throws {
         let bench = try Bench()
-        let other = StreamID(conId: 9, kind: .last)
+        let other = StreamID(contract, .last)
         try bench.record([[run(quotes, 1...50), run(other, 1...4)]])
         try bench.seal()
-        let stock = SegmentStock(stateDirectory: bench.directory.path, observer: bench.watch) { $0 == 9 ? 48 : 24 }
+        let stock = SegmentStock(stateDirectory: bench.directory.path, observer: bench.watch) {
+            $0 == contract ? 48 : 24
+        }
         try stock.survey()
         let entry = try #require(stock.entries.first { $0.bufferHours == 24 })
         #expect(try stock.remove(entry).files == 1)

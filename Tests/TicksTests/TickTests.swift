@@ -114,7 +114,23 @@ private func hex(_ text: String) -> [UInt8] {
         #expect(StreamID(text) == nil)
     }
 
-    @Test func theTopicNamesContractAndKind() {
-        #expect(StreamID(conId: 711_280_073, kind: .bidAsk, source: 2).topic == "tick.711280073.bid_ask")
+    /// Who subscribes to a contract or a stream by a prefix, as everybody does, never gets another source's ticks.
+    @Test func theTopicNamesContractSourceAndKind() {
+        let (day, night) = (StreamID(conId: 265_598, kind: .last), StreamID(conId: 265_598, kind: .last, source: 2))
+        #expect(day.topic == "tick.265598.last" && night.topic == "tick.265598@2.last")
+        #expect(!night.topic.hasPrefix(day.topic) && !night.topic.hasPrefix("tick.265598."))
+        #expect(night.topic.hasPrefix("tick."))
+    }
+
+    @Test(arguments: ["265598", "1@1", "2147483647@255"]) func contractsRoundTrip(text: String) throws {
+        let contract = try #require(ContractID(text))
+        #expect(contract.description == text)
+        #expect(StreamID(contract, .last).contract == contract)
+    }
+
+    /// Each contract has one name: it is a file's and a topic's.
+    @Test(arguments: ["", "0", "-1", "+1", "01", "1@", "1@0", "1@01", "1@+1", "1@256", "@1", "1@1@1", "1.last", "1 "])
+    func otherTextsAreNoContract(text: String) {
+        #expect(ContractID(text) == nil)
     }
 }

@@ -12,7 +12,8 @@ import Ticks
         var snapshot = Snapshot()
         snapshot.bootNanos = bootNanos()
         snapshot.wallNanos = realNanos()
-        snapshot.contracts = [TrackedContract(conId: 711_280_073, symbol: "MNQ")]
+        let contract = TrackedContract(conId: 711_280_073, symbol: "MNQ")
+        snapshot.contracts = [(ContractID(conId: contract.conId), contract)]
         snapshot.sessionReady = true
         snapshot.session = "ready"
         snapshot.staleWarnNanos = 300_000_000_000
@@ -59,6 +60,31 @@ import Ticks
         for key in ["max_tracked_contracts", "tracked_contracts_count"] {
             #expect(config[key]?.integer != nil, "\(key)")
         }
+    }
+
+    /// One contract at two venues: each page has both, told apart, and neither has the other's streams.
+    @Test func theVenuesOfAContractAreContractsOfTheirOwn() throws {
+        var both = snapshot(.live, .live)
+        let night = TrackedContract(conId: 711_280_073, symbol: "MNQ", exchange: "OVERNIGHT", source: 1)
+        let id = ContractID(conId: night.conId, source: 1)
+        both.contracts.append((id, night))
+        for var stream in both.streams {
+            stream.id = StreamID(id, stream.id.kind)
+            (stream.exchange, stream.state) = ("OVERNIGHT", .mute)
+            both.streams.append(stream)
+        }
+        let now = bootNanos()
+        let status = try #require(Faces.backgroundStatus(both, nowNanos: now).body["status"]?["contracts"])
+        #expect(status["711280073"]?["active_tick_types"] == ["bid_ask", "last"])
+        #expect(status["711280073@1"]?["active_tick_types"] == [])
+        #expect(status["711280073@1"]?["expected_tick_types"] == ["bid_ask", "last"])
+        let health = try #require(Faces.backgroundHealth(both, nowNanos: now).body["contracts"])
+        #expect(health["711280073"]?["status"]?.string == "HEALTHY")
+        #expect(health["711280073@1"]?["status"]?.string == "UNHEALTHY")
+        #expect(health["711280073@1"]?["exchange"]?.string == "OVERNIGHT")
+        let streams = try #require(Faces.health(both, nowNanos: now).body["streams"])
+        #expect(streams["711280073.last"]?["exchange"] == .null)
+        #expect(streams["711280073.last@1"]?["exchange"]?.string == "OVERNIGHT")
     }
 
     @Test func healthIs503ForAMuteStreamAnd200OtherwiseAsTheModelSays() {

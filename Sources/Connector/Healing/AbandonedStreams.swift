@@ -12,23 +12,24 @@ struct AbandonedStreams {
     static let againNanos: Int64 = 30_000_000_000
 
     private let board: DurableBoard
-    private let source: UInt8
+    private let sources: Set<UInt8>
     /// Of these nothing is missing up to this key.
     private var settled: [StreamID: TickKey] = [:]
     private var notBeforeNanos: [StreamID: Int64] = [:]
     private var taken: Set<StreamID> = []
 
-    /// - Parameter source: of this connector's streams: others are another connector's to number.
-    init(_ board: DurableBoard, source: UInt8) {
+    /// - Parameter sources: of this connector's streams, beside those that it numbers: others are another connector's.
+    init(_ board: DurableBoard, sources: Set<UInt8>) {
         self.board = board
-        self.source = source
+        self.sources = sources
     }
 
     /// The stream to look at now; it is not named again for a while.
     mutating func next(among positions: HealPositions, nowNanos now: Int64) -> StreamID? {
         guard taken.count < AbandonedStreams.limit else { return nil }
+        let own = sources.union(positions.streams.keys.map(\.source))
         let due = (board.keys ?? [:]).filter { stream, key in
-            stream.source == source && (positions.streams[stream]?.key.seq ?? 0) == 0
+            own.contains(stream.source) && (positions.streams[stream]?.key.seq ?? 0) == 0
                 && settled[stream] ?? .zero < key && notBeforeNanos[stream] ?? .min <= now
         }
         guard let stream = due.keys.min() else { return nil }

@@ -48,7 +48,7 @@ struct HealDesk {
     /// Slots whose next subscription is the first of a session: its history goes on in its live ticks.
     var fresh: Set<Int> = []
     /// Contracts of which it was said that data came although the gateway had said no.
-    var noted: Set<Int32> = []
+    var noted: Set<ContractID> = []
     /// Ticks of history that came for requests that are over.
     var lateTicks: UInt64 = 0
 

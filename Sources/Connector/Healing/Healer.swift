@@ -52,13 +52,13 @@ struct Healer: ~Copyable {
     private var refreshAt: [StreamID: Int64] = [:]
     /// All gaps of a stream, as last told.
     private var known: [StreamID: [HealGap]] = [:]
-    private var aggTrades: Set<Int32> = []
+    private var aggTrades: Set<ContractID> = []
     /// What was learned of streams' histories.
     private var manners: [StreamID: SecondReconciler.Manner] = [:]
     /// Contracts whose history lacks the last seconds, as the gateway said.
-    private var behind: Set<Int32> = []
+    private var behind: Set<ContractID> = []
     /// Contracts whose history was refused, until when.
-    private var refusedUntil: [Int32: Int64] = [:]
+    private var refusedUntil: [ContractID: Int64] = [:]
     /// The gap that history is being asked for, and when it was.
     private var asked: (name: HealPlan.TickGap, atNanos: Int64)?
     private var recorderAnswers = true
@@ -227,7 +227,7 @@ struct Healer: ~Copyable {
             plan.set(name) { $0.notBeforeNanos = bootNanos() + Healer.second }
             guard try begin(name, item) else { return }
         }
-        if let until = refusedUntil[item.gap.stream.conId], until > bootNanos() {
+        if let until = refusedUntil[item.gap.stream.contract], until > bootNanos() {
             return try giveUp(name, item.gap, .partly, until: until)
         }
         try askPage(name, item)
@@ -305,10 +305,10 @@ struct Healer: ~Copyable {
     private mutating func askPage(_ name: HealPlan.TickGap, _ item: HealPlan.Item) throws {
         guard var healing = tasks[name] else { return }
         let stream = item.gap.stream
-        let isAgg = aggTrades.contains(stream.conId) || positions.streams[stream]?.isCrypto == true
+        let isAgg = aggTrades.contains(stream.contract) || positions.streams[stream]?.isCrypto == true
         let isTrades = TickByTickKind(stream.kind)?.history == .trades
         let what = isTrades && isAgg ? "AGGTRADES" : TickByTickKind(stream.kind)?.history.whatToShow ?? ""
-        let request = HistoryPacer.Request(conId: stream.conId, whatToShow: what, start: healing.pager.asking)
+        let request = HistoryPacer.Request(contract: stream.contract, whatToShow: what, start: healing.pager.asking)
         let now = bootNanos()
         let allowed = mailbox.pacer.withLock { pacer in
             pacer.expire(nowNanos: now)
@@ -336,7 +336,7 @@ struct Healer: ~Copyable {
             failures[name] = nil
             mailbox.pacer.withLock { $0.noteAnswered() }
             let page = healing.pager.finish()
-            healing.isBehind = behind.contains(stream.conId)
+            healing.isBehind = behind.contains(stream.contract)
             let step = healing.take(page)
             tasks[name] = healing
             manners[stream] = healing.manner
@@ -382,7 +382,7 @@ struct Healer: ~Copyable {
                     if HistoryRefusal(error) == .empty { return .page }
                     return .refused(error)
                 case .unanswered(serial): return .unanswered
-                case .behind(serial): behind.insert(stream.conId)
+                case .behind(serial): behind.insert(stream.contract)
                 case .positions(lookSerial, let positions): take(positions)
                 case .ticks, .refused, .unanswered, .behind, .staged, .positions: break
                 }
@@ -497,14 +497,14 @@ struct Healer: ~Copyable {
         case .pacing:
             log(.warning, "the gateway wants fewer history requests", facts)
             mailbox.pacer.withLock { $0.noteViolation(nowNanos: bootNanos()) }
-        case .wantsAggTrades where !aggTrades.contains(gap.stream.conId): aggTrades.insert(gap.stream.conId)
+        case .wantsAggTrades where !aggTrades.contains(gap.stream.contract): aggTrades.insert(gap.stream.contract)
         case .noHistory:
             log(.notice, "the gateway has no history for a gap", facts)
             try giveUp(name, gap, .noHistory, until: .max)
         case .noPermission, .behind:
             let until = bootNanos() + Healer.refusedNanos
-            if refusedUntil[gap.stream.conId] == nil { mailbox.post(.sayRefused(gap.stream, error)) }
-            refusedUntil[gap.stream.conId] = until
+            if refusedUntil[gap.stream.contract] == nil { mailbox.post(.sayRefused(gap.stream, error)) }
+            refusedUntil[gap.stream.contract] = until
             try giveUp(name, gap, .partly, until: until)
         case .failed, .wantsAggTrades: try failed(name, gap, "TWS says \(error.code): \(error.text)")
         }

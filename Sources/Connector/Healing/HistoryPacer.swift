@@ -1,3 +1,5 @@
+internal import Ticks
+
 /// When the gateway may be asked for history: so many requests in ten minutes, no two identical ones soon after each other,
 /// few for one contract at once; slower still when it complained. Pure; times are of one monotonic clock.
 ///
@@ -13,7 +15,8 @@ struct HistoryPacer: Sendable {
     private static let greatestBackoffNanos = 600 * second
 
     struct Request: Hashable, Sendable {
-        var conId: Int32
+        /// Limits are per contract and exchange.
+        var contract: ContractID
         /// As `reqHistoricalTicks` spells it.
         var whatToShow: String
         /// The Unix second that it begins with.
@@ -56,7 +59,7 @@ struct HistoryPacer: Sendable {
             allowed = max(allowed, same.atNanos + identicalNanos + HistoryPacer.marginNanos)
         }
         let alike = sent.suffix(64 + perContract).filter {
-            $0.request.conId == request.conId && $0.request.whatToShow == request.whatToShow
+            $0.request.contract == request.contract && $0.request.whatToShow == request.whatToShow
         }
         if alike.count >= perContract {
             let oldest = alike[alike.count - perContract].atNanos

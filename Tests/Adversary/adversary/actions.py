@@ -30,9 +30,9 @@ def ready(adversary):
 
 
 def chosen(adversary, streams):
-    """(session, subscription) of these streams, such as `711280073.last`; None: of all."""
-    return [(session, subscription) for session in ready(adversary)
-            for subscription in list(session.subscriptions.values()) if streams is None or subscription.stream in streams]
+    """(session, subscription) of these streams, such as `711280073.last` or `265598.last OVERNIGHT`; None: of all."""
+    return [(session, s) for session in ready(adversary) for s in list(session.subscriptions.values())
+            if streams is None or s.stream in streams or s.venue in streams]
 
 
 @action
@@ -44,6 +44,7 @@ def status(adversary):
         "subscriptions": sorted(s.stream for _, s in chosen(adversary, None)),
         "level1": sum(len(s.level1) for s in gateway.sessions),
         "delivered": {s.stream: s.delivered for _, s in chosen(adversary, None)},
+        "venues": {s.venue: s.delivered for _, s in chosen(adversary, None)},
         "complaints": len(gateway.complaints), "faults": adversary.faults.active(),
     }
 

@@ -35,7 +35,7 @@ class Describer:
         return self._bond(version, req_id, i) if i.sec_type == "BOND" else self._contract(version, req_id, i)
 
     def _hours(self, i):
-        said = self.faults.of("hours", i.con_id, {})
+        said = self.faults.of("hours", f"{i.con_id} {i.exchange}") or self.faults.of("hours", i.con_id, {})
         hours = said.get("hours", self.hours)
         return said.get("zone", "UTC"), hours, said.get("liquid", hours)
 

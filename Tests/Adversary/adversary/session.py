@@ -30,6 +30,11 @@ class Subscription:
     def stream(self):
         return f"{self.instrument.con_id}.{self.kind}"
 
+    @property
+    def venue(self):
+        """`265598.last OVERNIGHT`: the stream of one market of its contract."""
+        return f"{self.stream} {self.instrument.exchange}"
+
 
 class Session(asyncio.Protocol):
     def __init__(self, gateway):
