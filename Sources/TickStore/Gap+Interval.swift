@@ -3,9 +3,14 @@ internal import Ticks
 /// When a gap was, as far as clocks can tell.
 extension Gap {
     /// The time of the edge where it begins, whatever that of the other is: the gateway's, else the host's.
-    var edgeFromNanos: Int64? {
-        before?.timeNanos ?? subscribedRecvNanos ?? (lostKeys == nil ? openedRecvNanos : nil)
-    }
+    var edgeFromNanos: Int64? { before?.timeNanos ?? beganRecvNanos }
+
+    /// The host's time where it begins with no tick before; nil where nothing tells. When a `lost` was written says nothing of
+    /// when its keys were numbered.
+    public var beganRecvNanos: Int64? { subscribedRecvNanos ?? (beginsLost ? lostSinceNanos : openedRecvNanos) }
+
+    /// Its first marker is a `lost`.
+    var beginsLost: Bool { lostKeys?.contains(key) ?? false }
 
     /// The time of the edge where it ends; nil while it is open.
     var edgeToNanos: Int64? { after?.timeNanos ?? endedRecvNanos }

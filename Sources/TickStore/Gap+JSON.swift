@@ -76,13 +76,16 @@ extension Gap {
             }
             lost = first...last
         }
+        let before = json["before"].flatMap(Gap.edge)
+        let subscribed = json["subscribed"]?.integer
+        let isFirstLost = before == nil && subscribed == nil && lost?.contains(key) == true
         let runs = entries.compactMap(Gap.run)
         guard runs.count == entries.count else { return nil }
         self.init(
-            stream: stream, key: key, lastMarkerKey: lastMarker, before: json["before"].flatMap(Gap.edge),
+            stream: stream, key: key, lastMarkerKey: lastMarker, before: before,
             after: json["after"].flatMap(Gap.edge), openedRecvNanos: opened,
-            subscribedRecvNanos: json["subscribed"]?.integer, endedRecvNanos: json["ended"]?.integer, cause: cause,
-            code: code, lostKeys: lost, runs: runs)
+            subscribedRecvNanos: subscribed, endedRecvNanos: json["ended"]?.integer, cause: cause,
+            code: code, lostKeys: lost, lostSinceNanos: isFirstLost ? json["from"]?.integer : nil, runs: runs)
     }
 
     private static func key(_ json: JSONValue) -> TickKey? { json.unsigned.map { TickKey(rawValue: $0) } }

@@ -91,6 +91,9 @@ public struct Gap: Sendable, Equatable {
     public var code: Int32
     /// Keys that the recorder wrote down as lost: from the first to the last of all such ranges in the gap.
     public var lostKeys: ClosedRange<TickKey>?
+    /// Of a gap that begins with lost keys, where no tick and no subscription is known before them: since when they can have
+    /// been numbered, ns since the Unix epoch. Nil: nothing tells.
+    public var lostSinceNanos: Int64?
     /// In the order of keys.
     public var runs: [HealRun] = []
 
@@ -113,7 +116,22 @@ public struct Gap: Sendable, Equatable {
         guard let last = runs.last(where: \.isWhole), let outcome = last.outcome, !needsAnotherRun else {
             return .pending
         }
-        return outcome
+        guard outcome == .healed || outcome == .subset, beginsLost, before == nil, subscribedRecvNanos == nil else {
+            return outcome
+        }
+        return healedFromItsBeginning(outcome)
+    }
+
+    /// Lost keys with nothing known before them are healed only if whole runs cover all the time since they can have been
+    /// numbered.
+    private func healedFromItsBeginning(_ outcome: GapState) -> GapState {
+        guard let fromNanos, let toNanos else {
+            // Keys from a run's first one on can't be told from a time that is not known; others had something before them once.
+            return (lostKeys?.lowerBound.seq ?? 0) > 1 ? outcome : .partly
+        }
+        let from = fromNanos.floorDivided(by: 1_000_000_000)
+        let to = toNanos.floorDivided(by: 1_000_000_000)
+        return Gap.covers(runs[...], from..<max(from, to)) ? outcome : .pending
     }
 
     /// Ticks in whole runs.

@@ -20,8 +20,12 @@ public struct GapLedger: Sendable {
     public private(set) var lastLive: StreamPosition?
 
     private let limit: Int
+    /// The first key of all that was folded.
+    private var firstKey: TickKey?
     /// Live ticks up to this key belong to a subscription that was ended.
     private var endedAt: TickKey = .zero
+    /// When that was.
+    private var endedRecvNanos: Int64?
     /// When the stream was subscribed for the first time since its last live tick or the end of its subscription.
     private var subscribedRecvNanos: Int64?
     /// The gap whose last run has no end yet.
@@ -48,6 +52,7 @@ public struct GapLedger: Sendable {
         guard let newest = collector.lastKey, newest > lastKey else { return }
         let known = lastKey
         let entries = collector.entries
+        if firstKey == nil { firstKey = collector.firstKey }
         if firstLive == nil { firstLive = collector.firstLive }
         if let first = collector.firstLive, first.key > known, entries.first.map({ first.key < $0.marker.key }) ?? true
         {
@@ -94,6 +99,7 @@ public struct GapLedger: Sendable {
             endRun(before: entry.marker.key)
             if let index = openIndex { gaps[index].endedRecvNanos = entry.marker.tsRecvNanos }
             endedAt = entry.marker.key
+            endedRecvNanos = entry.marker.tsRecvNanos
             subscribedRecvNanos = nil
         case .gapOpened:
             endRun(before: entry.marker.key)
@@ -103,7 +109,9 @@ public struct GapLedger: Sendable {
             // Keys of a run that is under way may be among the lost ones: its end may still come.
             openRunIsTorn = true
             if openIndex == nil { tearGap = openRun == nil ? nil : entry.marker.key }
-            open(entry.marker, code: marker.code, cause: "lost: " + text)
+            open(
+                entry.marker, code: marker.code, cause: "lost: " + text,
+                lostSinceNanos: beginning(of: marker.ref, lostAt: entry.marker.tsRecvNanos))
             join(lost: marker.ref...entry.marker.key)
         case .heal: begin(entry.marker, marker)
         case .healEnd: end(entry.marker, marker, text)
@@ -128,18 +136,32 @@ public struct GapLedger: Sendable {
         return gaps.count - 1
     }
 
-    private mutating func open(_ marker: Tick, code: Int32, cause: String) {
+    /// The second of the Unix epoch from which on an epoch's number can be a time; see `docs/file-format.md`.
+    private static let firstEpochSeconds: UInt32 = 1_577_836_800
+
+    /// Since when lost keys can have been numbered: an epoch's number is the second in which it was begun, as far as the clock
+    /// was right. Nil: what came before them in their epoch was recorded once, and is not here any more.
+    private func beginning(of first: TickKey, lostAt nanos: Int64) -> Int64? {
+        let epoch = TickKey(epoch: first.epoch, seq: 1)
+        guard first <= epoch || firstKey ?? .zero <= epoch else { return nil }
+        let begun = Int64(first.epoch) * 1_000_000_000
+        guard first.epoch >= GapLedger.firstEpochSeconds, begun <= nanos else { return endedRecvNanos }
+        return max(begun, endedRecvNanos ?? .min)
+    }
+
+    private mutating func open(_ marker: Tick, code: Int32, cause: String, lostSinceNanos: Int64? = nil) {
         if let index = openIndex {
             gaps[index].addCause(cause)
             gaps[index].lastMarkerKey = marker.key
             if gaps[index].code == 0 { gaps[index].code = code }
             return
         }
+        let before = lastLive.flatMap { $0.key > endedAt ? $0 : nil }
         gaps.append(
             Gap(
-                stream: stream, key: marker.key, lastMarkerKey: marker.key,
-                before: lastLive.flatMap { $0.key > endedAt ? $0 : nil }, openedRecvNanos: marker.tsRecvNanos,
-                subscribedRecvNanos: subscribedRecvNanos, cause: cause, code: code))
+                stream: stream, key: marker.key, lastMarkerKey: marker.key, before: before,
+                openedRecvNanos: marker.tsRecvNanos, subscribedRecvNanos: subscribedRecvNanos, cause: cause, code: code,
+                lostSinceNanos: before == nil && subscribedRecvNanos == nil ? lostSinceNanos : nil))
     }
 
     private mutating func join(lost range: ClosedRange<TickKey>) {

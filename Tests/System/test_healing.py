@@ -554,6 +554,25 @@ def test_an_epochs_tail_that_left_the_journal_is_lost_up_to_where_the_next_one_b
     system.check()
 
 
+def test_a_recording_that_begins_in_the_middle_of_an_epoch_is_healed_from_its_beginning(lab):
+    system = System(lab, rate=900)
+    system.kill("recorder")
+    shutil.rmtree(lab.state)
+    shutil.rmtree(lab.run / "journal")
+    wait_for("another journal", lambda: (lab.run / "journal").exists() and any((lab.run / "journal").glob("*.log")))
+    wait_unrecorded(system, 20)
+    system.start("recorder")
+    system.wait_healed()
+    epoch = lab.numbering()[0]
+    for name, gaps in lost_gaps(system).items():
+        [gap] = gaps
+        first, last = gap["lost"]
+        assert gap["state"] == "healed" and gap["before"] is None and first == epoch << 32 | 1, gap
+        # When it was written down says nothing of when the keys were numbered; but for two markers all were ticks.
+        assert gap["from"] == epoch * 10**9 and gap["healed"] >= last - first - 1, gap
+    system.check()
+
+
 @pytest.mark.parametrize("journal", ["wiped", pytest.param("overrun", marks=pytest.mark.skipif(
     not FULL, reason="half a million ticks: with IB_STREAM_FULL=1; the wiped journal ends in the same lost records"))])
 def test_what_a_living_connectors_journal_lost_is_healed(lab, journal):

@@ -1,3 +1,4 @@
+import JSON
 import Testing
 import Ticks
 
@@ -113,6 +114,86 @@ private let zero = someNanos / 1_000_000_000
         script.live()
         #expect(script.ledger.gaps[0].before == nil && script.ledger.gaps[0].fromNanos == nil)
         #expect(script.ledger.gaps[0].state == .pending)
+    }
+
+    /// A recorder without files, and a journal that has gone round: what it writes down as lost began with the epoch, an hour
+    /// before. A run over the second of its marker heals nothing.
+    @Test func aLostBeginningReachesBackToTheEpochsSecond() throws {
+        let begun = zero - 3600
+        var script = GapScript(epoch: UInt32(begun))
+        script.lost(521_315)
+        let gap = script.key
+        // Behind it stands what the journal had: it came a while before the recorder did.
+        script.nowNanos -= 60_000_000_000
+        script.live()
+        #expect(script.ledger.gaps[0].fromNanos == begun * 1_000_000_000)
+        #expect(script.ledger.gaps[0].state == .pending)
+        script.run(gap, ticks: 0, from: zero, to: zero + 1, "healed")
+        #expect(script.ledger.gaps[0].state == .pending, "an earlier version asked for nothing and called it healed")
+        script.run(gap, ticks: 9, from: begun, to: begun + 1800, "more")
+        #expect(script.ledger.gaps[0].state == .pending)
+        script.run(gap, ticks: 9, from: begun + 1800, to: zero + 1, "healed")
+        let healed = script.ledger.gaps[0]
+        #expect(healed.state == .healed)
+        // The connector is told so.
+        var writer = JSONWriter()
+        healed.write(to: &writer, withStream: false)
+        #expect(Gap(try JSONValue(parsing: writer.bytes), stream: quotes) == healed)
+    }
+
+    /// The chain's first record is there, and the subscription is lost.
+    @Test func aLostSubscriptionReachesBackToTheEpochsSecond() {
+        var script = GapScript(epoch: UInt32(zero - 3600))
+        script.mark(.epochBegun)
+        script.lost(9)
+        script.live()
+        #expect(script.ledger.gaps[0].fromNanos == (zero - 3600) * 1_000_000_000)
+    }
+
+    @Test func whatIsLostBehindASubscriptionBeganWithIt() {
+        var script = GapScript(epoch: UInt32(zero - 3600))
+        script.mark(.epochBegun)
+        script.mark(.subscribed)
+        script.lost(9)
+        script.live()
+        #expect(script.ledger.gaps[0].fromNanos == someNanos + 1_000_000_000)
+    }
+
+    /// Somebody ended the subscription, and what is lost behind that began later.
+    @Test func whatIsLostBehindTheEndOfASubscriptionBeganBehindIt() {
+        var script = GapScript(epoch: UInt32(zero - 3600))
+        script.mark(.subscribed)
+        script.live(2)
+        script.mark(.unsubscribed)
+        script.lost(9)
+        script.live()
+        #expect(script.ledger.gaps.map(\.fromNanos) == [someNanos + 3_000_000_000])
+    }
+
+    /// A clock that was wrong: nobody knows when the lost keys were numbered.
+    @Test(arguments: [100, UInt32(zero + 30), UInt32(zero + 100_000)])
+    func aLostBeginningOfUnknownTimeIsNeverHealed(epoch: UInt32) {
+        var script = GapScript(epoch: epoch)
+        script.nowNanos += 60_000_000_000
+        script.lost(7)
+        let gap = script.key
+        script.nowNanos -= 60_000_000_000
+        script.live()
+        script.run(gap, ticks: 0, from: zero, to: zero + 100, "healed")
+        #expect(script.ledger.gaps[0].fromNanos == nil && script.ledger.gaps[0].state == .partly)
+    }
+
+    /// The hours before are gone: what was healed stays so.
+    @Test func aHealedGapWhoseFrontWasRemovedStaysHealed() {
+        var script = GapScript(epoch: UInt32(zero - 3600))
+        script.live(5)
+        script.lost(9)
+        let gap = script.key
+        script.live()
+        script.run(gap, ticks: 2, from: zero + 4, to: zero + 7, "healed")
+        #expect(script.ledger.gaps[0].state == .healed)
+        let rest = GapLedger(stream: quotes, [script.collector(script.records[5...])])
+        #expect(rest.gaps[0].before == nil && rest.gaps[0].fromNanos == nil && rest.gaps[0].state == .healed)
     }
 
     @Test func withoutATickBeforeTheSubscriptionIsTheBeginning() {
@@ -260,12 +341,14 @@ private let zero = someNanos / 1_000_000_000
         #expect(script.ledger.gaps[0].state == .healed)
     }
 
-    /// Nothing tells where such a gap begins, so healing begins where it was opened: that has to be enough.
+    /// What was before such a gap is gone and nothing tells where it begins, so healing begins where it was opened: that has
+    /// to be enough.
     @Test func aRunWithoutABeginningInAGapWithoutOneCanBeHealedAgain() throws {
         var script = GapScript()
+        script.live()
         script.lost(5)
         script.live()
-        var gap = try #require(script.ledger.gaps.first)
+        var gap = try #require(GapLedger(stream: quotes, [script.collector(script.records[1...])]).gaps.first)
         #expect(gap.fromNanos == nil && gap.state == .pending)
         let opened = gap.openedRecvNanos / 1_000_000_000
         let end = try #require(gap.toNanos) / 1_000_000_000 + 1

@@ -46,7 +46,10 @@ struct HealGap: Equatable {
         key = gap.key
         before = gap.before.map(HealGap.edge)
         after = gap.after.map(HealGap.edge)
-        let opened = HealGap.marketSecond(gap.subscribedRecvNanos ?? gap.openedRecvNanos, by: gap.after, isBefore: true)
+        let began = gap.beganRecvNanos ?? gap.openedRecvNanos
+        var opened = HealGap.marketSecond(began, by: gap.after, isBefore: true)
+        // An epoch's second is the host's, of a clock that nothing may have told to be wrong: the earlier of both.
+        if gap.lostSinceNanos != nil { opened = min(opened, began.floorDivided(by: 1_000_000_000)) }
         from = before?.second ?? min(opened, after?.second ?? opened)
         // Ticks are wanted up to the end of the subscription, and of that second nobody can say which came before it.
         let ended = gap.endedRecvNanos.map { HealGap.marketSecond($0, by: gap.before, isBefore: false) - 1 }
