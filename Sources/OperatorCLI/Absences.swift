@@ -86,7 +86,8 @@ struct Absences {
         account.holes.map { hole in
             Absence(
                 stream: hole.keys.stream, state: .missing, fromNanos: hole.fromNanos, toNanos: hole.toNanos,
-                cause: "keys \(hole.keys.first) to \(hole.keys.last) are neither recorded nor marked as lost",
+                cause:
+                    "keys \(TickKey.rangeText(hole.keys.first, hole.keys.last)) are neither recorded nor marked as lost",
                 keys: hole.keys)
         }.filter(isSelected)
     }

@@ -122,9 +122,12 @@ struct Audit {
 struct AuditTotals {
     let counts: [(state: GapState, count: Int, nanos: Int64)]
     let healedTicks: Int
-    /// Ranges of keys that the recorder wrote down as lost, and how many keys at most.
+    /// Gaps with keys that the recorder wrote down as lost, and how many keys at most.
     let lostRanges: Int
     let lostKeys: UInt64
+    /// How many keys those have of which that can be said, and how many reach to the end of a run, which nobody knows.
+    let countedLostKeys: UInt64
+    let lostEnds: Int
 
     init(_ gaps: [Gap]) {
         counts = GapState.allCases.map { state in
@@ -134,6 +137,9 @@ struct AuditTotals {
         healedTicks = gaps.reduce(0) { $0 + $1.healedTicks }
         let lost = gaps.compactMap(\.lostKeys)
         lostRanges = lost.count
+        let counted = lost.compactMap { TickKey.count($0.lowerBound, $0.upperBound) }
+        countedLostKeys = counted.reduce(0, &+)
+        lostEnds = lost.count - counted.count
         lostKeys = lost.reduce(0) { sum, keys in
             let isOneEpoch = keys.lowerBound.epoch == keys.upperBound.epoch
             return sum &+ (isOneEpoch ? keys.upperBound.rawValue - keys.lowerBound.rawValue + 1 : 0)

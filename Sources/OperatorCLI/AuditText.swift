@@ -47,9 +47,14 @@ enum AuditText {
             let ticks = state == .healed ? ", \(totals.healedTicks) ticks" : ""
             return "\(count) \(state.rawValue) (\(GapTable.duration(nanos))\(ticks))"
         }
-        let lost =
-            totals.lostRanges == 0 ? "" : "; lost on the way: \(totals.lostKeys) keys in \(totals.lostRanges) of them"
-        return "gaps: " + (states.isEmpty ? "none" : states.joined(separator: ", ") + lost) + "\n"
+        var lost: [String] = []
+        if totals.countedLostKeys > 0 { lost.append("\(totals.countedLostKeys) keys") }
+        if totals.lostEnds > 0 {
+            lost.append(totals.lostEnds == 1 ? "the end of a run" : "the ends of \(totals.lostEnds) runs")
+        }
+        let way =
+            lost.isEmpty ? "" : "; lost on the way: \(lost.joined(separator: " and ")) in \(totals.lostRanges) of them"
+        return "gaps: " + (states.isEmpty ? "none" : states.joined(separator: ", ") + way) + "\n"
     }
 
     private static func backlog(_ audit: Audit) -> String {

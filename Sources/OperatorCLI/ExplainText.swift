@@ -79,7 +79,7 @@ enum ExplainText {
         if !text.isEmpty { parts.append(text) }
         if marker.code != 0 { parts.append("\(marker.event == .subscribed ? "request" : "code") \(marker.code)") }
         switch marker.event {
-        case .lost: parts.append("keys \(marker.ref) to \(tick.key)")
+        case .lost: parts.append("keys \(TickKey.rangeText(marker.ref, tick.key))")
         case .gapClosed: parts.append("of the gap \(marker.ref)")
         default: break
         }
@@ -92,7 +92,7 @@ enum ExplainText {
         let end = gap.toNanos.map { "to \(Timestamp.text($0)) (\(length))" } ?? unknown
         var text = "\(end), \(gap.state.rawValue): \(gap.cause)"
         if gap.healedTicks > 0 { text += "; \(gap.healedTicks) ticks healed, runs: \(gap.runs.count)" }
-        if let lost = gap.lostKeys { text += "; lost keys \(lost.lowerBound) to \(lost.upperBound)" }
+        if let lost = gap.lostKeys { text += "; lost keys \(TickKey.rangeText(lost.lowerBound, lost.upperBound))" }
         return text
     }
 

@@ -35,10 +35,12 @@ enum GapTable {
         ]
     }
 
-    /// Of an open gap also how far it is healed.
+    /// Also which keys are lost, and how far an open gap is healed.
     private static func cause(_ gap: Gap) -> String {
-        guard let until = gap.healedUntilSeconds else { return gap.cause }
-        return "\(gap.cause); healed until \(Timestamp.text(until &* 1_000_000_000, digits: 0))"
+        var cause = gap.cause
+        if let lost = gap.lostKeys { cause += "; keys " + TickKey.rangeText(lost.lowerBound, lost.upperBound) }
+        guard let until = gap.healedUntilSeconds else { return cause }
+        return "\(cause); healed until \(Timestamp.text(until &* 1_000_000_000, digits: 0))"
     }
 
     static func row(_ absence: Absence) -> [String] {

@@ -64,9 +64,8 @@ enum VerifyText {
         return all.count > maxLines ? shown + "... and \(all.count - maxLines) more\n" : shown
     }
 
-    /// How many keys a range has, where it lies within one epoch.
+    /// How many keys a range has, where that is known.
     private static func keys(in range: KeyRange) -> String {
-        guard range.first.epoch == range.last.epoch, range.last != range.last.endOfEpoch else { return "" }
-        return ": \(range.last.rawValue - range.first.rawValue + 1) keys"
+        TickKey.count(range.first, range.last).map { ": \($0) keys" } ?? ""
     }
 }

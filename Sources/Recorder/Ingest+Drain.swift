@@ -122,12 +122,12 @@ extension Ingest {
         if let fault { throw fault }
         if journalFault != nil { noteJournal(nil, isEndKnown: true) }
         if let first = page.goneFirst {
-            log(.error, "the journal no longer has wanted ticks", ["first": "\(first)"])
             sequencer.fetchGone(first: first, sink: &sink, nowNanos: realNanos())
         }
         let gave = sequencer.counters.replayed - before
         let goesOn = sequencer.fetchEnded(
             sink: &sink, gave: Int(gave), nowNanos: bootNanos(), realNanos: realNanos())
+        tellLosses()
         // What the journal does not have is asked for again, after the others, until it counts as lost.
         if gave == 0, page.goneFirst == nil, let last = pending.popLast() { pending.insert(last, at: 0) }
         return goesOn && gave > 0

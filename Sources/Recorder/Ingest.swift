@@ -107,6 +107,7 @@ struct Ingest: ~Copyable {
                 try receiveLive()
                 try receiveReplay()
                 sequencer.drainAll(sink: &sink)
+                tellLosses()
                 try askForHoles()
             }
             commitWhenDue()
@@ -210,7 +211,6 @@ struct Ingest: ~Copyable {
             try checkOrigin(records)
             if !sequencer.fetched(records, sink: &sink, nowNanos: realNanos()) { giveUpFetch() }
         case .gone(let first):
-            log(.error, "replay no longer has wanted ticks", ["first": "\(first)"])
             sequencer.fetchGone(first: first, sink: &sink, nowNanos: realNanos())
         case .end:
             let gave = sequencer.counters.replayed - gaveBefore
@@ -222,6 +222,14 @@ struct Ingest: ~Copyable {
             log(.warning, "replay refused", ["why": text])
             sequencer.fetchFailed()
             nextFetchNanos = now + 20 * Ingest.retryNanos
+        }
+    }
+
+    /// What can't be had any more is told range by range.
+    mutating func tellLosses() {
+        for lost in sequencer.takeLosses() {
+            let keys = TickKey.rangeText(lost.range.lowerBound, lost.range.upperBound)
+            log(.error, "wanted ticks are lost", ["stream": lost.stream.description, "keys": keys, "why": lost.why])
         }
     }
 

@@ -90,11 +90,31 @@ extension Sequencer {
                 marker: .lost, of: streams[slot].stream, key: range.upperBound, tsRecvNanos: nowNanos,
                 ref: range.lowerBound, text: cause.text, flags: ownFlags)
             counters.lostRanges += 1
+            if losses.count < Sequencer.lossesKept {
+                losses.append(LostKeys(stream: streams[slot].stream, range: range, why: cause.text))
+            }
             withUnsafePointer(to: marker) {
                 commit(UnsafeBufferPointer(start: $0, count: 1), slot: slot, sink: &sink)
             }
         }
         if next.seq == 1, next.epoch > last.epoch { streams[slot].nextEpoch = next.epoch }
+    }
+
+    /// A range that was written down as lost.
+    struct LostKeys: Equatable {
+        let stream: StreamID
+        let range: ClosedRange<TickKey>
+        let why: String
+    }
+
+    /// Of so many at most it is told which keys they are; all are counted.
+    private static let lossesKept = 256
+
+    /// What was written down as lost since the last call.
+    mutating func takeLosses() -> [LostKeys] {
+        guard !losses.isEmpty else { return [] }
+        defer { losses.removeAll() }
+        return losses
     }
 
     /// Why keys are lost: the text of their record.

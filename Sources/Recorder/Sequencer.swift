@@ -46,6 +46,8 @@ struct Sequencer {
     private(set) var heldBytes = 0
     let holdBackBytes: Int
     var counters = Counters()
+    /// What was written down as lost since it was told last; see `takeLosses`.
+    var losses: [LostKeys] = []
     /// Flags for records of the recorder's own making (`simulated` in a simulated root).
     var ownFlags: TickFlags = []
     /// The newest epoch that the connector announced.

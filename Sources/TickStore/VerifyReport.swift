@@ -11,7 +11,7 @@ public struct KeyRange: Sendable, Equatable, CustomStringConvertible {
         (self.stream, self.first, self.last) = (stream, first, last)
     }
 
-    public var description: String { "\(stream) \(first) to \(last)" }
+    public var description: String { "\(stream) \(TickKey.rangeText(first, last))" }
 }
 
 /// What `Verify` found.

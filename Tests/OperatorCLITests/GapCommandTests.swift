@@ -68,7 +68,7 @@ import Ticks
             lines == [
                 "STREAM FROM TO LENGTH STATE HEALED ETA CAUSE",
                 "5.bid_ask 2026-01-01T00:01:03.000Z 2026-01-01T00:01:30.000Z 27s pending 0 - tws 1100",
-                "5.bid_ask 2026-01-01T00:01:30.000Z 2026-01-01T00:01:40.000Z 10s pending 0 - lost: journal gone",
+                "5.bid_ask 2026-01-01T00:01:30.000Z 2026-01-01T00:01:40.000Z 10s pending 0 - lost: journal gone; keys 9:10 to 9:19",
                 "7.level1 2026-01-01T00:00:01.000Z 2026-01-01T00:00:03.000Z 2s no_history 0 - disconnect",
                 "4 gaps: 2 pending, 1 healed, 1 no_history",
             ])
