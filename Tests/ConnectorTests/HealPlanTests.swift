@@ -135,6 +135,9 @@ struct HealPlanTests {
         #expect(estimates().map(\.etaNanos) == [nil, 600 * second + second / 2, nil])
         plan.set(.init(stream: quotes, key: failed.key)) { $0.isRetried = false }
         #expect(estimates()[0].etaNanos == 5 * second)
+        // Nor can it be told while no clock says when its last second is over.
+        plan.set(.init(stream: quotes, key: failed.key)) { $0.isUntimed = true }
+        #expect(estimates()[0].etaNanos == nil)
     }
 
     @Test func pagesSoFarCorrectTheEstimate() {

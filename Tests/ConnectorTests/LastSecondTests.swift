@@ -56,7 +56,12 @@ import Testing
             #expect(unproven.isUnproven(gatewayNanos: gateway) && unproven.isUnproven(gatewayNanos: nil))
             #expect(!unproven.isUnproven(gatewayNanos: now))
         }
-        #expect(!LastSecond(second: last, newest: last + 1, knownForNanos: 0).isUnproven(gatewayNanos: nil))
+        let proven = LastSecond(second: last, newest: last + 1, knownForNanos: 0)
+        #expect(!proven.isUnproven(gatewayNanos: nil) && !proven.isUntimed(gatewayNanos: nil))
+        // No time is foretold that nothing tells.
+        let odd = LastSecond(second: last + 7_200, newest: last + 30, knownForNanos: 0)
+        #expect(odd.isUntimed(gatewayNanos: now) && odd.isUntimed(gatewayNanos: nil))
+        #expect(!LastSecond(second: last, newest: last, knownForNanos: 0).isUntimed(gatewayNanos: now))
     }
 
     @Test func oddTimesAreNotAskedForBeforeTheyCome() {

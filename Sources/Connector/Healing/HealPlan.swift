@@ -25,6 +25,8 @@ struct HealPlan {
         var isRefused = false
         /// The last request failed, or history did not have it yet: how often it takes, nobody can tell.
         var isRetried = false
+        /// Nothing tells yet when its last second will be over.
+        var isUntimed = false
         /// Since when the gap is known with this end, by the boot clock.
         var knownAtNanos: Int64 = 0
 
@@ -166,10 +168,10 @@ struct HealPlan {
             let due = dueNanos(item, behind: undecodable)
             if item.gap.isUndecodable { undecodable += entry.requests }
             let paced = pacer.availableNanos(units: units, nowNanos: now)
-            let isFailing = item.isVain || item.isRetried
+            let isUntold = item.isVain || item.isRetried || item.isUntimed
             return Estimate(
                 stream: item.gap.stream, key: item.gap.key, ticks: item.ticks,
-                etaNanos: isFailing ? nil : max(paced, due, busyUntilNanos) - now)
+                etaNanos: isUntold ? nil : max(paced, due, busyUntilNanos) - now)
         }
     }
 

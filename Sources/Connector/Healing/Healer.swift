@@ -258,7 +258,10 @@ struct Healer: ~Copyable {
             second: through, newest: gap.after == nil ? nil : position?.newestSecond,
             knownForNanos: bootNanos() - item.knownAtNanos)
         let wait = last.waitNanos(gatewayNanos: gatewayNanos)
-        if wait > 0, !gap.isOpen {
+        let isWaiting = wait > 0 && !gap.isOpen
+        let isUntimed = isWaiting && last.isUntimed(gatewayNanos: gatewayNanos)
+        plan.set(name) { $0.isUntimed = isUntimed }
+        guard !isWaiting else {
             plan.set(name) { $0.notBeforeNanos = bootNanos() + wait }
             return false
         }

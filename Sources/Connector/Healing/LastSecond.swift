@@ -33,6 +33,9 @@ struct LastSecond {
         !isOver && (now.map { aheadNanos(of: $0) > LastSecond.quietNanos } ?? true)
     }
 
+    /// True when no clock tells how long the wait will be.
+    func isUntimed(gatewayNanos now: Int64?) -> Bool { isOdd(now) || isUnproven(gatewayNanos: now) }
+
     /// How long to wait, as far as a wait goes; 0: the second may be asked for.
     ///
     /// - Parameter gatewayNanos: the gateway's time; nil: it has told none.

@@ -239,88 +239,10 @@ struct StoredTicksReader: ~Copyable {
     }
 }
 
-/// Gathers records as ticks with their `more` records.
-struct Gathering {
-    private(set) var ticks: [HealTick] = []
-    private(set) var keys: [TickKey] = []
-    /// `more` records that come now belong to the last tick.
-    private(set) var isOpen = false
-
-    mutating func take(_ record: Tick, wants: (Tick) -> Bool) {
-        guard let kind = record.kind, kind != .marker else {
-            isOpen = false
-            return
-        }
-        if kind == .more {
-            if isOpen { ticks[ticks.count - 1].more.append(record.body) }
-            return
-        }
-        isOpen = wants(record)
-        guard isOpen else { return }
-        ticks.append(HealTick(stored: record))
-        keys.append(record.key)
-    }
-
-    /// Drops all ticks but those of the latest second, and these too if that is before `from`. True when the first tick was
-    /// of an earlier one: then none of it is missing.
-    mutating func keepLatestSecond(notBefore from: Int64) -> Bool {
-        let seconds = ticks.map(\.second)
-        guard let first = seconds.first, let latest = seconds.max() else { return false }
-        let kept = seconds.indices.filter { seconds[$0] == latest && latest >= from }
-        ticks = kept.map { ticks[$0] }
-        keys = kept.map { keys[$0] }
-        return first < latest
-    }
-}
-
 extension Tick {
     /// The second of a live tick that has a time.
     fileprivate var liveSecond: Int64? {
         flags.contains(.healed) || tsEventNanos == Tick.noEventTime ? nil : HealTick(stored: self).second
-    }
-}
-
-/// Puts the ticks of a gap's edge seconds into segments: between any two there is a gap.
-struct SecondParts {
-    private let gap: HealGap
-    private let boundaries: [TickKey]
-    private var parts: [Int: [HealTick]] = [:]
-
-    init(gaps: [HealGap], around gap: HealGap) {
-        self.gap = gap
-        boundaries = Set(gaps.map(\.key) + [gap.key]).sorted()
-    }
-
-    /// Segments in front of the gap, of its first second.
-    var front: [[HealTick]] { segments { $0 < own } }
-    /// Segments behind it, of its last second.
-    var back: [[HealTick]] { segments { $0 > own } }
-
-    /// Live ticks lie between gaps: even places. What healed a gap lies in it: odd ones.
-    mutating func addLive(_ gathering: Gathering) {
-        for (tick, key) in zip(gathering.ticks, gathering.keys) { parts[2 * gapsBefore(key), default: []].append(tick) }
-    }
-
-    mutating func addHealed(_ tick: HealTick, of other: TickKey) {
-        let second = other < gap.key ? gap.from : gap.through
-        guard tick.second == second else { return }
-        parts[2 * gapsBefore(other) + 1, default: []].append(tick)
-    }
-
-    private var own: Int { 2 * gapsBefore(gap.key) + 1 }
-
-    private func gapsBefore(_ key: TickKey) -> Int {
-        var low = 0
-        var high = boundaries.count
-        while low < high {
-            let middle = (low + high) / 2
-            if boundaries[middle] < key { low = middle + 1 } else { high = middle }
-        }
-        return low
-    }
-
-    private func segments(_ holds: (Int) -> Bool) -> [[HealTick]] {
-        parts.keys.filter(holds).sorted().compactMap { parts[$0] }
     }
 }
 

@@ -1,0 +1,45 @@
+internal import Ticks
+
+/// Puts the ticks of a gap's edge seconds into segments: between any two there is a gap.
+struct SecondParts {
+    private let gap: HealGap
+    private let boundaries: [TickKey]
+    private var parts: [Int: [HealTick]] = [:]
+
+    init(gaps: [HealGap], around gap: HealGap) {
+        self.gap = gap
+        boundaries = Set(gaps.map(\.key) + [gap.key]).sorted()
+    }
+
+    /// Segments in front of the gap, of its first second.
+    var front: [[HealTick]] { segments { $0 < own } }
+    /// Segments behind it, of its last second.
+    var back: [[HealTick]] { segments { $0 > own } }
+
+    /// Live ticks lie between gaps: even places. What healed a gap lies in it: odd ones.
+    mutating func addLive(_ gathering: Gathering) {
+        for (tick, key) in zip(gathering.ticks, gathering.keys) { parts[2 * gapsBefore(key), default: []].append(tick) }
+    }
+
+    mutating func addHealed(_ tick: HealTick, of other: TickKey) {
+        let second = other < gap.key ? gap.from : gap.through
+        guard tick.second == second else { return }
+        parts[2 * gapsBefore(other) + 1, default: []].append(tick)
+    }
+
+    private var own: Int { 2 * gapsBefore(gap.key) + 1 }
+
+    private func gapsBefore(_ key: TickKey) -> Int {
+        var low = 0
+        var high = boundaries.count
+        while low < high {
+            let middle = (low + high) / 2
+            if boundaries[middle] < key { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    private func segments(_ holds: (Int) -> Bool) -> [[HealTick]] {
+        parts.keys.filter(holds).sorted().compactMap { parts[$0] }
+    }
+}
