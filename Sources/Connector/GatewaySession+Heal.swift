@@ -8,7 +8,7 @@ extension GatewaySession {
     mutating func carryOutHealOrders() {
         for order in healMail.takeOrders() {
             switch order {
-            case .history(let serial, let stream, let start, let aggTrades):
+            case .history(let serial, let stream, let question, let aggTrades):
                 guard machine.session != nil, subscriptions.index(of: stream) != nil,
                     unreadDefinitions.contains(stream.contract) || knowsVenue(stream.contract),
                     !isHistoryHeld(stream.contract)
@@ -16,7 +16,7 @@ extension GatewaySession {
                     healMail.reply(.unanswered(serial: serial))
                     continue
                 }
-                healing.waiting.append(.init(serial: serial, stream: stream, start: start, aggTrades: aggTrades))
+                healing.waiting.append(.init(serial: serial, stream: stream, question: question, aggTrades: aggTrades))
             case .giveUp(let serial):
                 healing.waiting.removeAll { $0.serial == serial }
                 for (request, open) in healing.open where open.serial == serial { healing.open[request] = nil }
@@ -92,7 +92,8 @@ extension GatewaySession {
                     HistoricalTicksRequest(
                         requestId: lastRequest, contract: wireContract(of: subscriptions.entries[index]),
                         includeExpired: isFuture(order.stream.contract),
-                        startDateTime: GatewaySession.wireTime(order.start),
+                        startDateTime: order.question.start.map(GatewaySession.wireTime) ?? "",
+                        endDateTime: order.question.end.map(GatewaySession.wireTime) ?? "",
                         numberOfTicks: Int32(HistoryPager.pageTicks),
                         whatToShow: order.aggTrades ? "AGGTRADES" : kind.whatToShow)))
         }

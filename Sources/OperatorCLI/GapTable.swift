@@ -35,12 +35,24 @@ enum GapTable {
         ]
     }
 
-    /// Also which keys are lost, and how far an open gap is healed.
+    /// Also which keys are lost, how far an open gap is healed, and what of another one is not filled.
     private static func cause(_ gap: Gap) -> String {
         var cause = gap.cause
         if let lost = gap.lostKeys { cause += "; keys " + TickKey.rangeText(lost.lowerBound, lost.upperBound) }
-        guard let until = gap.healedUntilSeconds else { return cause }
+        guard let until = gap.healedUntilSeconds else { return cause + unfilled(gap) }
         return "\(cause); healed until \(Timestamp.text(until &* 1_000_000_000, digits: 0))"
+    }
+
+    /// Names what history did not have, not whole, or otherwise than it is recorded.
+    private static func unfilled(_ gap: Gap) -> String {
+        let unfilled = gap.unfilled
+        guard !unfilled.isEmpty else { return "" }
+        let shown = unfilled.prefix(3).map { seconds in
+            let first = Timestamp.text(seconds.lowerBound * 1_000_000_000, digits: 0)
+            return seconds.count == 1 ? first : "\(first) and \(seconds.count - 1) s more"
+        }
+        let more = unfilled.count > shown.count ? ", …" : ""
+        return "; not filled: " + shown.joined(separator: ", ") + more
     }
 
     static func row(_ absence: Absence) -> [String] {
@@ -82,6 +94,7 @@ enum GapTable {
                     for row in list.listed {
                         row.gap.write(to: &writer, withStream: true) {
                             $0.field("eta_seconds", row.etaSeconds.map { .integer($0) } ?? .null)
+                            $0.field("unfilled", unfilledJSON(row.gap))
                         }
                     }
                 }
@@ -97,6 +110,10 @@ enum GapTable {
             }
         }
         return String(decoding: writer.bytes, as: UTF8.self) + "\n"
+    }
+
+    private static func unfilledJSON(_ gap: Gap) -> JSONValue {
+        .array(gap.unfilled.prefix(100).map { [.integer($0.lowerBound), .integer($0.upperBound)] })
     }
 
     /// Sealed files of which something can't be read.

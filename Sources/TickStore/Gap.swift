@@ -8,12 +8,11 @@ public enum GapState: String, Sendable, CaseIterable {
     case pending
     /// All that was missing is there.
     case healed
-    /// History had some of it only.
+    /// History had some of it only: not its end, or a second not whole.
     case partly
     /// Healed from a history that leaves out trades which the stream has: unreported ones.
     case subset
-    /// History does not contain the stored ticks of the first or the last second: those seconds stay as they are. Or it cut a
-    /// second in its middle.
+    /// History does not contain the stored ticks of a second: that second stays as it is.
     case edgeUnreconciled = "edge_unreconciled"
     /// The gateway keeps no history of this kind, or has none of this time.
     case noHistory = "no_history"
@@ -161,10 +160,32 @@ public struct Gap: Sendable, Equatable {
     private static func covers(_ runs: ArraySlice<HealRun>, _ wanted: Range<Int64>) -> Bool {
         let intervals = runs.compactMap { run -> (from: Int64, to: Int64)? in
             guard run.isWhole, let from = run.fromSeconds, let to = run.toSeconds else { return nil }
-            return (from, to)
+            // A second that is left out has been looked at.
+            return (from, max(to, from + 1))
         }
         // Even an interval of no length wants a run behind it.
         return !intervals.isEmpty && reach(of: intervals, from: wanted.lowerBound) >= wanted.upperBound
+    }
+
+    /// What of a gap that was not healed whole was not filled: intervals of Unix seconds, their ends exclusive, in order.
+    public var unfilled: [Range<Int64>] {
+        guard state == .partly || state == .edgeUnreconciled, let to = edgeToNanos?.floorDivided(by: 1_000_000_000)
+        else {
+            return []
+        }
+        // Of the second in which a subscription ended nobody can say which ticks came before.
+        let end = after == nil ? to : to + 1
+        var reached = (edgeFromNanos ?? openedRecvNanos).floorDivided(by: 1_000_000_000)
+        var unfilled: [Range<Int64>] = []
+        let filled = runs.compactMap { run -> Range<Int64>? in
+            guard run.isWhole, let from = run.fromSeconds, let to = run.toSeconds, from < to else { return nil }
+            return from..<to
+        }
+        for interval in filled.sorted(by: { $0.lowerBound < $1.lowerBound }) where reached < end {
+            if reached < interval.lowerBound { unfilled.append(reached..<min(interval.lowerBound, end)) }
+            reached = max(reached, interval.upperBound)
+        }
+        return reached < end ? unfilled + [reached..<end] : unfilled
     }
 
     /// How far intervals of seconds, their ends exclusive, reach from a second on without a hole.

@@ -106,7 +106,7 @@ struct HealPlanTests {
 
     @Test func theOpenRequestHoldsUpAll() {
         var pacer = HistoryPacer(requestsPer10Minutes: 2, identicalNanos: 0, perContractIn2Seconds: 6)
-        pacer.noteSent(.init(contract: quotes.contract, whatToShow: "BID_ASK", start: 0), nowNanos: 0)
+        pacer.noteSent(.init(contract: quotes.contract, whatToShow: "BID_ASK", question: .from(0)), nowNanos: 0)
         let plan = plan([gap(from: 0, through: 2, key: 10)])
         func eta(_ now: Int64, busyUntil: Int64) -> Int64? {
             plan.estimates(pacer: pacer, nowNanos: now, busyUntilNanos: busyUntil) { _ in 10 }[0].etaNanos

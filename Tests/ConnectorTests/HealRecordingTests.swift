@@ -131,7 +131,7 @@ import Ticks
 
     @Test func aDeskForgetsWhatASessionsEndMakesVoid() {
         var desk = HealDesk()
-        desk.waiting = [.init(serial: 3, stream: quotes, start: 0, aggTrades: false)]
+        desk.waiting = [.init(serial: 3, stream: quotes, question: .from(0), aggTrades: false)]
         desk.open = [9: .init(serial: 2, stream: quotes, kind: .bidAsk, deadlineNanos: 10)]
         desk.takeFront(
             HistoricalTicks(requestId: 5, kind: .bidAsk, ticks: [], done: true), slot: 0, gap: .zero, interruptions: 1)

@@ -12,7 +12,7 @@ struct HistoryPacerTests {
 
     private func request(_ start: Int64, _ contract: ContractID = 7, _ what: String = "TRADES") -> HistoryPacer.Request
     {
-        .init(contract: contract, whatToShow: what, start: start)
+        .init(contract: contract, whatToShow: what, question: .from(start))
     }
 
     /// Sends one request after the other as early as allowed; returns when each went out.

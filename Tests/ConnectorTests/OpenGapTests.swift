@@ -81,7 +81,7 @@ import Ticks
         #expect(first.next == .retry(waitNanos: HealTask.retryNanos[0]), "history may be late")
         #expect(first.runs.map(\.to) == [102] && letters(first.runs[0].ticks) == "cd")
         #expect(task.take(exhausted(quotes("e", 102))).next == .ask, "it may go on with another trading day")
-        let last = task.take(.init(ticks: [], through: 899, next: .exhausted))
+        let last = task.take(.init(ticks: [], through: 899, next: .more, past: quotes("d", 101) + quotes("e", 102)))
         #expect(last.next == .finished && last.runs.count == 1 && letters(last.runs[0].ticks) == "e")
         #expect(last.runs[0].from == 102 && last.runs[0].to == 103 && last.runs[0].verdict == nil)
     }
@@ -91,7 +91,7 @@ import Ticks
         let old = HistoryPager.Page(ticks: [], through: 99, next: .exhausted, rest: quotes("ab", 100))
         _ = task.take(old)
         _ = task.take(old)
-        let last = task.take(.init(ticks: [], through: 899, next: .exhausted))
+        let last = task.take(.init(ticks: [], through: 899, next: .more, past: quotes("ab", 100)))
         #expect(last == .init(runs: [], next: .finished))
     }
 

@@ -1,12 +1,64 @@
 """What a gateway's history can and can't give, and who may still ask for it: all that it has is there once, and a second that it
 does not have whole is named."""
 
+import collections
 import shutil
+import time
 
 import pytest
 
-from against_adversary import AAPL, MNQ, Run
+from against_adversary import AAPL, MNQ, Run, compare
 from ibstream import wait_for
+
+
+def away(run, seconds):
+    """The gateway is not to be had for a while."""
+    run.gateway.do("refuse")
+    run.gateway.do("drop")
+    time.sleep(seconds)
+    run.gateway.do("accept")
+    run.wait_ticks()
+
+
+# Long seconds
+
+
+@pytest.mark.parametrize("faults", [{}, {"history_end_counts": True}], ids=["end excluded", "end counted in"])
+def test_pages_cut_in_the_middle_of_a_second_are_joined_or_the_second_is_named(lab, faults):
+    """More than 1,000 ticks in a second, in answers of 1,000: up to 2,000 of them are had from both ends."""
+    run = Run(lab, {MNQ: ("MNQ", ["bid_ask"])}, speed=30,
+              faults={"history_page_strict": True, "past_ticks_missing": True, **faults})
+    stream = run.names[0]
+    away(run, 3.5)
+    wait_for("an end of healing", lambda: set(run.gap_states()[stream]) <= {"healed", "partly"}, 120, 0.5)
+    named = {second for gap in run.gaps()["gaps"] for first, end in gap["unfilled"] for second in range(first, end)}
+    assert bool(named) == ("partly" in run.gap_states()[stream])
+    run.stop()
+    [report] = run.reports()
+    assert (report.repeated, report.altered, report.invented, report.misplaced) == (0, 0, 0, 0), str(report)
+    have = collections.Counter(key[0] for key in compare.exported(lab.folder / "export" / f"{stream}.csv"))
+    want = collections.Counter(e.key[0] for e in compare.expectations(run.truth)[stream] if e.is_needed)
+    short = {second for second in want if have[second] < want[second]}
+    assert short <= named, f"{report}: {named}"
+    assert all(want[second] > 1_950 and have[second] >= 1_900 for second in named), f"{report}: {[want[s] for s in named]}"
+    assert any(1_000 < count < 1_950 for count in want.values()), "none of a length that can be joined"
+
+
+# Trading days
+
+
+@pytest.mark.parametrize("faults", [
+    {}, {"history_day_empty": True, "history_end_counts": True},
+    {"history_day_empty": True, "history_day_behind": True}], ids=["last tick again", "nothing", "from behind too"])
+def test_history_that_ends_with_the_trading_day_is_had_of_the_next_days_too(lab, faults):
+    """Two days end in one gap."""
+    run = Run(lab, {MNQ: ("MNQ", ["bid_ask", "last"])}, faults={"past_ticks_missing": True, **faults})
+    now = int(time.time())
+    run.gateway.faults["history_day_end"] = [now + 3, now + 5]
+    away(run, 7)
+    run.wait_healed(1, seconds=90)
+    run.check()
+
 
 # Streams that left
 

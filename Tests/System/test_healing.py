@@ -456,7 +456,7 @@ def test_pages_that_are_told_again_are_stored_once(lab):
         lab.simulator_says("accept")
         system.wait_ticks(20)
     # A second that two answers tell differently is named, though all of it may be there.
-    system.wait_healed(2, states=("healed", "edge_unreconciled"))
+    system.wait_healed(2, states=("healed", "partly", "edge_unreconciled"))
     system.check()
 
 

@@ -58,6 +58,40 @@ private let zero = someNanos / 1_000_000_000
         #expect(script.ledger.gaps[0].state == .healed && script.ledger.gaps[0].healedTicks == 2)
     }
 
+    @Test func aSecondThatRunsLeaveOutIsNamedUntilOneFillsIt() {
+        var script = GapScript()
+        script.live()
+        script.nowNanos += 9_000_000_000
+        let gap = script.mark(.gapOpened, "disconnect")
+        script.live()
+        script.run(gap, ticks: 2, from: zero, to: zero + 4, "more")
+        #expect(script.ledger.gaps[0].unfilled.isEmpty, "it may yet come")
+        script.run(gap, ticks: 5, from: zero + 4, to: zero + 4, "more")
+        script.run(gap, ticks: 1, from: zero + 5, to: zero + 9, "partly")
+        let named = script.ledger.gaps[0]
+        #expect(named.state == .partly && named.healedTicks == 8)
+        #expect(named.unfilled == [(zero + 4)..<(zero + 5), (zero + 9)..<(zero + 12)])
+        script.run(gap, ticks: 1, from: zero + 3, to: zero + 12, "healed")
+        #expect(script.ledger.gaps[0].state == .healed && script.ledger.gaps[0].unfilled.isEmpty)
+    }
+
+    @Test func aTornRunIsMadeGoodByRunsThatLeaveASecondOut() {
+        var script = GapScript()
+        script.live()
+        script.nowNanos += 9_000_000_000
+        let gap = script.mark(.gapOpened, "disconnect")
+        script.live()
+        script.heal(gap, ticks: 3, from: zero, to: zero + 12)
+        script.healed(1, second: zero)
+        script.newEpoch()
+        script.mark(.subscribed)
+        script.run(gap, ticks: 1, from: zero, to: zero + 4, "more")
+        script.run(gap, ticks: 0, from: zero + 4, to: zero + 4, "more")
+        #expect(script.ledger.gaps[0].state == .pending)
+        script.run(gap, ticks: 1, from: zero + 5, to: zero + 12, "partly")
+        #expect(script.ledger.gaps[0].state == .partly, "not looked at again for ever")
+    }
+
     @Test func aTickBetweenTwoInterruptionsPartsThem() {
         var script = GapScript()
         script.live()

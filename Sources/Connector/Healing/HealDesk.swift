@@ -13,7 +13,7 @@ struct HealDesk {
     struct Order {
         let serial: UInt64
         let stream: StreamID
-        let start: Int64
+        let question: HistoryQuestion
         let aggTrades: Bool
     }
 

@@ -101,12 +101,24 @@ struct HealGap: Equatable {
         key == other.key && from == other.from && through == other.through && isOpen == other.isOpen
     }
 
+    /// Seconds that runs left out since history did not give them whole, and that none has filled since.
+    var leftOut: Set<Int64> {
+        let filled = runs.compactMap(\.interval).filter { $0.from < $0.to }
+        return Set(runs.compactMap(\.interval).filter { $0.from == $0.to }.map(\.from)).filter { second in
+            !filled.contains { $0.from <= second && second < $0.to }
+        }
+    }
+
     /// The second at which healing goes on: behind what whole runs brought, as far as every torn run in front of it has been
     /// healed again by whole ones behind it.
     var resumeSecond: Int64 {
-        var reached = Gap.reach(of: runs.compactMap(\.interval), from: from)
+        // What was left out is asked for again when the gap is tried again, and not before.
+        let intervals = { (runs: ArraySlice<Run>) in
+            runs.compactMap(\.interval).map { (from: $0.from, to: state == .partly ? $0.to : max($0.to, $0.from + 1)) }
+        }
+        var reached = Gap.reach(of: intervals(runs[...]), from: from)
         for (index, run) in runs.enumerated() where !run.isWhole {
-            let later = runs[(index + 1)...].compactMap(\.interval)
+            let later = intervals(runs[(index + 1)...])
             let healed = Gap.reach(of: later, from: max(from, run.from ?? from))
             let end = run.to ?? through.map { $0 + 1 } ?? .max
             if later.isEmpty || healed < end { reached = min(reached, healed) }

@@ -6,8 +6,8 @@ internal import Ticks
 
 /// What the heal thread asks the session thread to do.
 enum HealOrder: Sendable {
-    /// A page of history from the start of a second on; `aggTrades`: crypto's trades.
-    case history(serial: UInt64, stream: StreamID, start: Int64, aggTrades: Bool)
+    /// A page of history; `aggTrades`: crypto's trades.
+    case history(serial: UInt64, stream: StreamID, HistoryQuestion, aggTrades: Bool)
     /// The request is not waited for any more: what still comes is late.
     case giveUp(serial: UInt64)
     /// Records a run, all of it in one go.

@@ -42,7 +42,9 @@ struct HealTask {
     private var retries = 0
     private var edgeFailed = false
     /// Seconds that can't be had as they were for certain.
-    private(set) var doubtfulSeconds: [Int64] = []
+    private(set) var doubtfulSeconds: Set<Int64> = []
+    /// Some were left out by earlier runs, and are not asked for again.
+    private let wereLeftOut: Bool
     /// What is known of the history's unreported trades.
     private(set) var manner: SecondReconciler.Manner
     /// Pages showed that this history has unreported trades, or that it lacks stored ones.
@@ -66,6 +68,7 @@ struct HealTask {
         runFrom = gap.resumeSecond
         let start = max(runFrom, from)
         through = max(start, min(gap.through ?? start, stored.through))
+        wereLeftOut = gap.leftOut.contains { $0 < start }
         reached = start
         pager = HistoryPager(from: start, through: through)
     }
@@ -76,7 +79,7 @@ struct HealTask {
         showsUnreported = showsUnreported || page.ticks.contains(where: \.isUnreported)
         if let second = page.doubtfulSecond {
             if gap.isOpen { return stop(before: second, page) }
-            doubtfulSeconds.append(second)
+            doubtfulSeconds.insert(second)
         }
         return work(through: page)
     }
@@ -89,9 +92,12 @@ struct HealTask {
         for second in seconds(of: page) {
             let start = index
             while index < page.ticks.count, page.ticks[index].second == second { index += 1 }
-            if let missing = reconcile(second, Array(page.ticks[start..<index])) {
+            let history = Array(page.ticks[start..<index])
+            if doubtfulSeconds.contains(second) {
+                leaveOut(second, missing(second, ofCut: history), into: &step)
+            } else if let missing = reconcile(second, history) {
                 take(missing, into: &step)
-            } else if !doubtfulSeconds.contains(second), let wait = nextRetry() {
+            } else if let wait = nextRetry() {
                 pager.goBack(to: second)
                 closeRun(into: &step)
                 step.next = .retry(waitNanos: wait)
@@ -100,7 +106,7 @@ struct HealTask {
                 finish(nil, into: &step)
                 return step
             } else {
-                edgeFailed = true
+                doesNotFit(second, into: &step)
                 retries = 0
             }
             reached = second + 1
@@ -154,7 +160,7 @@ struct HealTask {
     /// them.
     func isTouched(by run: HealedRun) -> Bool {
         guard run.stream == gap.stream, run.gap != gap.key, !run.ticks.isEmpty else { return false }
-        return [from, gap.through ?? from].contains { run.from <= $0 && $0 < run.to }
+        return [from, gap.through ?? from].contains { run.from <= $0 && $0 < max(run.to, run.from + 1) }
     }
 
     // MARK: - Seconds
@@ -198,6 +204,43 @@ struct HealTask {
         return result.missing
     }
 
+    private mutating func doesNotFit(_ second: Int64, into step: inout Step) {
+        edgeFailed = true
+        leaveOut(second, [], into: &step)
+    }
+
+    /// What the gap surely misses of a second that is not whole: what is stored has to be how history begins and ends.
+    private func missing(_ second: Int64, ofCut history: [HealTick]) -> [HealTick] {
+        let stored = stored(second)
+        // What there was of it earlier runs have brought.
+        guard stored.healed.isEmpty, stored.front.count <= 1, stored.back.count <= 1 else { return [] }
+        let (front, back) = (stored.front.first ?? [], stored.back.first ?? [])
+        guard front.count + back.count <= history.count, history.starts(with: front),
+            history.suffix(back.count).elementsEqual(back)
+        else { return [] }
+        return Array(history[front.count..<(history.count - back.count)])
+    }
+
+    /// A second that is not whole, or does not fit: what there is of it is a run that fills no time, so that the gap's runs
+    /// leave it out. A gap that is tried again begins there.
+    private mutating func leaveOut(_ second: Int64, _ missing: [HealTick], into step: inout Step) {
+        let isKnown = gap.leftOut.contains(second)
+        if !buffer.isEmpty || !isKnown && runFrom < second {
+            step.runs.append(run(buffer, to: second, verdict: nil))
+            buffer = []
+        }
+        runFrom = second
+        var rest = missing[...]
+        if !isKnown || !rest.isEmpty {
+            repeat {
+                step.runs.append(run(Array(rest.prefix(HealedRun.capacity)), to: second, verdict: nil))
+                rest = rest.dropFirst(HealedRun.capacity)
+            } while !rest.isEmpty
+        }
+        ticks += missing.count
+        runFrom = second + 1
+    }
+
     private mutating func take(_ missing: [HealTick], into step: inout Step) {
         buffer += missing
         ticks += missing.count
@@ -232,10 +275,11 @@ struct HealTask {
             if let wait = isExpected ? nextRetry() : retries == 0 ? nextRetry() : nil {
                 closeRun(into: &step)
                 step.next = .retry(waitNanos: wait)
-            } else if isBehind {
+            } else if isExpected {
+                // What it has of its last second may not be all, and is asked for again.
+                if !isBehind { takeRest(page, into: &step) }
                 finish(.partly, into: &step)
             } else {
-                edgeFailed = edgeFailed || isExpected
                 takeRest(page, into: &step)
                 finish(success, into: &step)
             }
@@ -252,11 +296,19 @@ struct HealTask {
     /// Waiting brought nothing: perhaps history goes on behind the end of a trading day. True: that is asked for, once.
     private mutating func beginProbe(_ page: HistoryPager.Page, into step: inout Step) -> Bool {
         guard retries > 0, !hasProbed, reached < through else { return false }
-        let begun = HistoryProbe(behind: reached, through: through, page: page)
+        let end = page.rest.first.map { $0.second + 1 } ?? reached
+        let begun = HistoryProbe(behind: end, through: through, page: page)
         (probe, hasProbed) = (begun, true)
-        pager.jump(to: begun.asking)
+        ask(begun.question)
         closeRun(into: &step)
         return true
+    }
+
+    private mutating func ask(_ question: HistoryQuestion) {
+        switch question {
+        case .from(let second): pager.jump(to: second)
+        case .before(let second): pager.look(before: second)
+        }
     }
 
     /// Nil: nothing is looked for.
@@ -266,13 +318,14 @@ struct HealTask {
         switch probe.take(page) {
         case .ask:
             self.probe = probe
-            pager.jump(to: probe.asking)
+            ask(probe.question)
         case .goesOn(let second):
             self.probe = nil
+            // Asked from where nothing comes the same would be found again.
+            if second > reached { (retries, hasProbed) = (0, false) }
             takeRest(probe.page, into: &step)
-            reached = second
-            pager.jump(to: second)
-            (retries, hasProbed) = (0, false)
+            reached = max(reached, second)
+            pager.jump(to: reached)
         case .nothing:
             self.probe = nil
             pager.jump(to: reached)
@@ -289,7 +342,7 @@ struct HealTask {
         } else if gap.isOpen {
             return
         } else {
-            edgeFailed = true
+            doesNotFit(second, into: &step)
         }
         reached = second + 1
     }
@@ -303,7 +356,8 @@ struct HealTask {
     /// Nil: what lies behind this task's last second has to be looked at too.
     private var success: GapState? {
         if through < gap.through ?? through { return nil }
-        if edgeFailed || !doubtfulSeconds.isEmpty { return .edgeUnreconciled }
+        if edgeFailed { return .edgeUnreconciled }
+        if wereLeftOut || !doubtfulSeconds.isEmpty { return .partly }
         return lacksUnreported || (gap.stream.kind == .allLast && !showsUnreported) ? .subset : .healed
     }
 
@@ -329,8 +383,14 @@ struct HealTask {
         // A gap that was tried before and brought nothing again stays what its markers say.
         if verdict == gap.state, buffer.isEmpty, ticks == 0 { return }
         // What is tried again later must not be taken for done.
-        let end = verdict == .partly ? max(reached, runFrom) : max(through, runFrom) + 1
-        step.runs.append(run(buffer, to: end, verdict: verdict))
+        let end = max(verdict == .partly ? reached : through + 1, runFrom)
+        if end == runFrom, buffer.isEmpty, let last = step.runs.indices.last, step.runs[last].verdict == nil {
+            step.runs[last].verdict = verdict
+        } else {
+            // One that fills no time would say that a second was left out.
+            let isEmpty = end == runFrom && verdict != .partly
+            step.runs.append(run(buffer, to: isEmpty ? end + 1 : end, verdict: verdict))
+        }
         buffer = []
     }
 

@@ -311,7 +311,8 @@ struct Healer: ~Copyable {
         let isAgg = aggTrades.contains(stream.contract) || positions.streams[stream]?.isCrypto == true
         let isTrades = TickByTickKind(stream.kind)?.history == .trades
         let what = isTrades && isAgg ? "AGGTRADES" : TickByTickKind(stream.kind)?.history.whatToShow ?? ""
-        let request = HistoryPacer.Request(contract: stream.contract, whatToShow: what, start: healing.pager.asking)
+        let request = HistoryPacer.Request(
+            contract: stream.contract, whatToShow: what, question: healing.pager.question)
         let now = bootNanos()
         let allowed = mailbox.pacer.withLock { pacer in
             pacer.expire(nowNanos: now)
@@ -362,7 +363,7 @@ struct Healer: ~Copyable {
     private mutating func fetch(_ stream: StreamID, _ isAgg: Bool, _ pager: inout HistoryPager) throws -> Outcome {
         pager.giveUpAnswer()
         let serial = mailbox.nextSerial()
-        var order: HealOrder? = .history(serial: serial, stream: stream, start: pager.asking, aggTrades: isAgg)
+        var order: HealOrder? = .history(serial: serial, stream: stream, pager.question, aggTrades: isAgg)
         // The session thread gives up before we do.
         let deadline = bootNanos() + HealDesk.answerNanos + Healer.sessionAnswerNanos
         if let first = order.take() { mailbox.post(first) }
@@ -382,7 +383,9 @@ struct Healer: ~Copyable {
                     }
                     if done { return .page }
                 case .refused(serial, let error):
-                    if HistoryRefusal(error) == .empty { return .page }
+                    // A gateway that does not like to be asked from behind has nothing to say to it.
+                    let isRear = pager.question.end != nil && HistoryRefusal(error) == .failed
+                    if HistoryRefusal(error) == .empty || isRear { return .page }
                     return .refused(error)
                 case .unanswered(serial): return .unanswered
                 case .behind(serial): behind.insert(stream.contract)

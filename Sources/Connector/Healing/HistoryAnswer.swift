@@ -79,6 +79,9 @@ struct HistoryAnswer: Equatable {
         return reach
     }
 
+    /// Time never goes back in it.
+    var isInOrder: Bool { zip(ticks, ticks.dropFirst()).allSatisfy { $0.second <= $1.second } }
+
     /// The last second before another one that has ticks.
     func last(before second: Int64) -> Int64? { ticks.lazy.map(\.second).filter { $0 < second }.max() }
 

@@ -19,8 +19,7 @@ struct HistoryPacer: Sendable {
         var contract: ContractID
         /// As `reqHistoricalTicks` spells it.
         var whatToShow: String
-        /// The Unix second that it begins with.
-        var start: Int64
+        var question: HistoryQuestion
 
         /// BID_ASK counts twice.
         var cost: Int { whatToShow == "BID_ASK" ? 2 : 1 }

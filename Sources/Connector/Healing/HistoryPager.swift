@@ -7,7 +7,8 @@
 /// What was given is never given again: ticks of seconds before `start` are cut. An answer that tells a second more than
 /// once (`HistoryAnswer`) does not say by itself which telling is whole. Where they disagree, that second is asked for again,
 /// alone at the beginning of a request; what that answer says counts, whatever it is. Equal ticks that follow each other in
-/// one telling are as many trades, and all are kept. What an answer begins with is `HistorySeam`'s to judge. Pure.
+/// one telling are as many trades, and all are kept. What an answer begins with is `HistorySeam`'s to judge. A second that
+/// fills an answer is asked for from behind too (`CutSecond`). Pure.
 /// Source: TWS protocol, historical ticks and same-second semantics.
 struct HistoryPager {
     /// What a request asks for.
@@ -35,15 +36,29 @@ struct HistoryPager {
         var next: Next
         /// Ticks of the answer's last second, where that may not be whole yet.
         var rest: [HealTick] = []
-        /// A second that can't be had as it was for certain: it filled an answer exactly, so that the gateway may have cut it, or
-        /// it is only told where an answer begins that may tell its beginning twice.
+        /// A second that can't be had as it was for certain: it fills an answer from its beginning on and one from its end,
+        /// and nothing shows that they overlap; or it is only told where an answer begins that may tell its beginning twice.
         var doubtfulSecond: Int64?
+        /// What the answer to `look(before:)` has, in order of time.
+        var past: [HealTick] = []
+    }
+
+    /// A question from behind.
+    private struct Rear {
+        /// The second behind all that is asked for.
+        var end: Int64
+        /// What fills the second before `end`; nil: nothing but what lies there is asked for.
+        var front: [HealTick]?
     }
 
     /// The first second that has not been given.
     private(set) var start: Int64
     /// Where the next request begins: at `start`, or at a second before it, whose ticks are told once more and cut.
     var asking: Int64 { seam.lead ?? start }
+    /// What the next request asks for.
+    var question: HistoryQuestion {
+        rear.map { .before($0.end - (countsEnd ? 1 : 0)) } ?? .from(asking)
+    }
     /// The last second wanted.
     let through: Int64
     /// Ticks that came for other seconds than those that were asked for, or came again.
@@ -54,6 +69,11 @@ struct HistoryPager {
     /// The beginning of the second `start`, where an answer was cut in it.
     private var cut: [HealTick] = []
     private var seam = HistorySeam()
+    private var rear: Rear?
+    /// The second that a question from behind ends with is in the answers.
+    private var countsEnd = false
+    /// Answers came that were not what was asked for.
+    private var isOdd = false
 
     init(from start: Int64, through: Int64) {
         self.start = start
@@ -86,7 +106,11 @@ struct HistoryPager {
     /// Asks from another second on.
     mutating func jump(to second: Int64) { begin(at: min(second, through)) }
 
+    /// Asks, once, for what lies before a second.
+    mutating func look(before second: Int64) { rear = Rear(end: second) }
+
     private mutating func begin(at second: Int64) {
+        rear = nil
         guard second != start else { return }
         start = second
         doubt = nil
@@ -98,6 +122,9 @@ struct HistoryPager {
     mutating func finish() -> Page {
         var answer = self.answer
         self.answer = HistoryAnswer()
+        if let rear { return finish(rear, answer) }
+        // A last tick repeated is the end of a day, more are something else.
+        isOdd = isOdd || !answer.isInOrder || answer.ticks.count { $0.second < asking } > 1
         var doubtful: Int64?
         switch seam.look(at: answer, from: start, through: through) {
         case .sound: break
@@ -140,7 +167,7 @@ struct HistoryPager {
         let length = answer.greatestPass(from: asking)
         let isShort = length.wanted < HistoryPager.pageTicks && length.all != HistoryPager.pageTicks
         let isFull =
-            length.all == HistoryPager.pageTicks || length.wanted == HistoryPager.pageTicks
+            [length.all, length.wanted, wanted.count].contains(HistoryPager.pageTicks)
             || seam.isEarly && mayBeCut(answer, length.wanted)
         if isShort {
             // The end of what history has: more of its last second may come yet, unless that is the last one wanted.
@@ -158,8 +185,34 @@ struct HistoryPager {
         {
             return ask(telling, again: [])
         }
-        var page = page(wanted, through: last, next: last == through ? .finished : .more)
-        if isFull { page.doubtfulSecond = last }
+        if wanted.count == HistoryPager.pageTicks, length.all == HistoryPager.pageTicks {
+            rear = Rear(end: last + 1, front: wanted)
+            return Page(ticks: [], through: start - 1, next: .more)
+        }
+        return whole(wanted, of: last, isCertain: !isFull)
+    }
+
+    /// An answer from behind is complete.
+    private mutating func finish(_ rear: Rear, _ answer: HistoryAnswer) -> Page {
+        // This gateway counts the end in: asked a second earlier, it has what is wanted.
+        if !countsEnd, answer.ticks.contains(where: { $0.second == rear.end }) {
+            countsEnd = true
+            return Page(ticks: [], through: start - 1, next: .more)
+        }
+        self.rear = nil
+        guard let front = rear.front else {
+            let past = answer.ticks.filter { $0.second < rear.end }
+            return Page(ticks: [], through: start - 1, next: .more, past: past.sorted { $0.second < $1.second })
+        }
+        let second = rear.end - 1
+        let join = CutSecond.join(front, answer, second: second, isTrusted: !isOdd)
+        return whole(join.ticks, of: second, isCertain: join.isCertain)
+    }
+
+    /// A page of one second.
+    private mutating func whole(_ ticks: [HealTick], of second: Int64, isCertain: Bool) -> Page {
+        var page = page(ticks, through: second, next: second == through ? .finished : .more)
+        if !isCertain { page.doubtfulSecond = second }
         return page
     }
 
@@ -171,7 +224,7 @@ struct HistoryPager {
 
     /// What lies before a second is given; that one is asked for again.
     private mutating func ask(_ telling: HistoryAnswer.Telling, again ticks: [HealTick]) -> Page {
-        doubt = telling
+        (doubt, isOdd) = (telling, true)
         if start != telling.second { cut = [] }
         start = telling.second
         return Page(ticks: ticks, through: telling.second - 1, next: .more)

@@ -248,5 +248,7 @@ extension Tick {
 
 extension HealGap.Run {
     /// False when the run surely brought nothing of that second.
-    func mayHold(_ second: Int64) -> Bool { (from ?? .min) <= second && second < (to ?? .max) }
+    func mayHold(_ second: Int64) -> Bool {
+        (from ?? .min) <= second && second < max(to ?? .max, (from ?? .min) + 1)
+    }
 }

@@ -40,7 +40,10 @@ CATALOGUE = {
                       "second before and the first one in front; `backwards`: in its last "
                       "second it goes back to the one before; `twice`: the page two times",
     "history_page_strict": "true: a page is cut at its count, in the middle of a second",
-    "history_day_end": "Unix seconds: a request from before it gets ticks up to there, and then the last one again",
+    "history_day_end": "Unix seconds, or some: a request from before gets ticks up to there, and then the last one again",
+    "history_day_empty": "true: nothing instead of the last one again",
+    "history_day_behind": "true: a request that names its end gets ticks of that day alone, too",
+    "history_end_counts": "true: the second that a request ends with is in the answer",
     "history_pieces": "messages that an answer is divided into",
     "history_empty_first": "true: the first answer for each stream is empty",
     "history_pacing": "{identical, per_contract_2s, per_10min}: enforced with 162; {}: the documented limits",

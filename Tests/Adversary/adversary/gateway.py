@@ -208,12 +208,13 @@ class Gateway:
         all_ticks = self.markets[instrument.key].ticks[kind]
         until = history.newest_allowed(faults, self.now())
         has = history.content(faults)
-        day_end = faults["history_day_end"]
-        is_day_before = day_end and start is not None and start < day_end
-        ticks = history.page(all_ticks, start, end, count, bool(faults["history_page_strict"]),
-                             min(until, day_end) if is_day_before else until, has)
-        if is_day_before and not ticks:
-            ticks = history.page(all_ticks, None, day_end, 1, True, has=has)
+        day_end, day_begin = history.day(faults, start, end)
+        if end is not None and faults["history_end_counts"]:
+            end += 1
+        ticks = history.page(all_ticks, start, end, count, bool(faults["history_page_strict"]), min(until, day_end or until),
+                             has, day_begin)
+        if day_end and not ticks and not faults["history_day_empty"]:
+            ticks = history.page(all_ticks, None, start, 1, True, has=has)
         pages = self.previous_page
         early = [] if start is None else history.page(all_ticks, start - 1, None, 1, until=start, has=has)
         altered = history.apply_faults(ticks, faults, pages.get(key), early)

@@ -40,9 +40,9 @@ def parse_time(text, login_zone):
     return int(when.timestamp())
 
 
-def page(ticks, start, end, count, strict=False, until=None, has=lambda tick: True):
-    """The ticks of one answer. `ticks` are in order, up to now; `until` (Unix seconds) is where history ends, and
-    `has` says of a tick whether history has it.
+def page(ticks, start, end, count, strict=False, until=None, has=lambda tick: True, since=0):
+    """The ticks of one answer. `ticks` are in order, up to now; `since` and `until` (Unix seconds) are where history begins
+    and ends, and `has` says of a tick whether history has it.
 
     With `start`: the first `count` from there; with `end`: the last `count` before it. The second at the page's far end
     is completed, unless `strict`.
@@ -53,7 +53,8 @@ def page(ticks, start, end, count, strict=False, until=None, has=lambda tick: Tr
         rest = (t for t in itertools.islice(ticks, at, stop) if has(t))
     else:
         stop = min(stop, bisect.bisect_left(ticks, end, key=lambda t: t.second))
-        rest = (ticks[i] for i in range(stop - 1, -1, -1) if has(ticks[i]))
+        first = bisect.bisect_left(ticks, since, key=lambda t: t.second)
+        rest = (ticks[i] for i in range(stop - 1, first - 1, -1) if has(ticks[i]))
     taken = list(itertools.islice(rest, count))
     if not strict and taken:
         taken += itertools.takewhile(lambda t: t.second == taken[-1].second, rest)
@@ -111,6 +112,15 @@ def apply_faults(ticks, faults, previous, second_before):
         again = ticks[before - 1].second if mode == "backwards" else ticks[0].second
         return ticks[:cut] + [t for t in ticks if t.second >= again]
     return ticks
+
+
+def day(faults, start, end):
+    """Where the day of a request ends, and where it begins: (Unix seconds or None, Unix seconds)."""
+    ends = faults["history_day_end"] or []
+    ends = sorted(ends) if isinstance(ends, (list, tuple)) else [ends]
+    if start is not None:
+        return next((e for e in ends if start < e), None), 0
+    return None, max((e for e in ends if e < end), default=0) if faults["history_day_behind"] else 0
 
 
 def content(faults):
