@@ -170,20 +170,25 @@ def test_sockets_closed_behind_the_greeting_say_what_to_do(lab):
     run.check()
 
 
-@pytest.mark.parametrize("manner", ["silent", "closes"])
+@pytest.mark.parametrize("manner", ["silent", "closes", "drops"])
 def test_a_name_with_several_addresses_is_tried_to_the_end(lab, manner):
-    """The first address accepts connections and says nothing, or ends them at once; the second is the gateway."""
+    """The first address accepts connections and says nothing, or ends them at once, or answers nobody; the second is the gateway."""
     (lab.folder / "hosts").write_text("127.0.0.1 many.test localhost\n127.0.0.9 many.test\n")
     run = Run(lab, hosts=["127.0.0.9"], start=False)
     run.config.write_text(run.config.read_text().replace("tws:\n", "tws:\n  host: many.test\n"))
     script = f"mount --bind {lab.folder}/hosts /etc/hosts && exec {BIN}/ib-connector --config {run.config}"
-    with socket.create_server(("127.0.0.1", run.gateway.port)) as bad:
+    with socket.create_server(("127.0.0.1", run.gateway.port), backlog=0 if manner == "drops" else None) as bad:
         bad.settimeout(0.05)
         accepted = []
+        # A full queue drops whoever knocks.
+        if manner == "drops":
+            accepted.append(socket.create_connection(("127.0.0.1", run.gateway.port)))
         run.recorder = lab.recorder(run.config)
         run.connector = lab.start("/usr/bin/unshare", *([] if os.geteuid() == 0 else ["-Ur"]), "-m", "sh", "-c", script)
 
         def is_recorded():
+            if manner == "drops":
+                return run.gateway.status()["delivered"]
             try:
                 connection, _ = bad.accept()
             except TimeoutError:
