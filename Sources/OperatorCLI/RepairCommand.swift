@@ -18,7 +18,7 @@ let repairCommand = Command(
     let paths = try repairPaths(context)
     if context.flags.has("acknowledge") { return try acknowledge(paths) }
     let lock = try recordersLock(paths)
-    let report = try repaired(paths.state, journalDirectory: try journal(context))
+    let report = try repaired(paths, journalDirectory: try journal(context))
     if report.verified.isSound { try clearNotes(paths) }
     _ = consume lock
     guard !report.verified.isEmpty || !report.actions.isEmpty else {
@@ -74,9 +74,21 @@ private func clearNotes(_ paths: Paths) throws(ProgramError) {
     }
 }
 
-private func repaired(_ state: String, journalDirectory: String?) throws(ProgramError) -> RepairReport {
+/// The greatest epoch that was begun, where nobody goes on with it; nil: a connector runs.
+private func endedEpoch(_ paths: Paths) throws(ProgramError) -> UInt32? {
+    guard !ServiceLock.isHeld(name: "ib-connector", paths: paths) else { return nil }
+    do throws(FileError) { return try EpochFile.read(in: paths.state) ?? 0 } catch {
+        throw ProgramError(error.code == EACCES ? .permission : .ioError, "repair: \(error)")
+    }
+}
+
+private func repaired(_ paths: Paths, journalDirectory: String?) throws(ProgramError) -> RepairReport {
+    let endedEpoch = try endedEpoch(paths)
     do throws(StoreError) {
-        return try Repair(stateDirectory: state, nowNanos: realNanos(), journalDirectory: journalDirectory).run()
+        return try Repair(
+            stateDirectory: paths.state, nowNanos: realNanos(), journalDirectory: journalDirectory,
+            endedEpoch: endedEpoch
+        ).run()
     } catch {
         throw CatSelection.failure("repair", error)
     }

@@ -17,6 +17,9 @@ enum VerifyText {
         for (stream, entry) in report.streams.sorted(by: { $0.key < $1.key }) {
             if let begins = entry.beginsAt { text += "begins: \(stream) at \(begins): earlier hours are gone\n" }
         }
+        if report.hasNoList {
+            text += "no list: sealed before there was one: nothing tells whether a file is missing at an end\n"
+        }
         if let end = report.logEnd { text += "log: checked up to what was durable: \(end.path) byte \(end.offset)\n" }
         let rows = report.streams.sorted { $0.key < $1.key }.map { stream, entry in
             [

@@ -39,6 +39,7 @@ struct CommitWriter: ~Copyable {
     private var trialSinceNanos: Int64?
     private let paths: Paths
     private var definitionFault: String?
+    private var newestFault: String?
 
     init(
         _ task: TaskContext, context: Context, paths: Paths, queue: CommitQueue, status: RecorderStatus,
@@ -171,6 +172,9 @@ struct CommitWriter: ~Copyable {
             try openLog.sync { changed[$0] = $1 }
         }
         noteDuration(bootNanos() - started)
+        let fault = openLog.newestFault.map { "\($0)" }
+        if let fault, newestFault == nil { log(.warning, "the newest part's name can't be kept", ["why": fault]) }
+        newestFault = fault
         queue.noteDurable(changed)
         publish(changed)
         changed.removeAll(keepingCapacity: true)

@@ -153,7 +153,7 @@ private func mend(_ findings: [LogFinding], _ paths: Paths, _ journalDirectory: 
 private func renameFutureFiles(_ paths: Paths) {
     let files: (renamed: Int, waiting: Int)
     do throws(StoreError) {
-        files = try FutureSegments.rename(ticksDirectory: paths.ticks, nowNanos: realNanos())
+        files = try FutureSegments.rename(stateDirectory: paths.state, nowNanos: realNanos())
     } catch {
         // They stay what they are until the next start, and all can be read.
         return log(.error, "sealed files of hours that have not come can't be renamed", ["why": "\(error)"])

@@ -12,6 +12,8 @@ internal import Ticks
 struct SealThread: ~Copyable {
     /// How often it looks whether an hour is over.
     private static let lookNanos: Int64 = 1_000_000_000
+    /// How often it is looked whether all sealed files are there.
+    private static let filesNanos: Int64 = 3_600_000_000_000
     /// How often all sealed files are counted anew.
     private static let surveyNanos: Int64 = 24 * 3_600_000_000_000
     private static let firstRetryNanos: Int64 = 5_000_000_000
@@ -35,6 +37,7 @@ struct SealThread: ~Copyable {
     private var nextDamageLookNanos: Int64 = 0
     private var nextLookNanos: Int64 = 0
     private var nextSurveyNanos: Int64 = 0
+    private var nextFilesLookNanos: Int64 = 0
     private var isSurveyed = false
     private var isClean = false
     /// The newest time of the gateway that is known.
@@ -93,6 +96,7 @@ struct SealThread: ~Copyable {
         guard job != nil || bootNanos() >= nextLookNanos else { return }
         do throws(SealError) {
             try clean()
+            try lookAtFiles()
             if let job, job.reach == .beforeNewestPart { try beginPart() }
             try survey()
             try seal(job?.reach ?? .pastHours)
@@ -158,6 +162,29 @@ struct SealThread: ~Copyable {
     }
 
     // MARK: - Damage
+
+    /// At the start and once an hour: compares the sealed files with their list. What is gone is red, and is written down as lost,
+    /// so that history is asked for it.
+    private mutating func lookAtFiles() throws(SealError) {
+        let now = bootNanos()
+        guard now >= nextFilesLookNanos else { return }
+        do throws(StoreError) {
+            try task.progress.duringDiskCall { () throws(StoreError) in
+                let stop = task.stop
+                let files = try SealedFiles(stateDirectory: paths.state, opensAll: false) { !stop.isStopped }
+                guard files.isWhole else { return }
+                let found = files.damage
+                for text in found { log(.critical, "CRITICAL: durable data was destroyed", ["why": text]) }
+                damage.note(found)
+                if files.unlistedCount > 0 {
+                    log(.notice, "sealed files were put into their list", ["files": "\(files.unlistedCount)"])
+                }
+                try files.bringList()
+                for action in try mender.mendGone().actions { log(.notice, "mended: \(action.path): \(action.what)") }
+            }
+        } catch { throw .store(error) }
+        nextFilesLookNanos = now + SealThread.filesNanos
+    }
 
     /// Once a second: somebody may have repaired or acknowledged it.
     private mutating func lookForDamage() {

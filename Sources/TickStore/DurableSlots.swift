@@ -11,7 +11,8 @@ internal import Glibc
 ///         12    4 crc32c     over these 24 bytes with this field zero
 ///         16    8 durable_to file offset
 ///
-/// The second slot stands at offset 512, in a sector of its own; between them are zeros. While the part is written the file
+/// The second slot stands at offset 512, in a sector of its own; between them are zeros. The first write fills both: one that is
+/// empty beside one that is not was destroyed. While the part is written the file
 /// is not synced: after a power loss it may be older than the part, never newer. It is synced once the part is finished,
 /// and by recovery. Readers take the greater of the sound slots.
 struct DurableSlots: ~Copyable {
@@ -27,6 +28,8 @@ struct DurableSlots: ~Copyable {
     private let file: File
     private let partID: UInt32
     private var nextSlot: UInt64
+    /// True while a slot is empty.
+    private var isBlank: Bool
 
     /// What a file of slots says.
     struct Reading: Equatable {
@@ -51,16 +54,22 @@ struct DurableSlots: ~Copyable {
         let file = try File(path, O_RDWR | O_CREAT | O_NOFOLLOW)
         // All at once, so that no later write needs room on a disk that has none.
         if try file.size() == 0 { try file.write([UInt8](repeating: 0, count: DurableSlots.fileBytes), at: 0) }
-        let first = DurableSlots.durableTo(try DurableSlots.slot(0, of: file), partID)
-        let second = DurableSlots.durableTo(try DurableSlots.slot(1, of: file), partID)
+        let slots = (try DurableSlots.slot(0, of: file), try DurableSlots.slot(1, of: file))
         self.file = file
-        nextSlot = first <= second ? 0 : 1
+        nextSlot = DurableSlots.durableTo(slots.0, partID) <= DurableSlots.durableTo(slots.1, partID) ? 0 : 1
+        isBlank = slots.0 == .empty || slots.1 == .empty
         self.partID = partID
     }
 
     mutating func write(_ durableTo: UInt64) throws(StoreError) {
         let bytes = DurableSlots.encode(partID: partID, durableTo: durableTo)
-        try file.write(bytes, at: nextSlot * DurableSlots.slotDistance)
+        if isBlank {
+            let between = [UInt8](repeating: 0, count: Int(DurableSlots.slotDistance) - DurableSlots.slotSize)
+            try file.write(bytes + between + bytes, at: 0)
+            isBlank = false
+        } else {
+            try file.write(bytes, at: nextSlot * DurableSlots.slotDistance)
+        }
         nextSlot = 1 - nextSlot
     }
 
@@ -76,12 +85,18 @@ struct DurableSlots: ~Copyable {
             let file = try File(path, O_RDONLY)
             var reading = Reading()
             reading.isBlank = true
+            var empty = 0
             for number: UInt64 in 0...1 {
                 let slot = try settled(number, of: file)
-                if slot != .empty { reading.isBlank = false }
+                if slot == .empty { empty += 1 } else { reading.isBlank = false }
                 if case .damaged = slot { reading.isDamaged = true }
                 if case .sound(let id, _) = slot, partID == nil || id == partID { reading.isKnown = true }
                 reading.durableTo = max(reading.durableTo, durableTo(slot, partID))
+            }
+            // The first slot was read before the second: the first write may have come between them.
+            if empty == 1 {
+                let again = (try slot(0, of: file), try slot(1, of: file))
+                if again.0 == .empty || again.1 == .empty { reading.isDamaged = true }
             }
             if try hasBytesBesideSlots(file) { reading.isDamaged = true }
             return reading
@@ -102,9 +117,10 @@ struct DurableSlots: ~Copyable {
         return slot
     }
 
-    /// True when something stands where nothing is ever written.
+    /// True when something stands where nothing is ever written, or the file is not as long as it is made.
     private static func hasBytesBesideSlots(_ file: File) throws(StoreError) -> Bool {
-        guard try file.size() <= UInt64(fileBytes) else { return true }
+        let size = try file.size()
+        guard size == UInt64(fileBytes) else { return size > 0 }
         var between = [UInt8](repeating: 0, count: Int(slotDistance) - slotSize)
         return try file.read(into: &between, at: UInt64(slotSize)) && between.contains { $0 != 0 }
     }

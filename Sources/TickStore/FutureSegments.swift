@@ -16,8 +16,9 @@ public enum FutureSegments {
     ///
     /// - Parameter nowNanos: the host's clock, which is not believed where the files' ticks are later.
     public static func rename(
-        ticksDirectory: String, nowNanos: Int64
+        stateDirectory: String, nowNanos: Int64
     ) throws(StoreError) -> (renamed: Int, waiting: Int) {
+        let ticksDirectory = stateDirectory + "/ticks"
         let now = nowNanos.floorDivided(by: hourNanos)
         let future = try SegmentName.list(ticksDirectory: ticksDirectory, fromHour: now + 2)
         guard !future.isEmpty else { return (0, 0) }
@@ -37,6 +38,8 @@ public enum FutureSegments {
             guard let hour = hours[name.hour] else { continue }
             try move(name, to: hour, in: ticksDirectory)
         }
+        // What is not listed any more under its new name is listed at the recorder's next look.
+        try SealedFiles(stateDirectory: stateDirectory, opensAll: false).bringList()
         return (future.count, 0)
     }
 

@@ -37,6 +37,7 @@ public final class HourSealer {
     /// Where temporary files lie, beneath the directory of segments: on the same file system, so that a rename suffices.
     public static let temporaryName = ".sealing"
 
+    private let stateDirectory: String
     private let logDirectory: String
     private let ticksDirectory: String
     private let bounds: Bounds
@@ -58,6 +59,7 @@ public final class HourSealer {
         stateDirectory: String, bounds: Bounds = Bounds(), observer: any SealObserver,
         identity: @escaping (ContractID) -> Identity
     ) {
+        self.stateDirectory = stateDirectory
         logDirectory = stateDirectory + "/log"
         ticksDirectory = stateDirectory + "/ticks"
         self.bounds = bounds
@@ -139,21 +141,29 @@ public final class HourSealer {
         do throws(StoreError) { places = try SegmentPlaces(ticksDirectory) } catch { throw .store(error) }
         pass.bytesTotal = hour.bytes
         var part: PartName?
+        var table: KeyTable?
         try read {
-            part = $0
+            (part, table) = ($0, $1)
         } visit: { stream, run throws(SealError) in
             guard let stream else {
                 if let part { strange.insert(part) }
                 return
             }
-            if tallies[stream] == nil { tallies[stream] = try tally(stream, places) }
+            if tallies[stream] == nil {
+                tallies[stream] = try tally(stream, places, after: table?.positions[stream]?.key ?? .zero)
+            }
             try tallies[stream]?.count(run)
         }
     }
 
     /// What an earlier sealing has of the stream's hour.
-    private func tally(_ stream: StreamID, _ places: SegmentPlaces) throws(SealError) -> StreamTally {
+    ///
+    /// - Parameter previousKey: the stream's last one in front of the hour's parts, as their tables tell.
+    private func tally(
+        _ stream: StreamID, _ places: SegmentPlaces, after previousKey: TickKey
+    ) throws(SealError) -> StreamTally {
         var tally = StreamTally(stream)
+        tally.previousKey = previousKey
         do throws(StoreError) {
             guard let name = try places.existing(stream, hour: hour.hour) else { return tally }
             let path = name.path(in: ticksDirectory)
@@ -161,6 +171,7 @@ public final class HourSealer {
             tally.existing = name
             tally.existingRecords = footer.records
             tally.existingLast = footer.lastKey
+            tally.previousKey = footer.previousKey ?? .zero
             tally.existingBytes = try File(path, O_RDONLY).size()
         } catch { throw .store(error) }
         return tally
@@ -194,6 +205,12 @@ public final class HourSealer {
             try write(builds)
             try compare(builds)
             for build in builds { try publish(build) }
+            // Before the log's parts go, the list tells that these files have to be there.
+            try store { () throws(StoreError) in
+                var entries: [SealedEntry] = []
+                for build in builds { entries.append(try build.entry()) }
+                try SealedList.append(entries, stateDirectory: stateDirectory)
+            }
         } catch {
             // What is not finished is of no use to the next attempt.
             for build in builds { build.abandon() }
@@ -208,7 +225,7 @@ public final class HourSealer {
         }
         let byStream = Dictionary(uniqueKeysWithValues: builds.map { ($0.tally.stream, $0) })
         var isBegun = false
-        try read { _ in
+        try read { _, _ in
         } visit: { stream, run throws(SealError) in
             guard let stream, let build = byStream[stream] else { return }
             try build.take(run)
@@ -238,7 +255,7 @@ public final class HourSealer {
         let large = builds.filter { !$0.gathers }
         guard !large.isEmpty else { return }
         let byStream = Dictionary(uniqueKeysWithValues: large.map { ($0.tally.stream, $0) })
-        try read { _ in
+        try read { _, _ in
         } visit: { stream, run throws(SealError) in
             guard let stream, let build = byStream[stream] else { return }
             try build.compare(run)
@@ -284,7 +301,7 @@ public final class HourSealer {
     // MARK: - The log
 
     private func read(
-        _ begin: (PartName) -> Void, visit: (StreamID?, UnsafeBufferPointer<Tick>) throws(SealError) -> Void
+        _ begin: (PartName, KeyTable?) -> Void, visit: (StreamID?, UnsafeBufferPointer<Tick>) throws(SealError) -> Void
     ) throws(SealError) {
         var pass = pass
         try pass.run(begin: begin, visit: visit)

@@ -12,6 +12,9 @@ public struct LogPartReader: ~Copyable {
     /// Bytes that will be read.
     public let durableBytes: UInt64
 
+    /// Each stream's last key in front of this part; nil when the first block is damaged.
+    let table: KeyTable?
+
     private let file: File
     private var cursor = BlockCursor()
     private var partID: UInt32?
@@ -23,7 +26,11 @@ public struct LogPartReader: ~Copyable {
         let size = try file.size()
         cursor.seek(to: 0, limit: size)
         var partID: UInt32?
-        if case .block(let header, _, _) = try cursor.next(in: file, partID: nil) { partID = header.partID }
+        var table: KeyTable?
+        if case .block(let header, let payload, _) = try cursor.next(in: file, partID: nil) {
+            partID = header.partID
+            if header.codec == .keyTable { table = KeyTable(decoding: payload) }
+        }
         let slotsPath = PartName.durablePath(ofLog: path)
         let slots = try DurableSlots.read(slotsPath, partID: partID)
         let isUnknown = !slots.isKnown || slots.isDamaged
@@ -32,6 +39,7 @@ public struct LogPartReader: ~Copyable {
         self.path = path
         self.file = file
         self.partID = partID
+        self.table = table
         self.cursor = cursor
         durableBytes = limit
         if !isUnknown, slots.durableTo > size {

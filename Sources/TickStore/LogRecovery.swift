@@ -9,6 +9,8 @@ public struct LogRecovery: Sendable {
     public var findings: [LogFinding] = []
     /// The newest part, nil in an empty directory.
     public var lastPart: PartName?
+    /// The number of a part that is gone although something in it was durable, and that nothing followed.
+    var goneNumber: UInt32?
     /// The hour of the newest part, or of the newest segment where there is no part.
     public var lastHour: Int64?
     /// Sound records in the parts that were read.
@@ -36,6 +38,10 @@ public struct LogRecovery: Sendable {
         let parts = try PartName.list(directory)
         lastPart = parts.last
         lastHour = lastPart?.hour
+        if let gone = try NewestPart.gone(in: directory) {
+            goneNumber = gone.number
+            findings.append(LogFinding(meaning: .lostData, path: gone.path(in: directory), range: 0..<1))
+        }
         var cursor = BlockCursor()
         for part in parts.reversed() {
             let scan = try recover(part.path(in: directory), &cursor)

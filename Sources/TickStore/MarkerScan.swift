@@ -17,7 +17,8 @@ struct MarkerScan {
         scan: while true {
             switch try source.next(after: last) {
             case .part, .removed: continue
-            case .segment(_, let stream, let footer, _): if let footer { take(footer.markers, of: stream) }
+            case .segment(_, let stream, let footer, let hasRecords, _):
+                if let footer, !hasRecords { take(footer.markers, of: stream) }
             case .records(let ticks): take(ticks)
             case .end: break scan
             }

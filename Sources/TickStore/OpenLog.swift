@@ -22,6 +22,10 @@ public struct OpenLog: ~Copyable {
     private var changed: [StreamID: StreamPosition] = [:]
     private var lastHour: Int64?
     private var nextNumber: UInt32
+    /// The part that the file `newest` names.
+    private var toldNewest: PartName?
+    /// Why that file could not be written; it is tried again with each sync.
+    public private(set) var newestFault: StoreError?
 
     /// Goes on where recovery found the log's end. Begins no part yet: `beginPart`.
     public init(directory: String, recovery: LogRecovery, partBytes: UInt64 = OpenLog.defaultPartBytes) {
@@ -30,7 +34,7 @@ public struct OpenLog: ~Copyable {
         positions = recovery.positions
         durablePositions = recovery.positions
         lastHour = recovery.lastHour
-        nextNumber = (recovery.lastPart?.number ?? 0) + 1
+        nextNumber = max(recovery.lastPart?.number ?? 0, recovery.goneNumber ?? 0) + 1
     }
 
     /// Bytes in the current part.
@@ -128,11 +132,22 @@ public struct OpenLog: ~Copyable {
     ) throws(StoreError) {
         guard partIsHealthy else { throw .writerFailed(path: part?.path(in: directory) ?? directory) }
         try writer?.sync()
+        tellNewest()
         for (stream, position) in changed {
             durablePositions[stream] = position
             report(stream, position)
         }
         changed.removeAll(keepingCapacity: true)
+    }
+
+    /// Something in the part is durable: it has to be there from now on.
+    private mutating func tellNewest() {
+        guard let part, part != toldNewest else { return }
+        do throws(StoreError) {
+            try NewestPart.write(part, in: directory)
+            toldNewest = part
+            newestFault = nil
+        } catch { newestFault = error }
     }
 
     /// Before another part follows. Of one that has failed too: what was durable in it stays so.

@@ -18,19 +18,19 @@ struct PartsPass {
         self.observer = observer
     }
 
-    /// Calls `visit` for every run of records of one stream, `begin` at the beginning of each part.
+    /// Calls `visit` for every run of records of one stream, `begin` at the beginning of each part, with its table.
     ///
     /// - visit: gets nil for records that name no stream.
     mutating func run(
-        begin: (PartName) -> Void = { _ in },
+        begin: (PartName, KeyTable?) -> Void = { _, _ in },
         visit: (StreamID?, UnsafeBufferPointer<Tick>) throws(SealError) -> Void
     ) throws(SealError) {
         var done = bytesBefore
         for part in parts {
-            begin(part.name)
             let path = part.name.path(in: directory)
             var reader: LogPartReader
             do throws(StoreError) { reader = try LogPartReader(path) } catch { throw .store(error) }
+            begin(part.name, reader.table)
             var goOn = true
             while goOn {
                 if observer.shouldStop { throw .stopped }

@@ -11,9 +11,9 @@ struct RecordSource: ~Copyable {
     enum Step {
         /// A part of the log begins; its table, nil when its first block is damaged.
         case part(path: String, KeyTable?)
-        /// A segment begins. With a footer none of its records come where `footersOnly` or `verifies` is set; nil: they come
-        /// (it is damaged, or they were asked for). `isAgain`: it may have been given before, in part.
-        case segment(path: String, StreamID, SegmentFooter?, isAgain: Bool)
+        /// A segment begins; its footer, nil where that is damaged. `hasRecords`: its records come; else the footer has to do.
+        /// `isAgain`: it may have been given before, in part.
+        case segment(path: String, StreamID, SegmentFooter?, hasRecords: Bool, isAgain: Bool)
         /// Segments of the stream were taken by retention while it was read: what comes next of it may begin anywhere.
         case removed(StreamID)
         /// Records in the order of commit, valid until the next step: of one stream in a segment, of many in the log.
@@ -151,9 +151,10 @@ struct RecordSource: ~Copyable {
                 opened = (path, scan.stream)
                 if let footer = scan.storedFooter, isOutside(footer, last) {
                     segmentBytes += scan.byteCount
-                    return .segment(path: path, scan.stream, footer, isAgain: isAgain)
+                    return .segment(path: path, scan.stream, footer, hasRecords: false, isAgain: isAgain)
                 }
-                let step = Step.segment(path: path, scan.stream, nil, isAgain: isAgain)
+                let step = Step.segment(
+                    path: path, scan.stream, scan.storedFooter, hasRecords: true, isAgain: isAgain)
                 self.scan = Box(scan)
                 return step
             }
@@ -172,10 +173,10 @@ struct RecordSource: ~Copyable {
             reader.select(options.window)
             if options.footersOnly, footer.firstKey > last[stream] ?? .zero {
                 segmentBytes += reader.byteCount
-                return .segment(path: path, stream, footer, isAgain: isAgain)
+                return .segment(path: path, stream, footer, hasRecords: false, isAgain: isAgain)
             }
             self.reader = Box(reader)
-            return .segment(path: path, stream, options.footersOnly ? nil : footer, isAgain: isAgain)
+            return .segment(path: path, stream, footer, hasRecords: true, isAgain: isAgain)
         } catch {
             switch error {
             case .system(_, _, ENOENT) where name != nil:
@@ -187,7 +188,8 @@ struct RecordSource: ~Copyable {
                 if options.verifies, name == nil, ticksDirectory == nil, bytesAtStart > 0, paths.isEmpty { throw error }
                 let scan = try SegmentScan(path, workspace: workspace, hashes: false)
                 opened = (path, scan.stream)
-                let step = Step.segment(path: path, scan.stream, nil, isAgain: isAgain)
+                let step = Step.segment(
+                    path: path, scan.stream, scan.storedFooter, hasRecords: true, isAgain: isAgain)
                 self.scan = Box(scan)
                 return step
             default: throw error

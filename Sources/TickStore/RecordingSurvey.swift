@@ -59,8 +59,8 @@ public struct RecordingSurvey: ~Copyable {
         while true {
             switch try source.next(after: last) {
             case .part, .removed: continue
-            case .segment(_, let stream, let footer, _):
-                guard let footer else { continue }
+            case .segment(_, let stream, let footer, let hasRecords, _):
+                guard let footer, !hasRecords else { continue }
                 streams[stream, default: Entry()].add(footer)
                 last[stream] = footer.lastKey
             case .records(let ticks): add(ticks)

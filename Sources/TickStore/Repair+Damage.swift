@@ -17,4 +17,10 @@ extension Repair {
         try rewrite(name, footer: scan.storedFooter)
         return report
     }
+
+    /// Writes sealed files that are gone anew, with what the log still has of them and `lost` for the rest.
+    public consuming func mendGone() throws(StoreError) -> RepairReport {
+        try restoreGone()
+        return report
+    }
 }

@@ -11,15 +11,15 @@ extension Repair {
             let slotsPath = PartName.durablePath(ofLog: path)
             let file = try File(path, O_RDONLY)
             let scan = try PartScan(path, cursor: &cursor, file: file, slotsPath: slotsPath)
-            if let alarm = scan.findings.last(where: { $0.isAlarm }) {
-                // Nothing sound stands behind it, and no later part tells what stood there.
-                if name == names.last, alarm.range.upperBound >= scan.validEnd { report.unknown.append(path) }
+            if scan.findings.contains(where: \.isAlarm) {
                 try rewriteLog(missing: [], damaged: [name])
                 continue
             }
             let slots = try DurableSlots.read(slotsPath, partID: scan.partID)
             // A part that another follows is read as far as it is sound where it has none.
-            let isMissing = !slots.isKnown && !slots.isBlank && name == names.last
+            let isNamed = try NewestPart.names(name, in: logDirectory)
+            let wasDurable = !slots.isBlank || isNamed
+            let isMissing = !slots.isKnown && wasDurable && name == names.last
             guard slots.isDamaged || isMissing, let partID = scan.partID else { continue }
             if access(slotsPath, F_OK) == 0 { try setAside(slotsPath, replacement: nil) }
             // All that is sound counts, as when a recorder starts: it is made durable first.
@@ -32,7 +32,7 @@ extension Repair {
         }
     }
 
-    private func parts() throws(StoreError) -> [PartName] {
+    func parts() throws(StoreError) -> [PartName] {
         do throws(StoreError) { return try PartName.list(logDirectory) } catch {
             guard error.code == ENOENT else { throw error }
             return []
@@ -42,6 +42,12 @@ extension Repair {
     /// Writes damaged parts, and those that have the record behind a missing range, anew.
     mutating func rewriteLog(missing: [KeyRange], damaged: Set<PartName> = []) throws(StoreError) {
         var last = try sealedKeys()
+        // Of these nothing is known but that keys are missing: no table may say more.
+        var assumed: [StreamID: TickKey] = [:]
+        for range in missing where last[range.stream].map({ $0 >= range.first }) ?? true {
+            if last[range.stream] == nil { assumed[range.stream] = range.first.previous }
+            last[range.stream] = range.first.previous
+        }
         let names = try parts()
         let end = damaged.max()
         for (index, name) in names.enumerated() where end.map({ name <= $0 }) ?? true {
@@ -50,16 +56,19 @@ extension Repair {
             // What the table says of a stream that is known shows what is missing; it is found at the next record.
             contents.positions = contents.table?.positions ?? [:]
             for (stream, key) in last where contents.positions[stream].map({ $0.key > key }) ?? true {
-                contents.positions[stream] = Repair.position(key)
+                contents.positions[stream] = assumed[stream] == key ? nil : Repair.position(key)
             }
             for (stream, position) in contents.positions where last[stream] == nil { last[stream] = position.key }
             let following = index + 1 < names.count ? names[index + 1].path(in: logDirectory) : nil
             // What only this part's table tells of is lost too: the table written anew says it no more.
             let next = if let following { try PartContents(following).table } else { contents.table }
             let records = contents.records
+            let isNewest = index + 1 == names.count
             let mended = contents.mend(
-                after: &last, isDamaged: damaged.contains(name), next: next, nowNanos: nowNanos, filler: &filler)
+                after: &last, isDamaged: damaged.contains(name), next: next, isNewest: isNewest, endOfRun: endOfRun,
+                nowNanos: nowNanos, filler: &filler)
             guard damaged.contains(name) || (damaged.isEmpty && mended.isChanged) else { continue }
+            if mended.isOpen { report.unknown.append(path) }
             try replace(path, contents)
             report.actions.append(
                 .init(
@@ -69,12 +78,16 @@ extension Repair {
         }
     }
 
-    private static func position(_ key: TickKey) -> StreamPosition {
+    /// The greatest epoch whose records can have stood at the end of the newest part. Nil while a connector may go on with it, or a
+    /// journal has what is behind the last key that is left.
+    var endOfRun: UInt32? { filler.hasJournal ? nil : endedEpoch }
+
+    static func position(_ key: TickKey) -> StreamPosition {
         StreamPosition(key: key, tsEventNanos: Tick.noEventTime, tsRecvNanos: 0)
     }
 
     /// The last key of each stream in its segments.
-    private func sealedKeys() throws(StoreError) -> [StreamID: TickKey] {
+    func sealedKeys() throws(StoreError) -> [StreamID: TickKey] {
         var keys: [StreamID: TickKey] = [:]
         for name in try SegmentName.list(ticksDirectory: ticksDirectory) {
             let footer = try SegmentFooter(of: name.path(in: ticksDirectory))
@@ -85,11 +98,23 @@ extension Repair {
 
     /// Writes a part beside the damaged one, reads it back, and gives it the name.
     private mutating func replace(_ path: String, _ contents: borrowing PartContents) throws(StoreError) {
-        let temporary = path.dropLast(4) + ".repair.log"
-        try Directory.remove(String(temporary))
-        let temporarySlots = PartName.durablePath(ofLog: String(temporary))
+        let temporary = String(path.dropLast(4)) + ".repair.log"
+        try Directory.remove(temporary)
+        let temporarySlots = PartName.durablePath(ofLog: temporary)
         try Directory.remove(temporarySlots)
-        var writer = try LogWriter(creating: String(temporary), positions: contents.positions)
+        try write(contents, to: temporary)
+        let slotsPath = PartName.durablePath(ofLog: path)
+        if access(slotsPath, F_OK) == 0 { try setAside(slotsPath, replacement: nil) }
+        try setAside(path, replacement: temporary)
+        guard rename(temporarySlots, slotsPath) == 0 else {
+            throw .system(call: "rename", path: slotsPath, code: errno)
+        }
+        try Directory.sync(logDirectory)
+    }
+
+    /// Writes a part under a name that is free, and reads it back.
+    func write(_ contents: borrowing PartContents, to path: String) throws(StoreError) {
+        var writer = try LogWriter(creating: path, positions: contents.positions)
         for block in contents.blocks {
             let failure: StoreError? = block.withUnsafeBytes { bytes in
                 do throws(StoreError) {
@@ -102,15 +127,8 @@ extension Repair {
             if let failure { throw failure }
         }
         try writer.sync()
-        let written = try PartContents(String(temporary))
-        guard written.blocks == contents.blocks else { throw .notALog(path: String(temporary)) }
-        let slotsPath = PartName.durablePath(ofLog: path)
-        if access(slotsPath, F_OK) == 0 { try setAside(slotsPath, replacement: nil) }
-        try setAside(path, replacement: String(temporary))
-        guard rename(temporarySlots, slotsPath) == 0 else {
-            throw .system(call: "rename", path: slotsPath, code: errno)
-        }
-        try Directory.sync(logDirectory)
+        let written = try PartContents(path)
+        guard written.blocks == contents.blocks else { throw .notALog(path: path) }
     }
 }
 
@@ -119,8 +137,18 @@ struct PartContents {
     var table: KeyTable?
     /// Whole records, at most 1 MiB each.
     private(set) var blocks: [[Tick]] = []
+    /// Numbers of the blocks in front of which something was destroyed.
+    private var damagedBefore: Set<Int> = []
+    /// True when something behind the last block was.
+    private var isDamagedAtEnd = false
     /// What the table of the part written anew says.
     var positions: [StreamID: StreamPosition] = [:]
+
+    /// A part that is made of these records.
+    init(of records: [Tick], positions: [StreamID: StreamPosition]) {
+        if !records.isEmpty { blocks = PartContents.cut(records) }
+        self.positions = positions
+    }
 
     var records: Int { blocks.reduce(0) { $0 + $1.count } }
 
@@ -131,13 +159,19 @@ struct PartContents {
         table = scan.table
         // A torn tail is no part of the log.
         let end = scan.findings.first { !$0.isAlarm }?.range.lowerBound ?? .max
-        cursor.seek(to: 0, limit: min(end, try file.size()))
+        let size = try file.size()
+        isDamagedAtEnd = scan.findings.contains { $0.isAlarm && $0.range.upperBound > size }
+        cursor.seek(to: 0, limit: min(end, size))
         while cursor.offset < cursor.limit {
             switch try cursor.next(in: file, partID: scan.partID) {
             case .block(let header, let payload, _):
                 if header.codec == .records { blocks.append(Array(TickRuns(payload: payload).ticks)) }
             case .stop:
-                guard try cursor.resync(in: file, partID: scan.partID) else { return }
+                guard try cursor.resync(in: file, partID: scan.partID) else {
+                    isDamagedAtEnd = true
+                    return
+                }
+                damagedBefore.insert(blocks.count)
             }
         }
     }
@@ -148,6 +182,8 @@ struct PartContents {
         var added = 0
         /// Ranges that are lost.
         var lost = 0
+        /// True when nothing tells which keys stood at the part's end.
+        var isOpen = false
         var isChanged: Bool { added + lost > 0 }
 
         mutating func note(_ records: [Tick], added: Int) {
@@ -160,43 +196,66 @@ struct PartContents {
     /// them, or at the end where a table (the next part's, or the newest part's own) shows that there were more. `last` goes
     /// on to the part's end.
     ///
-    /// - isDamaged: something of the part was destroyed: a stream of which nothing is known in front begins with its epoch's
-    ///   first key, and what is in front of its first record here is missing. That may say too much, never too little.
+    /// Behind destroyed bytes a stream of which nothing is known in front counts as begun with the first key of the epoch that was
+    /// the newest there. That may say too much, never too little.
+    ///
+    /// - Parameters:
+    ///   - isDamaged: something of the part was destroyed.
+    ///   - isNewest: nothing follows the part.
+    ///   - endOfRun: the greatest epoch whose records may have stood at the end of the newest part; nil: that is left open.
     mutating func mend(
-        after last: inout [StreamID: TickKey], isDamaged: Bool, next: KeyTable?, nowNanos: Int64,
-        filler: inout JournalFiller
+        after last: inout [StreamID: TickKey], isDamaged: Bool, next: KeyTable?, isNewest: Bool, endOfRun: UInt32?,
+        nowNanos: Int64, filler: inout JournalFiller
     ) -> Mended {
         var mended: [[Tick]] = []
         var did = Mended()
-        for block in blocks {
+        // Of each stream: how many destroyed places lie in front of its last record.
+        var passed: [StreamID: Int] = [:]
+        var destroyed = 0
+        var epoch = last.values.reduce(table?.greatestEpoch ?? 0) { max($0, $1.epoch) }
+        func begin(_ key: TickKey) -> TickKey { TickKey(epoch: epoch == 0 ? key.epoch : min(epoch, key.epoch), seq: 0) }
+        func fill(_ stream: StreamID, _ keys: ClosedRange<TickKey>, behind: Tick?, _ nanos: Int64) -> [Tick] {
+            let found = filler.records(of: stream, keys.lowerBound, keys.upperBound)
+            let filled = SegmentMender.filled(
+                stream, keys, with: found, before: nil, behind: behind, nowNanos: nanos)
+            did.note(filled.records, added: filled.added)
+            return filled.records
+        }
+        for (number, block) in blocks.enumerated() {
+            if damagedBefore.contains(number) { destroyed += 1 }
             var lost: [Tick] = []
             for tick in block {
                 guard let stream = tick.stream else { continue }
-                let covered = SegmentMender.firstKeyCovered(by: tick)
-                let previous = last[stream] ?? (isDamaged ? .zero : tick.key)
-                if let hole = Verify.hole(after: previous, before: covered) {
-                    let end = TickKey(rawValue: covered.rawValue - 1)
-                    let from = last[stream]?.next ?? hole
-                    let filled = SegmentMender.filled(
-                        stream, hole, end, with: filler.records(of: stream, from, end), from: from, before: nil,
-                        behind: tick, nowNanos: nowNanos)
-                    did.note(filled.records, added: filled.added)
-                    lost += filled.records
+                let isBehind = destroyed > passed[stream] ?? 0
+                let previous = last[stream] ?? (isBehind ? begin(tick.key) : nil)
+                if let keys = previous.flatMap({ MissingKeys.between($0, tick, isDamaged: isBehind) }) {
+                    lost += fill(stream, keys, behind: tick, nowNanos)
                 }
+                passed[stream] = destroyed
                 if tick.key > last[stream] ?? .zero { last[stream] = tick.key }
             }
+            epoch = block.reduce(epoch) { max($0, $1.key.epoch) }
             if !lost.isEmpty { mended.append(PartContents.merge(lost, into: block)) } else { mended.append(block) }
         }
         var lost: [Tick] = []
         for (stream, position) in (next?.positions ?? [:]).sorted(by: { $0.key < $1.key }) {
-            let begin = isDamaged ? TickKey(epoch: position.key.epoch, seq: 1) : nil
-            guard let from = last[stream]?.next ?? begin, from <= position.key else { continue }
-            let filled = SegmentMender.filled(
-                stream, from, position.key, with: filler.records(of: stream, from, position.key), from: from,
-                before: nil, behind: nil, nowNanos: position.tsRecvNanos)
-            did.note(filled.records, added: filled.added)
-            lost += filled.records
+            guard let previous = last[stream] ?? (isDamaged ? begin(position.key) : nil),
+                let keys = MissingKeys.range(after: previous, upTo: position.key)
+            else { continue }
+            lost += fill(stream, keys, behind: nil, position.tsRecvNanos)
             last[stream] = position.key
+        }
+        // What stood behind a stream's last record, nothing tells where no part follows.
+        if isDamagedAtEnd { destroyed += 1 }
+        if isNewest, destroyed > 0 {
+            // There may have been streams that stand nowhere else.
+            did.isOpen = isDamagedAtEnd || !filler.hasJournal
+            let end = endOfRun.map { TickKey(epoch: max($0, epoch), seq: .max) } ?? .zero
+            for (stream, key) in last.sorted(by: { $0.key < $1.key }) where destroyed > passed[stream] ?? 0 {
+                guard let keys = MissingKeys.range(after: key, upTo: end) else { continue }
+                lost += fill(stream, keys, behind: nil, nowNanos)
+                last[stream] = end
+            }
         }
         if !lost.isEmpty { mended.append(lost) }
         blocks = mended.flatMap(PartContents.cut)

@@ -7,8 +7,9 @@ internal import Ticks
 /// A damaged file is never changed: what is sound in it goes into a new one, which is read back, and only then takes the
 /// name; the damaged one stays beside it as `<name>.damaged`.
 ///
-/// In this order: sealed segments (sound blocks, completed from parts of the log that still exist), parts of the log (sound
-/// blocks; keys that are gone become `lost` records), durable slots, keys that are missing between files.
+/// In this order: sealed segments (sound blocks, completed from parts of the log that still exist), files that the list of sealed
+/// files has and the disk has not, parts of the log (sound blocks; keys that are gone become `lost` records), durable slots,
+/// keys that are missing between files, the list itself.
 public struct Repair: ~Copyable {
     /// What a `lost` record says of keys that went with a damaged file.
     static let lostText = "damaged file"
@@ -16,6 +17,8 @@ public struct Repair: ~Copyable {
     let stateDirectory: String
     let nowNanos: Int64
     let workspace = SegmentWorkspace()
+    /// The greatest epoch that was ever begun, where no connector can go on with it.
+    let endedEpoch: UInt32?
     var filler: JournalFiller
     var report = RepairReport()
 
@@ -23,7 +26,12 @@ public struct Repair: ~Copyable {
     ///   - stateDirectory: the recorder's, whose lock the caller holds.
     ///   - nowNanos: the clock's, for records that say what is lost where no neighbour gives a time.
     ///   - journalDirectory: the connector's, which may still have what is missing in the log; nil: none.
-    public init(stateDirectory: String, nowNanos: Int64, journalDirectory: String? = nil) {
+    ///   - endedEpoch: the greatest epoch that is known to have been begun, where no connector runs that may go on with it; 0:
+    ///     none is known. Nil: one may run.
+    public init(
+        stateDirectory: String, nowNanos: Int64, journalDirectory: String? = nil, endedEpoch: UInt32? = nil
+    ) {
+        self.endedEpoch = endedEpoch
         self.stateDirectory = stateDirectory
         self.nowNanos = nowNanos
         filler = JournalFiller(directory: journalDirectory)
@@ -43,7 +51,9 @@ public struct Repair: ~Copyable {
             return report
         }
         try repairSegments()
+        try restoreGone()
         try repairLog()
+        try repairNewest()
         var verified = try Verify(stateDirectory: stateDirectory).run()
         var round = 0
         while !verified.missing.isEmpty, round < Repair.maxRounds {
@@ -51,6 +61,7 @@ public struct Repair: ~Copyable {
             verified = try Verify(stateDirectory: stateDirectory).run()
             round += 1
         }
+        if !verified.isSound, try repairList() { verified = try Verify(stateDirectory: stateDirectory).run() }
         report.verified = verified
         return report
     }
@@ -70,15 +81,19 @@ public struct Repair: ~Copyable {
     /// Keys that are missing in front of records that are there: they are looked for in the log, else written down as lost,
     /// in the file that has the record behind them.
     private mutating func fill(_ missing: [KeyRange]) throws(StoreError) {
-        var parts = false
+        var inLog: [KeyRange] = []
         for (stream, ranges) in Dictionary(grouping: missing, by: \.stream) {
             var named: Set<SegmentName> = []
             for range in ranges {
-                if let name = try segment(of: stream, behind: range.last) { named.insert(name) } else { parts = true }
+                if let name = try segment(of: stream, behind: range.last) {
+                    named.insert(name)
+                } else {
+                    inLog.append(range)
+                }
             }
             for name in named { try rewrite(name, footer: nil) }
         }
-        if parts { try rewriteLog(missing: missing) }
+        if !inLog.isEmpty { try rewriteLog(missing: inLog) }
     }
 
     /// The segment that has the first record behind a key.
@@ -97,27 +112,42 @@ public struct Repair: ~Copyable {
         var scan = try SegmentScan(path, workspace: workspace, hashes: false)
         let definition = if let known = scan.definition { known } else { try keptDefinition(name.stream.contract) }
         let temporary = path + ".repair"
-        var before = try lastKey(of: name.stream, before: name)
+        let listed = try SealedList(stateDirectory: stateDirectory).files[name.stream]?[name.hour]
+        let inFront = try lastKey(of: name.stream, before: name)
         // The stream's first file: what it began with is all that can be missing in front.
-        if before == nil, let first = stored?.firstKey, first > .zero { before = TickKey(rawValue: first.rawValue - 1) }
+        let first = stored?.firstCoveredKey ?? listed?.firstKey ?? .zero
+        let before = inFront ?? (first > .zero ? first.previous : nil)
         var builder = SegmentMender(
             stream: name.stream, after: before, logDirectory: logDirectory, nowNanos: nowNanos)
         var writer = try SegmentWriter(
-            temporary: temporary, stream: name.stream, definition: definition, workspace: workspace)
+            temporary: temporary, stream: name.stream, definition: definition,
+            previousKey: max(inFront ?? .zero, stored?.previousKey ?? .zero), workspace: workspace)
+        let index = try scan.storedIndex().flatMap { index in
+            stored.map { index.agrees(with: $0, from: 0) } == true ? index : nil
+        }
         var kept: UInt64 = 0
+        var seen = 0
         while let run = try scan.next() {
             let own = run.allSatisfy { $0.stream == name.stream }
             // A file in the wrong place has nothing for this one.
             guard own else { continue }
             kept += UInt64(run.count)
+            let isDamaged = scan.findings.count > seen
+            seen = scan.findings.count
+            let destroyed = index?.entries.last { $0.lastKey < MissingKeys.firstKeyCovered(by: run[0]) }
             // The scan's memory is needed again while the log is read: the mender has copies.
-            try Repair.append(try builder.mended(Array(run)), to: &writer)
+            let mended = try builder.mended(
+                Array(run), isDamaged: isDamaged && (index == nil || destroyed != nil), reached: destroyed?.lastKey)
+            try Repair.append(mended, to: &writer)
         }
-        if let reached = stored?.lastKey, let next = try nextKey(of: name, reached) {
+        let reached = stored?.lastKey ?? listed?.lastKey
+        if let reached, let next = try nextKey(of: name, reached) {
+            try Repair.append(try builder.rest(to: next), to: &writer)
+        } else if reached == nil, scan.findings.count > seen, let next = try keyInFront(ofFileBehind: name) {
             try Repair.append(try builder.rest(to: next), to: &writer)
         }
         var what = "\(builder.added) taken from the log"
-        if builder.given == 0, let lost = try allLost(name, after: before) {
+        if builder.given == 0, let lost = try allLost(name, listed, after: before) {
             try Repair.append([lost], to: &writer)
             what = "nothing readable: all of it is lost"
         } else if builder.given == 0 {
@@ -130,12 +160,34 @@ public struct Repair: ~Copyable {
         let footer = try writer.finish()
         try check(temporary, footer)
         try setAside(path, replacement: temporary)
+        try list(name, footer)
         report.actions.append(.init(path: path, what: "written anew: \(kept) records kept, \(what)"))
+    }
+
+    /// The last key that a stream had in front of what stands behind a segment; nil when nothing tells.
+    private func keyInFront(ofFileBehind name: SegmentName) throws(StoreError) -> TickKey? {
+        for other in try SegmentName.list(ticksDirectory: ticksDirectory, streams: [name.stream])
+        where other.hour > name.hour {
+            let file = try File(other.path(in: ticksDirectory), O_RDONLY)
+            guard let next = try SegmentFooter(of: file, size: try file.size()) else { return nil }
+            if let previous = next.previousKey, previous > .zero { return previous }
+            return next.firstCoveredKey.previous
+        }
+        guard let oldest = try parts().first else { return nil }
+        return try PartContents(oldest.path(in: logDirectory)).table?.positions[name.stream]?.key
     }
 
     /// The `lost` record for a segment of which nothing can be read: up to the next key that is known of the stream. Without
     /// it, nothing would tell of the hole where no earlier file does. Nil when no key behind it is known.
-    private func allLost(_ name: SegmentName, after before: TickKey?) throws(StoreError) -> Tick? {
+    ///
+    /// - Parameter listed: what the list of sealed files says that was in it.
+    private func allLost(
+        _ name: SegmentName, _ listed: SealedEntry?, after before: TickKey?
+    ) throws(StoreError) -> Tick? {
+        if let listed, listed.firstKey <= listed.lastKey, listed.lastKey > before ?? .zero {
+            let keys = max(listed.firstKey, before?.next ?? .zero)...listed.lastKey
+            return SegmentMender.lost(name.stream, keys, like: nil, nowNanos: hourNanos(name))
+        }
         var next: TickKey?
         for other in try SegmentName.list(ticksDirectory: ticksDirectory, streams: [name.stream])
         where other.hour > name.hour && next == nil {
@@ -147,19 +199,23 @@ public struct Repair: ~Copyable {
             var log = LogHistory(directory: logDirectory)
             var first: TickKey?
             let page = try log.read(name.stream, from: .zero, limit: 1) { run in
-                if first == nil { first = run.first.map { SegmentMender.firstKeyCovered(by: $0) } }
+                if first == nil { first = run.first.map { MissingKeys.firstKeyCovered(by: $0) } }
             }
             next = page.goneFirst ?? first
         }
-        guard let next, next > .zero else { return nil }
-        let first = before?.next ?? TickKey(epoch: next.epoch, seq: 1)
-        let last = TickKey(rawValue: next.rawValue - 1)
-        guard first <= last else { return nil }
-        let (nanos, overflow) = name.hour.multipliedReportingOverflow(by: 3_600_000_000_000)
-        return SegmentMender.lost(name.stream, first, last, like: nil, nowNanos: overflow ? nowNanos : nanos)
+        guard let next, next > .zero,
+            let keys = MissingKeys.range(after: before ?? TickKey(epoch: next.epoch, seq: 0), upTo: next.previous)
+        else { return nil }
+        return SegmentMender.lost(name.stream, keys, like: nil, nowNanos: hourNanos(name))
     }
 
-    private static func append(_ records: [Tick], to writer: inout SegmentWriter) throws(StoreError) {
+    /// When a segment's hour began; now, where no clock can show that.
+    func hourNanos(_ name: SegmentName) -> Int64 {
+        let (nanos, overflow) = name.hour.multipliedReportingOverflow(by: 3_600_000_000_000)
+        return overflow ? nowNanos : nanos
+    }
+
+    static func append(_ records: [Tick], to writer: inout SegmentWriter) throws(StoreError) {
         let failure: StoreError? = records.withUnsafeBufferPointer { run in
             do throws(StoreError) {
                 try writer.append(run)
@@ -170,14 +226,14 @@ public struct Repair: ~Copyable {
     }
 
     /// Reads the new file from its first byte to its last.
-    private func check(_ path: String, _ footer: SegmentFooter) throws(StoreError) {
+    func check(_ path: String, _ footer: SegmentFooter) throws(StoreError) {
         var scan = try SegmentScan(path, workspace: workspace, hashes: true)
         while try scan.next() != nil {}
         guard scan.isWhole, scan.storedFooter == footer else { throw .damagedSegment(path: path, offset: 0) }
     }
 
     /// The last key of the stream in front of a segment; nil when it is the first file of the stream.
-    private func lastKey(of stream: StreamID, before name: SegmentName) throws(StoreError) -> TickKey? {
+    func lastKey(of stream: StreamID, before name: SegmentName) throws(StoreError) -> TickKey? {
         var last: TickKey?
         for other in try SegmentName.list(ticksDirectory: ticksDirectory, streams: [stream]) where other < name {
             // Those before are whole: they were repaired first.
@@ -198,7 +254,7 @@ public struct Repair: ~Copyable {
         return expected
     }
 
-    private func keptDefinition(_ contract: ContractID) throws(StoreError) -> [UInt8] {
+    func keptDefinition(_ contract: ContractID) throws(StoreError) -> [UInt8] {
         do throws(StoreError) {
             let file = try File("\(stateDirectory)/definitions/\(contract).json", O_RDONLY)
             var bytes = [UInt8](repeating: 0, count: Int(min(try file.size(), 1 << 20)))

@@ -19,6 +19,7 @@ final class SegmentBuild {
     private var comparison: SegmentComparison?
     /// Of the finished file.
     private(set) var bytes: UInt64 = 0
+    private var footer: SegmentFooter?
 
     init(
         _ tally: StreamTally, target: SegmentName, temporary: String, ticksDirectory: String, gathers: Bool,
@@ -46,7 +47,8 @@ final class SegmentBuild {
         do throws(StoreError) {
             try Directory.remove(temporary)
             writer = try SegmentWriter(
-                temporary: temporary, stream: tally.stream, definition: definition, workspace: workspace)
+                temporary: temporary, stream: tally.stream, definition: definition, previousKey: tally.previousKey,
+                workspace: workspace)
             guard let existing = tally.existing else { return }
             var reader = try SegmentReader(existing.path(in: ticksDirectory), workspace: workspace)
             while let run = try reader.next() { try writer?.append(run) }
@@ -77,7 +79,7 @@ final class SegmentBuild {
     func finish() throws(SealError) {
         guard let whole = writer.take() else { return }
         do throws(StoreError) {
-            _ = try whole.finish()
+            footer = try whole.finish()
             bytes = try File(temporary, O_RDONLY).size()
         } catch { throw .store(error) }
     }
@@ -139,6 +141,13 @@ final class SegmentBuild {
     }
 
     // MARK: - The end
+
+    /// The entry of the file that stands in its place now in the list of sealed files.
+    func entry() throws(StoreError) -> SealedEntry {
+        let path = target.path(in: ticksDirectory)
+        let footer = if let footer { footer } else { try SegmentFooter(of: path) }
+        return SealedEntry(sealed: footer, hour: target.hour, bytes: isNew ? bytes : tally.existingBytes)
+    }
 
     /// Gives the finished file its place.
     func rename(to path: String) throws(StoreError) {

@@ -5,7 +5,7 @@ public import Ticks
 ///
 ///     offset size field
 ///          0    4 magic      "IBTF"
-///          4    2 version    1
+///          4    2 version    2; 1 has no previous key, and its markers stand where that does
 ///          6    2 zero
 ///          8    4 con_id
 ///         12    1 kind
@@ -26,7 +26,8 @@ public import Ticks
 ///        104   16 least and greatest ts_recv of the records that are not healed
 ///        120   16 least and greatest ts_event of the healed ticks
 ///        136   32 SHA-256    of all that stands before the footer
-///        168      the markers with the live ticks beside them, as `MarkerCollector` has them
+///        168    8 previous   the stream's last key in front of the file's first; 0: it begins here, or nothing was known
+///        176      the markers with the live ticks beside them, as `MarkerCollector` has them
 ///         -8    4 footer     bytes, from the magic to the file's end
 ///         -4    4 magic      "IBTE"
 ///
@@ -55,30 +56,44 @@ public struct SegmentFooter: Sendable, Equatable {
     public var maxHealedEventNanos = Int64.min
     /// SHA-256 of all bytes before the footer.
     public var sha256: [UInt8] = []
+    /// The stream's last key in front of the file's first one, as the file was made: 0 where it begins, or where nothing was
+    /// known. Nil in files of version 1, which do not tell.
+    public var previousKey: TickKey?
     /// What the gap ledger needs of this file.
     public var markers = MarkerCollector()
 
     var indexOffset: UInt64 = 0
     var blocks: UInt32 = 0
 
+    /// Of version 1, the shortest; the others have a previous key more.
     static let fixedBytes = 168
     static let trailerBytes = 8
     /// "IBTF" and "IBTE" read as little-endian numbers.
     static let magic: UInt32 = 0x4654_4249
     static let endMagic: UInt32 = 0x4554_4249
-    static let version: UInt16 = 1
+    private static let versionWithoutPrevious: UInt16 = 1
+    private static let version: UInt16 = 2
     /// Room for half a million markers in one hour of one stream.
     static let maxBytes = 64 << 20
 
     /// The first key that the file stands for: of its first record, or of the range that this one calls lost.
     var firstCoveredKey: TickKey {
         guard let entry = markers.entries.first, entry.marker.key == firstKey else { return firstKey }
-        return SegmentMender.firstKeyCovered(by: entry.marker)
+        return MissingKeys.firstKeyCovered(by: entry.marker)
     }
 
-    init(stream: StreamID, segmentID: UInt32) {
+    /// What is missing between the stream's last key in front of this file and the file's first; nil: nothing is known to be.
+    func missing(after known: TickKey) -> ClosedRange<TickKey>? {
+        let first = firstCoveredKey
+        let previous = max(known, previousKey ?? .zero)
+        let begins = first.epoch != previous.epoch && first.seq <= 1
+        return MissingKeys.range(after: known, upTo: begins || first <= previous ? previous : first.previous)
+    }
+
+    init(stream: StreamID, segmentID: UInt32, previousKey: TickKey? = nil) {
         self.stream = stream
         self.segmentID = segmentID
+        self.previousKey = previousKey
     }
 
     /// Reads the footer of a segment: one or two small reads from its end. Its own checksum is right; the rest of the file
@@ -114,14 +129,16 @@ public struct SegmentFooter: Sendable, Equatable {
     }
 
     /// Bytes of the footer in the file.
-    var byteCount: Int { SegmentFooter.fixedBytes + markers.encodedBytes + SegmentFooter.trailerBytes }
+    var byteCount: Int {
+        SegmentFooter.fixedBytes + (previousKey == nil ? 0 : 8) + markers.encodedBytes + SegmentFooter.trailerBytes
+    }
 
     func encoded() -> [UInt8] {
         precondition(sha256.count == SHA256.size)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(byteCount)
         bytes.append(number: SegmentFooter.magic)
-        bytes.append(number: SegmentFooter.version)
+        bytes.append(number: previousKey == nil ? SegmentFooter.versionWithoutPrevious : SegmentFooter.version)
         bytes.append(number: UInt16(0))
         bytes.append(number: stream.conId)
         bytes.append(stream.kind.rawValue)
@@ -139,6 +156,7 @@ public struct SegmentFooter: Sendable, Equatable {
             firstRecvNanos, lastRecvNanos, minRecvNanos, maxRecvNanos, minHealedEventNanos, maxHealedEventNanos,
         ] { bytes.append(number: time) }
         bytes += sha256
+        if let previousKey { bytes.append(number: previousKey.rawValue) }
         markers.encode(to: &bytes)
         bytes.append(number: UInt32(byteCount))
         bytes.append(number: SegmentFooter.endMagic)
@@ -149,14 +167,17 @@ public struct SegmentFooter: Sendable, Equatable {
     /// Nil when these are not the bytes of a sound footer.
     init?(decoding bytes: [UInt8]) {
         let decoded = bytes.withUnsafeBytes { raw -> SegmentFooter? in
-            let markerBytes = raw.count - SegmentFooter.fixedBytes - SegmentFooter.trailerBytes
-            guard markerBytes >= 0, raw.number(0, UInt32.self) == SegmentFooter.magic,
-                raw.number(4, UInt16.self) == SegmentFooter.version, Checksum.isRight(raw, at: 20),
-                Int(raw.number(36, UInt32.self)) == markerBytes, let kind = TickKind(rawValue: raw[12]),
-                kind.isMarketData,
+            guard raw.count >= SegmentFooter.fixedBytes + SegmentFooter.trailerBytes,
+                raw.number(0, UInt32.self) == SegmentFooter.magic
+            else { return nil }
+            let version = raw.number(4, UInt16.self)
+            let fixed = SegmentFooter.fixedBytes + (version == SegmentFooter.version ? 8 : 0)
+            let markerBytes = raw.count - fixed - SegmentFooter.trailerBytes
+            guard markerBytes >= 0, [SegmentFooter.version, SegmentFooter.versionWithoutPrevious].contains(version),
+                Checksum.isRight(raw, at: 20), Int(raw.number(36, UInt32.self)) == markerBytes,
+                let kind = TickKind(rawValue: raw[12]), kind.isMarketData,
                 let markers = MarkerCollector(
-                    decoding: UnsafeRawBufferPointer(
-                        rebasing: raw[SegmentFooter.fixedBytes..<(SegmentFooter.fixedBytes + markerBytes)]))
+                    decoding: UnsafeRawBufferPointer(rebasing: raw[fixed..<(fixed + markerBytes)]))
             else { return nil }
             let stream = StreamID(conId: raw.number(8, Int32.self), kind: kind, source: raw[13])
             var footer = SegmentFooter(stream: stream, segmentID: raw.number(16, UInt32.self))
@@ -175,6 +196,7 @@ public struct SegmentFooter: Sendable, Equatable {
             footer.minHealedEventNanos = raw.number(120, Int64.self)
             footer.maxHealedEventNanos = raw.number(128, Int64.self)
             footer.sha256 = Array(raw[136..<168])
+            if version == SegmentFooter.version { footer.previousKey = TickKey(rawValue: raw.number(168, UInt64.self)) }
             footer.markers = markers
             return footer
         }

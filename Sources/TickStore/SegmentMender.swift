@@ -22,14 +22,27 @@ struct SegmentMender: ~Copyable {
     }
 
     /// The records of a run that go on behind what was given, with what was missing in front of each.
-    mutating func mended(_ run: [Tick]) throws(StoreError) -> [Tick] {
+    ///
+    /// - Parameters:
+    ///   - isDamaged: something that stood in front of the run was destroyed.
+    ///   - reached: the last key that stood in what was destroyed; nil: not known.
+    mutating func mended(_ run: [Tick], isDamaged: Bool = false, reached: TickKey? = nil) throws(StoreError) -> [Tick] {
         var out: [Tick] = []
+        var isDamaged = isDamaged
+        if isDamaged, let reached {
+            if let first = run.first, reached < MissingKeys.firstKeyCovered(by: first) {
+                out += try rest(to: reached)
+            }
+            isDamaged = false
+        }
         for tick in run {
             if let last, tick.key <= last { continue }
-            let first = SegmentMender.firstKeyCovered(by: tick)
-            if let hole = last.flatMap({ Verify.hole(after: $0, before: first) }) {
-                out += try filling(hole, TickKey(rawValue: first.rawValue - 1), before: tick)
+            // Nobody knows with which key the stream began: with its epoch's first one at the latest.
+            let previous = last ?? (isDamaged ? TickKey(epoch: tick.key.epoch, seq: 0) : nil)
+            if let missing = previous.flatMap({ MissingKeys.between($0, tick, isDamaged: isDamaged) }) {
+                out += try filling(missing, before: tick)
             }
+            isDamaged = false
             out.append(tick)
             last = tick.key
             lastTick = tick
@@ -40,18 +53,18 @@ struct SegmentMender: ~Copyable {
 
     /// What is missing up to a key that is known to have been there.
     mutating func rest(to key: TickKey) throws(StoreError) -> [Tick] {
-        guard let last, last < key else { return [] }
-        let out = try filling(last.next, key, before: nil)
+        guard let last, let missing = MissingKeys.range(after: last, upTo: key) else { return [] }
+        let out = try filling(missing, before: nil)
         given += out.count
         self.last = key
         return out
     }
 
     /// The records of a range of keys: from the log as far as it has them, `lost` for the rest.
-    private mutating func filling(_ first: TickKey, _ last: TickKey, before next: Tick?) throws(StoreError) -> [Tick] {
+    private mutating func filling(_ missing: ClosedRange<TickKey>, before next: Tick?) throws(StoreError) -> [Tick] {
         var found: [Tick] = []
-        var want = first
-        while want <= last {
+        var want = missing.lowerBound
+        while want <= missing.upperBound {
             let page = try log.read(stream, from: want, limit: 8192) { found += $0 }
             guard page.goneFirst == nil else {
                 want = page.next
@@ -61,7 +74,7 @@ struct SegmentMender: ~Copyable {
             want = page.next
         }
         let filled = SegmentMender.filled(
-            stream, first, last, with: found, from: first, before: lastTick, behind: next, nowNanos: nowNanos)
+            stream, missing, with: found, before: lastTick, behind: next, nowNanos: nowNanos)
         added += filled.added
         return filled.records
     }
@@ -70,45 +83,38 @@ struct SegmentMender: ~Copyable {
     ///
     /// - Parameters:
     ///   - found: in the order of keys.
-    ///   - from: found records below the range are taken from here on: of an epoch whose end nobody knows.
     ///   - before: the record in front of the range; `behind`: the one behind it; nil: not known.
     static func filled(
-        _ stream: StreamID, _ first: TickKey, _ last: TickKey, with found: [Tick], from: TickKey, before: Tick?,
-        behind: Tick?, nowNanos: Int64
+        _ stream: StreamID, _ missing: ClosedRange<TickKey>, with found: [Tick], before: Tick?, behind: Tick?,
+        nowNanos: Int64
     ) -> (records: [Tick], added: Int) {
         var out: [Tick] = []
         var added = 0
-        var reached = TickKey(rawValue: first.rawValue - 1)
-        func lose(_ first: TickKey, _ last: TickKey, like neighbour: Tick?) {
-            out.append(lost(stream, first, last, like: neighbour, nowNanos: nowNanos))
+        var reached = missing.lowerBound.previous
+        func lose(_ keys: ClosedRange<TickKey>, like neighbour: Tick?) {
+            out.append(lost(stream, keys, like: neighbour, nowNanos: nowNanos))
         }
-        for tick in found where tick.key >= from && tick.key <= last {
-            let covered = firstKeyCovered(by: tick)
-            if let hole = Verify.hole(after: reached, before: covered), hole >= first {
-                lose(hole, TickKey(rawValue: covered.rawValue - 1), like: out.last ?? before ?? tick)
+        for tick in found where missing.contains(tick.key) {
+            // The range's first key is missing, whatever epoch begins behind it.
+            if let hole = MissingKeys.between(reached, tick, isDamaged: added == 0) {
+                lose(hole.clamped(to: missing), like: out.last ?? before ?? tick)
             }
             out.append(tick)
             added += 1
             reached = max(reached, tick.key)
         }
-        if reached < last { lose(max(first, reached.next), last, like: out.last ?? before ?? behind) }
+        if let rest = MissingKeys.range(after: reached, upTo: missing.upperBound) {
+            lose(rest, like: out.last ?? before ?? behind)
+        }
         return (out, added)
     }
 
     /// A record that says that a range of keys can't be had any more.
-    static func lost(_ stream: StreamID, _ first: TickKey, _ last: TickKey, like neighbour: Tick?, nowNanos: Int64)
-        -> Tick
-    {
+    static func lost(
+        _ stream: StreamID, _ keys: ClosedRange<TickKey>, like neighbour: Tick?, nowNanos: Int64
+    ) -> Tick {
         Tick(
-            marker: .lost, of: stream, key: last, tsRecvNanos: neighbour?.tsRecvNanos ?? nowNanos, ref: first,
-            text: Repair.lostText, flags: neighbour?.flags.intersection(.simulated) ?? [])
-    }
-
-    /// The first key that a record stands for: its own, or where the range of a `lost` begins.
-    static func firstKeyCovered(by tick: Tick) -> TickKey {
-        guard tick.kindByte == TickKind.marker.rawValue, let marker = tick.marker, marker.event == .lost,
-            marker.ref <= tick.key
-        else { return tick.key }
-        return marker.ref
+            marker: .lost, of: stream, key: keys.upperBound, tsRecvNanos: neighbour?.tsRecvNanos ?? nowNanos,
+            ref: keys.lowerBound, text: Repair.lostText, flags: neighbour?.flags.intersection(.simulated) ?? [])
     }
 }

@@ -22,6 +22,9 @@ struct SegmentPlaces {
         for conId in symbols.keys { symbols[conId]?.sort() }
     }
 
+    /// The symbol in the path of a contract's files; `_` where it has none.
+    func symbol(of conId: Int32) -> String { symbols[conId]?.last ?? "_" }
+
     /// The file of a stream's hour, whatever the symbol in its path; nil when there is none.
     func existing(_ stream: StreamID, hour: Int64) throws(StoreError) -> SegmentName? {
         for symbol in symbols[stream.conId] ?? [] {

@@ -53,7 +53,7 @@ struct SegmentScan: ~Copyable {
         segmentID = header?.segmentID ?? footer?.segmentID
         blocksEnd = footer?.indexOffset ?? size
         offset = header.map { UInt64($0.byteCount) } ?? 0
-        summary = SegmentSummary(stream: stream, segmentID: segmentID ?? 0)
+        summary = SegmentSummary(stream: stream, segmentID: segmentID ?? 0, previousKey: footer?.previousKey)
         hasHeader = header != nil
     }
 
@@ -119,7 +119,7 @@ struct SegmentScan: ~Copyable {
         let indexRead = try file.read(into: &found, at: stored.indexOffset)
         if !wasSound {
             // The blocks that are missing are missing in the index made from the rest: only its own checksum counts.
-            if try !hasSoundIndex(stored, to: footerStart) { bad(stored.indexOffset..<footerStart) }
+            if try storedIndex() == nil { bad(stored.indexOffset..<footerStart) }
             return
         }
         if !indexFits || !indexRead || found != index {
@@ -133,13 +133,14 @@ struct SegmentScan: ~Copyable {
         if hash.finish() != stored.sha256 { bad(0..<footerStart) }
     }
 
-    private func hasSoundIndex(_ stored: SegmentFooter, to end: UInt64) throws(StoreError) -> Bool {
-        guard end >= stored.indexOffset, end - stored.indexOffset <= UInt64(SegmentFooter.maxBytes) else {
-            return false
-        }
+    /// The index as the file has it; nil when it is damaged, or the footer is.
+    func storedIndex() throws(StoreError) -> SegmentIndex? {
+        guard let stored = storedFooter else { return nil }
+        let end = byteCount - UInt64(stored.byteCount)
+        guard end >= stored.indexOffset, end - stored.indexOffset <= UInt64(SegmentFooter.maxBytes) else { return nil }
         var bytes = [UInt8](repeating: 0, count: Int(end - stored.indexOffset))
-        guard try file.read(into: &bytes, at: stored.indexOffset) else { return false }
-        return bytes.withUnsafeBytes { SegmentIndex(decoding: $0, segmentID: stored.segmentID) } != nil
+        guard try file.read(into: &bytes, at: stored.indexOffset) else { return nil }
+        return bytes.withUnsafeBytes { SegmentIndex(decoding: $0, segmentID: stored.segmentID) }
     }
 
     private func isIndex(at offset: UInt64) throws(StoreError) -> Bool {

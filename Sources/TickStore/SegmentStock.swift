@@ -14,6 +14,7 @@ public final class SegmentStock {
         var bytes: UInt64 = 0
     }
 
+    private let stateDirectory: String
     private let directory: String
     private let observer: any SealObserver
     /// The least history of each contract, in hours.
@@ -21,6 +22,7 @@ public final class SegmentStock {
     private var amounts: [Key: Amount] = [:]
 
     public init(stateDirectory: String, observer: any SealObserver, bufferHours: @escaping (ContractID) -> Int) {
+        self.stateDirectory = stateDirectory
         directory = stateDirectory + "/ticks"
         self.observer = observer
         self.bufferHours = bufferHours
@@ -112,10 +114,24 @@ public final class SegmentStock {
     /// missing when it fails half-way, which the next survey sees.
     public func remove(_ stock: RetentionPlan.Stock) throws(SealError) -> (files: Int, bytes: UInt64) {
         var removed = Amount()
+        var files: [(path: String, bytes: UInt64)] = []
+        var entries: [SealedEntry] = []
         try eachStream { path, contract throws(SealError) in
             guard bufferHours(contract) == stock.bufferHours,
-                let file = SegmentName.file(inStream: path, hour: stock.hour), let size = try size(file)
+                let file = SegmentName.file(inStream: path, hour: stock.hour), let size = try size(file),
+                let name = SegmentName(path: file)
             else { return }
+            files.append((file, size))
+            entries.append(SealedEntry(removed: name.stream, upTo: try lastKey(file), hour: name.hour))
+        }
+        // Nobody is to miss them.
+        try observer.work { () throws(SealError) in
+            try SealError.of { () throws(StoreError) in
+                try SealedList.append(entries, stateDirectory: stateDirectory)
+            }
+        }
+        for (file, size) in files {
+            if observer.shouldStop { throw .stopped }
             try observer.work { () throws(SealError) in
                 try SealError.of { () throws(StoreError) in
                     let day = PartName.directory(of: file)
@@ -130,6 +146,14 @@ public final class SegmentStock {
         }
         amounts[Key(hour: stock.hour, bufferHours: stock.bufferHours)] = nil
         return (removed.files, removed.bytes)
+    }
+
+    /// Of a sealed file; `zero` where it is damaged.
+    private func lastKey(_ path: String) throws(SealError) -> TickKey {
+        do throws(StoreError) { return try SegmentFooter(of: path).lastKey } catch {
+            guard case .notASegment = error else { throw .store(error) }
+            return .zero
+        }
     }
 
     /// Calls `body` with the directory of every stream.

@@ -5,7 +5,9 @@ struct SegmentSummary {
     private(set) var index = SegmentIndex()
     private(set) var footer: SegmentFooter
 
-    init(stream: StreamID, segmentID: UInt32) { footer = SegmentFooter(stream: stream, segmentID: segmentID) }
+    init(stream: StreamID, segmentID: UInt32, previousKey: TickKey?) {
+        footer = SegmentFooter(stream: stream, segmentID: segmentID, previousKey: previousKey)
+    }
 
     /// Takes the records of the next block, which stands at `offset`.
     mutating func take(_ block: UnsafeBufferPointer<Tick>, at offset: UInt64) {

@@ -32,9 +32,11 @@ public struct SegmentWriter: ~Copyable {
     /// - Parameters:
     ///   - path: the temporary name, in a directory that exists; a file that is there already is overwritten.
     ///   - definition: the instrument as JSON, at most 1 MiB; empty when none is known.
+    ///   - previousKey: the stream's last key in front of the first one that comes; `zero`: it begins here.
     ///   - workspace: may be shared with others of this thread.
     public init(
-        temporary path: String, stream: StreamID, definition: [UInt8], workspace: SegmentWorkspace = SegmentWorkspace()
+        temporary path: String, stream: StreamID, definition: [UInt8], previousKey: TickKey = .zero,
+        workspace: SegmentWorkspace = SegmentWorkspace()
     ) throws(StoreError) {
         precondition(definition.count <= SegmentHeader.maxDefinitionBytes, "a definition has 1 MiB at most")
         self.path = path
@@ -42,7 +44,7 @@ public struct SegmentWriter: ~Copyable {
         self.workspace = workspace
         segmentID = UInt32.random(in: 1 ... .max)
         header = SegmentHeader(stream: stream, segmentID: segmentID, definition: definition).encoded()
-        summary = SegmentSummary(stream: stream, segmentID: segmentID)
+        summary = SegmentSummary(stream: stream, segmentID: segmentID, previousKey: previousKey)
     }
 
     /// The most memory that a writer of this many records has, the workspace and the definition aside.

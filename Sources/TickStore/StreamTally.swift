@@ -8,6 +8,8 @@ struct StreamTally {
     var existingRecords: UInt64 = 0
     var existingLast = TickKey.zero
     var existingBytes: UInt64 = 0
+    /// The stream's last key in front of the file's first one.
+    var previousKey = TickKey.zero
     /// Records of the log, each key once.
     private(set) var inLog: UInt64 = 0
     /// Those of them that the existing file does not have.

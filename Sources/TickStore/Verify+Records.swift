@@ -32,15 +32,23 @@ extension Verify {
                 if segment == nil || isAgain { state.repeated += 1 } else { twice(tick.key, stream, &state) }
                 continue
             }
-            let first = firstKeyCovered(by: tick)
+            let first = MissingKeys.firstKeyCovered(by: tick)
+            if let named = inFront, previous != .zero, removed.contains(stream) == false,
+                let keys = MissingKeys.range(after: previous, upTo: named), named < first
+            {
+                state.missingRanges += 1
+                list(KeyRange(stream: stream, keys), until: tick.tsRecvNanos)
+                previous = named
+            }
+            inFront = nil
             // Retention takes a stream's oldest segments: what is left begins anywhere.
             let isBeginning = segment != nil && (previous == .zero || removed.remove(stream) != nil)
             if isBeginning { state.beginsAt = first.seq > 1 ? first : nil }
-            if !isBeginning, let hole = Verify.hole(after: previous, before: first) {
+            // Of a stream that nothing was known of, its first epoch is asked for.
+            let known = previous == .zero ? TickKey(epoch: tick.key.epoch, seq: 0) : previous
+            if !isBeginning, let missing = MissingKeys.between(known, tick) {
                 state.missingRanges += 1
-                list(
-                    KeyRange(stream: stream, first: hole, last: TickKey(rawValue: first.rawValue - 1)),
-                    until: tick.tsRecvNanos)
+                list(KeyRange(stream: stream, missing), until: tick.tsRecvNanos)
             } else if first <= previous {
                 problem("\(path): \(stream): the lost range \(first) to \(tick.key) covers keys that have records")
             }

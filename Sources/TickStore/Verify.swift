@@ -16,7 +16,9 @@ public struct Verify: ~Copyable {
     var report = VerifyReport()
     private var source: RecordSource
     /// What is to be looked at besides: names that no reader knows. The log, then the segments; nil: not looked at.
-    private var strayPlaces: (log: String?, ticks: String?)
+    var strayPlaces: (log: String?, ticks: String?)
+    /// What tells which sealed files there have to be; nil: not a whole recording.
+    var chain: SealedChain?
     /// Bytes between two calls of `progress`.
     var progressBytes: UInt64 = 16 << 20
     /// Told all that is read.
@@ -27,6 +29,11 @@ public struct Verify: ~Copyable {
     var path = ""
     /// The stream of the segment being read; nil in the log.
     var segment: StreamID?
+    var hasLogBegun = false
+    /// Of the log's oldest part.
+    var oldestTable: KeyTable?
+    /// The stream's last key in front of the segment that begins, as that tells it.
+    var inFront: TickKey?
     /// True for a segment that was listed anew: what it has is known in part.
     var isAgain = false
     /// Streams of which segments went while they were read: what is missing before their next record went with these.
@@ -42,6 +49,7 @@ public struct Verify: ~Copyable {
     public init(stateDirectory: String) {
         source = RecordSource(stateDirectory: stateDirectory, .init(verifies: true))
         strayPlaces = (stateDirectory + "/log", stateDirectory + "/ticks")
+        chain = SealedChain(stateDirectory: stateDirectory)
     }
 
     /// Verifies a recording and keeps account of what is in it.
@@ -56,6 +64,7 @@ public struct Verify: ~Copyable {
             stateDirectory: stateDirectory, .init(window: window, verifies: isWhole, footersOnly: !isWhole))
         strayPlaces = isWhole ? (stateDirectory + "/log", stateDirectory + "/ticks") : (nil, nil)
         account = RecordingAccount()
+        chain = SealedChain(stateDirectory: stateDirectory)
     }
 
     /// Verifies what a search found.
@@ -63,6 +72,7 @@ public struct Verify: ~Copyable {
         if found.isRecording {
             source = RecordSource(stateDirectory: found.path, .init(verifies: true))
             strayPlaces = (found.path + "/log", found.path + "/ticks")
+            chain = SealedChain(stateDirectory: found.path)
         } else if found.segments.isEmpty {
             source = RecordSource(logDirectory: found.path, .init(verifies: true))
             strayPlaces = (found.path, nil)
@@ -100,13 +110,17 @@ public struct Verify: ~Copyable {
 
     private mutating func read(_ progress: (UInt64) -> Void) throws(StoreError) {
         var told: UInt64 = 0
+        try chain?.begin()
         loop: while true {
             switch try source.next(after: last) {
             case .part(let path, let table):
+                try takeMissing(inFrontOf: table)
                 begin(path, table)
-            case .segment(let path, let stream, let footer, let isAgain):
+            case .segment(let path, let stream, let footer, let hasRecords, let isAgain):
                 begin(segment: path, stream, isAgain: isAgain)
-                if let footer { take(footer) }
+                if let name = SegmentName(path: path) { try takeMissing(inFrontOf: name, footer) }
+                if let footer, !hasRecords { take(footer) }
+                inFront = hasRecords ? footer?.previousKey : nil
             case .removed(let stream): removed.insert(stream)
             case .records(let ticks):
                 check(ticks)
@@ -117,8 +131,9 @@ public struct Verify: ~Copyable {
             case .end: break loop
             }
         }
+        try endChain()
         report.bytes = source.bytesRead
-        report.findings = source.findings
+        report.findings = source.findings + (chain?.findings ?? [])
         report.logEnd = source.logEnd.map { VerifyReport.LogEnd(path: $0.path, offset: $0.offset) }
         let strays =
             (try strayPlaces.log.map { path throws(StoreError) in try PartName.strays(path) } ?? [])
@@ -146,13 +161,19 @@ public struct Verify: ~Copyable {
         let went = partsWent(before: path)
         guard let table else { return problem("\(path): the first block is damaged") }
         for (stream, position) in table.positions {
+            if let keys = chain?.missing(of: stream, upTo: position.key, known: last[stream]), !went {
+                missing(stream, keys, until: position.tsRecvNanos)
+                last[stream] = position.key
+            }
             // Nothing of what the log says was there before it: older hours are gone, all of them.
             if strayPlaces.ticks != nil || account != nil, last[stream] == nil, position.key != .zero {
                 report.streams[stream, default: VerifyReport.Stream()].beginsAt = position.key.next
             }
             // Below: an earlier part was given up and its last records stand in this one again.
-            if let known = last[stream], known < position.key, !went, removed.remove(stream) == nil {
-                missing(stream, known.next, position.key, until: position.tsRecvNanos)
+            if let known = last[stream], let keys = MissingKeys.range(after: known, upTo: position.key), !went,
+                removed.remove(stream) == nil
+            {
+                missing(stream, keys, until: position.tsRecvNanos)
             }
             if last[stream] ?? .zero < position.key { last[stream] = position.key }
         }
@@ -174,11 +195,9 @@ public struct Verify: ~Copyable {
         var state = report.streams[stream] ?? VerifyReport.Stream()
         let first = footer.firstCoveredKey
         if let previous = last[stream], previous != .zero, removed.remove(stream) == nil {
-            if let hole = Verify.hole(after: previous, before: first) {
+            if let keys = footer.missing(after: previous) {
                 state.missingRanges += 1
-                list(
-                    KeyRange(stream: stream, first: hole, last: TickKey(rawValue: first.rawValue - 1)),
-                    until: footer.firstRecvNanos)
+                list(KeyRange(stream: stream, keys), until: footer.firstRecvNanos)
             }
         } else {
             state.beginsAt = first.seq > 1 ? first : nil
@@ -189,15 +208,6 @@ public struct Verify: ~Copyable {
         account?.take(footer)
     }
 
-    /// The first key that a record stands for: its own, or where the range of a `lost` begins.
-    func firstKeyCovered(by tick: Tick) -> TickKey { SegmentMender.firstKeyCovered(by: tick) }
-
-    /// The first key that is missing between two keys; nil when the second follows the first.
-    static func hole(after previous: TickKey, before next: TickKey) -> TickKey? {
-        if next <= previous.next || next.seq <= 1 { return nil }
-        return next.epoch == previous.epoch ? previous.next : TickKey(epoch: next.epoch, seq: 1)
-    }
-
     /// A key that two segments have: said once a file.
     mutating func twice(_ key: TickKey, _ stream: StreamID, _ state: inout VerifyReport.Stream) {
         state.repeated += 1
@@ -206,9 +216,9 @@ public struct Verify: ~Copyable {
         problem("\(path): \(stream): record \(key) stands in an earlier segment too")
     }
 
-    mutating func missing(_ stream: StreamID, _ first: TickKey, _ last: TickKey, until nanos: Int64) {
+    mutating func missing(_ stream: StreamID, _ keys: ClosedRange<TickKey>, until nanos: Int64) {
         report.streams[stream, default: VerifyReport.Stream()].missingRanges += 1
-        list(KeyRange(stream: stream, first: first, last: last), until: nanos)
+        list(KeyRange(stream: stream, keys), until: nanos)
     }
 
     /// - Parameter nanos: when what stands behind the range was received; 0: not known.

@@ -11,6 +11,10 @@ public struct KeyRange: Sendable, Equatable, CustomStringConvertible {
         (self.stream, self.first, self.last) = (stream, first, last)
     }
 
+    init(stream: StreamID, _ keys: ClosedRange<TickKey>) {
+        (self.stream, first, last) = (stream, keys.lowerBound, keys.upperBound)
+    }
+
     public var description: String { "\(stream) \(TickKey.rangeText(first, last))" }
 }
 
@@ -76,6 +80,8 @@ public struct VerifyReport: Sendable {
     /// Problems beyond `maxListed`.
     public var moreProblems: UInt64 = 0
 
+    /// True for a recording from before there was a list of sealed files: nothing tells whether all of them are there.
+    public var hasNoList = false
     /// Where the log ended; on a live system it goes on behind that. Nil for files and directories.
     public var logEnd: LogEnd?
 
@@ -134,6 +140,7 @@ public struct VerifyReport: Sendable {
                 writer.array { writer in for problem in problems { writer.value(problem) } }
             }
             writer.field("more_problems", moreProblems)
+            if hasNoList { writer.field("no_list", true) }
         }
     }
 

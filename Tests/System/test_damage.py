@@ -140,3 +140,62 @@ def test_what_the_journal_has_no_more_is_lost_and_healed_and_red_until_it_is_rep
     system.wait_green()
     assert np.all(lab.records(NAMES[0])["con_id"] == 711280073)
     assert system.up.stop() == 0
+
+
+def ticks_told(lab, name, config):
+    """The ticks of a stream, each without its key and its time of receipt."""
+    rows = [line.split(",") for line in lab.ib_stream("cat", name, "--format", "csv", "--config", config).splitlines()[1:]]
+    return [(row[3], *row[7:]) for row in rows if row[5] != "marker"]
+
+
+def test_a_sealed_file_that_is_gone_is_missed_and_healed(lab):
+    """The last file of a run: no file that is left tells of it but the list."""
+    system = System(lab)
+    name = NAMES[1]
+    system.wait_green()
+    lab.ib_stream("seal", "--now", "--config", system.config)
+    assert system.up.stop() == 0
+    before = ticks_told(lab, name, system.config)
+    [segment] = (lab.state / "ticks").glob("711280073-*/last/*/*/*/*.ticks")
+    segment.unlink()
+    text = lab.ib_stream("verify", "--config", system.config, check=1)
+    assert f"missing: {name} " in text and "NOT SOUND" in text
+    assert "neither recorded nor marked as lost" in lab.ib_stream("gaps", "--config", system.config, check=1)
+    system.begin()
+    system.wait_red()
+    assert segment.exists()
+    missed = set(before)
+    wait_for("the ticks that were in it, from history",
+             lambda: missed <= set(ticks_told(lab, name, system.config)) or None, every=1)
+    lab.ib_stream("repair", "--acknowledge", "--config", system.config)
+    system.wait_green()
+    check_numbering(lab.records(name))
+    assert ": sound: " in lab.ib_stream("verify", "--config", system.config)
+    assert system.up.stop() == 0
+
+
+def test_the_list_of_sealed_files_and_the_newest_part_are_missed(lab):
+    system = System(lab)
+    system.wait_green()
+    lab.ib_stream("seal", "--now", "--config", system.config)
+    lab.settle()
+    assert system.up.stop() == 0
+    shutil.rmtree(lab.run / "journal")
+    sealed = lab.state / "sealed"
+    whole = sealed.read_bytes()
+    sealed.unlink()
+    assert "the list of sealed files is gone" in lab.ib_stream("verify", "--config", system.config, check=1)
+    assert f"repaired: {sealed}: " in lab.ib_stream("repair", "--config", system.config)
+    # The same entries, in the order of streams.
+    assert len(sealed.read_bytes()) == len(whole)
+    part = newest_part(lab)
+    for path in (part, part.with_suffix(".durable")):
+        path.unlink()
+    assert f"{part}: the newest part of the log is gone" in lab.ib_stream("verify", "--config", system.config, check=1)
+    text = lab.ib_stream("repair", "--config", system.config, check=1)
+    assert "was gone, written anew: 2 ranges lost" in text and ": sound: " in text
+    # The next run goes on behind what is lost.
+    system.begin()
+    system.wait_green()
+    assert ": sound: " in lab.ib_stream("verify", "--config", system.config)
+    assert system.up.stop() == 0

@@ -322,6 +322,7 @@ class Due:
         move_into_the_past(lab.state, [9, 8, 7, 6])
         self.log, self.aside = lab.state / "log", lab.state / "aside"
         # Parts are in the order of their numbers: these are in front of all that the new recorder begins.
+        (self.log / "newest").unlink()
         for path in list(self.log.iterdir()):
             hour, _, suffix = path.name.split(".")
             path.rename(path.with_name(f"{hour}.0000.{suffix}"))

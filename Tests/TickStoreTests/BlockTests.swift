@@ -43,7 +43,7 @@ import Ticks
         block.replaceSubrange(28..<32, with: [0, 0, 0, 0])
         #expect(withUnsafeBytes(of: clx_crc32c_portable(0, block, block.count)) { Array($0) } == Array(all[60..<64]))
         let slots = try bytes(of: directory.file("a.durable"))
-        #expect(slots.count == 536 && slots[24...].allSatisfy { $0 == 0 })
+        #expect(slots.count == 536 && slots[24..<512].allSatisfy { $0 == 0 } && slots[512...] == slots[0..<24])
         #expect(Array(slots[0..<12]) == Array("IBTD".utf8) + [1, 0, 0, 0] + part)
         #expect(Array(slots[16..<24]) == [UInt8(all.count % 256), UInt8(all.count / 256), 0, 0, 0, 0, 0, 0])
     }

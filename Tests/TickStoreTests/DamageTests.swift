@@ -242,7 +242,15 @@ import Ticks
         #expect(try report(ticks(quotes, 1...3), ticks(quotes, epoch: 101, 1...2)).isSound)
         #expect(
             try report(ticks(quotes, 1...3), ticks(quotes, epoch: 101, 2...2)).missing.map(\.first)
-                == [key(1, epoch: 101)])
+                == [key(4)])
+        // An epoch's first record names the last key before it.
+        func begun(_ epoch: UInt32, after ref: TickKey) -> [Tick] {
+            [Tick(marker: .epochBegun, of: quotes, key: key(1, epoch: epoch), tsRecvNanos: someNanos, ref: ref)]
+        }
+        #expect(try report(ticks(quotes, 1...3), begun(101, after: key(3)), ticks(quotes, epoch: 101, 2...3)).isSound)
+        #expect(try report(ticks(quotes, 1...3), begun(101, after: .zero), ticks(quotes, epoch: 101, 2...3)).isSound)
+        let ended = try report(ticks(quotes, 1...3), begun(103, after: key(5, epoch: 102))).missing
+        #expect(ended == [KeyRange(stream: quotes, first: key(4), last: key(5, epoch: 102))])
         var parted = ticks(quotes, 1...2)
         parted[1].flags = .moreFollows
         #expect(try !report(parted).isSound)

@@ -61,7 +61,7 @@ import Ticks
             try log.append(ticks(quotes, 1...10))
             try log.sync()
             try log.append(ticks(quotes, 11...20))
-            FailedWriteTests.limitFiles(toBytes: 100)
+            FailedWriteTests.limitFiles(toBytes: 0)
             let poor = try LogRecovery(directory: path)
             #expect(poor.positions[quotes]?.key.seq == 10 && poor.failures.count == 1)
             FailedWriteTests.limitFiles(toBytes: 1 << 20)

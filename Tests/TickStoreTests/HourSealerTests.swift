@@ -80,7 +80,10 @@ private struct Bench {
         return all
     }
 
-    func logNames() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: log).sorted() }
+    /// Parts and their slots.
+    func logNames() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: log).filter { $0 != NewestPart.fileName }.sorted()
+    }
 
     func temporaries() throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: segments + "/" + HourSealer.temporaryName)
@@ -335,7 +338,7 @@ private func run(_ stream: StreamID, _ seqs: ClosedRange<UInt32>) -> [Tick] { ti
         for name in try bench.logNames() { try FileManager.default.removeItem(atPath: "\(bench.log)/\(name)") }
         let recovery = try recovered(bench)
         #expect(recovery.positions[quotes]?.key.seq == 700)
-        #expect(recovery.findings.map(\.path) == [later])
+        #expect(recovery.findings.map(\.path) == [bench.log + "/2026-01-01T00.0002.log", later])
     }
 }
 

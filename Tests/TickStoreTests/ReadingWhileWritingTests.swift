@@ -130,6 +130,7 @@ import Ticks
         try open.append(ticks(quotes, 1...5))
         try open.sync()
         try FileManager.default.removeItem(atPath: open.part!.path(in: log))
+        try FileManager.default.removeItem(atPath: NewestPart.path(in: log))
         var again = try OpenLog.recovering(log)
         #expect(again.part == open.part)
         try again.append(ticks(quotes, 1...5))
@@ -186,7 +187,11 @@ import Ticks
             }
         }
         // The oldest first, in order: no hole.
-        let retained = try report(Verify(stateDirectory: recording.state)) { remove(0..<3) }
+        let retained = try report(Verify(stateDirectory: recording.state)) {
+            #expect(throws: Never.self) {
+                for hour: Int64 in 0..<3 { try SealedRecording.retain(recording.state, quotes, hour: hour) }
+            }
+        }
         #expect(retained.isSound && retained.records == 40 && retained.streams[quotes]?.beginsAt?.seq == 31)
         // One out of the middle is no retention.
         let removed = try report(Verify(stateDirectory: recording.state)) { remove(4..<5) }

@@ -44,7 +44,20 @@ final class SealedRecording {
         let path = try path(state, stream, hour: hour)
         try writeSegment(path + ".new", records, of: stream)
         guard rename(path + ".new", path) == 0 else { throw POSIXError(.EIO) }
+        let footer = try SegmentFooter(of: path)
+        let bytes = try File(path, O_RDONLY).size()
+        let sealed = SealedEntry(sealed: footer, hour: someNanos / 3_600_000_000_000 + hour, bytes: bytes)
+        try SealedList.append([sealed], stateDirectory: state)
         return path
+    }
+
+    /// Removes a sealed file as retention does.
+    static func retain(_ state: String, _ stream: StreamID, hour: Int64) throws {
+        let path = try path(state, stream, hour: hour)
+        let entry = SealedEntry(
+            removed: stream, upTo: try SegmentFooter(of: path).lastKey, hour: someNanos / 3_600_000_000_000 + hour)
+        try SealedList.append([entry], stateDirectory: state)
+        try FileManager.default.removeItem(atPath: path)
     }
 
     /// Removes the oldest parts of the log.
@@ -132,7 +145,7 @@ private func key(_ seq: UInt32) -> TickKey { TickKey(epoch: 100, seq: seq) }
         }
         #expect(try history.firstKey(of: quotes, receivedFromNanos: someNanos + 301_000) == nil)
         // The oldest hour goes, as by retention.
-        try FileManager.default.removeItem(atPath: SealedRecording.path(recording.state, quotes, hour: 0))
+        try SealedRecording.retain(recording.state, quotes, hour: 0)
         #expect(try history.read(quotes, from: key(5), limit: 10) { _ in }.goneFirst == key(101))
         #expect(try history.read(quotes, from: key(101), limit: 10) { _ in }.goneFirst == nil)
         #expect(try history.read(trades, from: key(5), limit: 10) { _ in }.goneFirst == nil)

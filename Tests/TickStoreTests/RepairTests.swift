@@ -99,10 +99,14 @@ import Ticks
             report.lost == [
                 KeyRange(stream: quotes, first: TickKey(epoch: 100, seq: 1), last: TickKey(epoch: 100, seq: 30))
             ])
-        // Nothing tells any more what was in it.
+        // The list alone tells what was in it; without it nothing does.
         try write([UInt8](repeating: 7, count: 500), to: path)
         let again = try Self.repair(recording)
-        #expect(!again.isWhole && again.unknown == [path] && again.lost.isEmpty)
+        #expect(!again.isWhole && again.unknown.isEmpty && again.lost == report.lost)
+        try write([UInt8](repeating: 7, count: 500), to: path)
+        try FileManager.default.removeItem(atPath: SealedList.path(stateDirectory: recording.state))
+        let blind = try Self.repair(recording)
+        #expect(!blind.isWhole && blind.unknown == [path] && blind.lost.isEmpty)
     }
 
     /// The first file of a stream, unreadable as a whole: what follows tells up to where keys are lost.

@@ -12,7 +12,7 @@ import Ticks
         let workspace = SegmentWorkspace()
         let header = SegmentHeader(stream: quotes, segmentID: segmentID, definition: Array(#"{"con_id":1}"#.utf8))
         var bytes = header.encoded()
-        var summary = SegmentSummary(stream: quotes, segmentID: segmentID)
+        var summary = SegmentSummary(stream: quotes, segmentID: segmentID, previousKey: .zero)
         var ranges: [Range<Int>] = []
         for block in blocks {
             let start = bytes.count

@@ -88,13 +88,14 @@ private struct Recording {
         try recording.record([(thisHour, 41...50), (thisHour, 51...60)])
         #expect(try recording.seal(.beforeNewestPart, sealed: farHour + 1) == [farHour + 1])
         #expect(try recording.read() == Array(1...60))
-        let done = try FutureSegments.rename(ticksDirectory: recording.segments, nowNanos: thisHour * hour)
+        let done = try FutureSegments.rename(stateDirectory: recording.directory.path, nowNanos: thisHour * hour)
         #expect(done == (2, 0))
         #expect(try recording.hours() == [thisHour - 9, thisHour - 1, thisHour])
         #expect(try recording.read() == Array(1...60))
         #expect(try Verify(stateDirectory: recording.directory.path).run().isSound)
         // Done once; the years that are empty now are gone.
-        #expect(try FutureSegments.rename(ticksDirectory: recording.segments, nowNanos: thisHour * hour) == (0, 0))
+        #expect(
+            try FutureSegments.rename(stateDirectory: recording.directory.path, nowNanos: thisHour * hour) == (0, 0))
         let years = try FileManager.default.contentsOfDirectory(
             atPath: recording.segments + "/711280073-MNQ/bid_ask"
         ).sorted()
