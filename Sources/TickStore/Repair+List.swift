@@ -21,14 +21,14 @@ extension Repair {
         var writer = try SegmentWriter(
             temporary: temporary, stream: name.stream, definition: try keptDefinition(name.stream.contract),
             previousKey: try lastKey(of: name.stream, before: name) ?? .zero, workspace: workspace)
-        try Repair.append(try builder.rest(to: entry.lastKey), to: &writer)
+        try Repair.append(try builder.rest(to: entry.lastKey, with: &filler), to: &writer)
         let footer = try writer.finish()
         try check(temporary, footer)
         guard rename(temporary, path) == 0 else { throw .system(call: "rename", path: path, code: errno) }
         try Directory.sync(PartName.directory(of: path))
         try list(name, footer)
         report.actions.append(
-            .init(path: path, what: "was gone, written anew: \(builder.added) records taken from the log"))
+            .init(path: path, what: "was gone, written anew: \(builder.added) records taken from log and journal"))
     }
 
     /// Puts a file that was written anew into the list.

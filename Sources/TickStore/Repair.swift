@@ -137,16 +137,17 @@ public struct Repair: ~Copyable {
             let destroyed = index?.entries.last { $0.lastKey < MissingKeys.firstKeyCovered(by: run[0]) }
             // The scan's memory is needed again while the log is read: the mender has copies.
             let mended = try builder.mended(
-                Array(run), isDamaged: isDamaged && (index == nil || destroyed != nil), reached: destroyed?.lastKey)
+                Array(run), isDamaged: isDamaged && (index == nil || destroyed != nil), reached: destroyed?.lastKey,
+                with: &filler)
             try Repair.append(mended, to: &writer)
         }
         let reached = stored?.lastKey ?? listed?.lastKey
         if let reached, let next = try nextKey(of: name, reached) {
-            try Repair.append(try builder.rest(to: next), to: &writer)
+            try Repair.append(try builder.rest(to: next, with: &filler), to: &writer)
         } else if reached == nil, scan.findings.count > seen, let next = try keyInFront(ofFileBehind: name) {
-            try Repair.append(try builder.rest(to: next), to: &writer)
+            try Repair.append(try builder.rest(to: next, with: &filler), to: &writer)
         }
-        var what = "\(builder.added) taken from the log"
+        var what = "\(builder.added) taken from log and journal"
         if builder.given == 0, let lost = try allLost(name, listed, after: before) {
             try Repair.append([lost], to: &writer)
             what = "nothing readable: all of it is lost"

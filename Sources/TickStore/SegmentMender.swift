@@ -1,7 +1,7 @@
 internal import Ticks
 
 /// Completes a stream's records in the order of keys: what is missing between them comes from parts of the log that still
-/// exist, or becomes a `lost` record. One thread.
+/// exist, from the connector's journal, or becomes a `lost` record. One thread.
 struct SegmentMender: ~Copyable {
     private let stream: StreamID
     private let nowNanos: Int64
@@ -11,7 +11,7 @@ struct SegmentMender: ~Copyable {
     private var lastTick: Tick?
     /// Records given.
     private(set) var given = 0
-    /// Records taken from the log.
+    /// Records taken from the log and the journal.
     private(set) var added = 0
 
     init(stream: StreamID, after last: TickKey?, logDirectory: String, nowNanos: Int64) {
@@ -26,12 +26,14 @@ struct SegmentMender: ~Copyable {
     /// - Parameters:
     ///   - isDamaged: something that stood in front of the run was destroyed.
     ///   - reached: the last key that stood in what was destroyed; nil: not known.
-    mutating func mended(_ run: [Tick], isDamaged: Bool = false, reached: TickKey? = nil) throws(StoreError) -> [Tick] {
+    mutating func mended(
+        _ run: [Tick], isDamaged: Bool = false, reached: TickKey? = nil, with filler: inout JournalFiller
+    ) throws(StoreError) -> [Tick] {
         var out: [Tick] = []
         var isDamaged = isDamaged
         if isDamaged, let reached {
             if let first = run.first, reached < MissingKeys.firstKeyCovered(by: first) {
-                out += try rest(to: reached)
+                out += try rest(to: reached, with: &filler)
             }
             isDamaged = false
         }
@@ -40,7 +42,7 @@ struct SegmentMender: ~Copyable {
             // Nobody knows with which key the stream began: with its epoch's first one at the latest.
             let previous = last ?? (isDamaged ? TickKey(epoch: tick.key.epoch, seq: 0) : nil)
             if let missing = previous.flatMap({ MissingKeys.between($0, tick, isDamaged: isDamaged) }) {
-                out += try filling(missing, before: tick)
+                out += try filling(missing, before: tick, with: &filler)
             }
             isDamaged = false
             out.append(tick)
@@ -52,16 +54,18 @@ struct SegmentMender: ~Copyable {
     }
 
     /// What is missing up to a key that is known to have been there.
-    mutating func rest(to key: TickKey) throws(StoreError) -> [Tick] {
+    mutating func rest(to key: TickKey, with filler: inout JournalFiller) throws(StoreError) -> [Tick] {
         guard let last, let missing = MissingKeys.range(after: last, upTo: key) else { return [] }
-        let out = try filling(missing, before: nil)
+        let out = try filling(missing, before: nil, with: &filler)
         given += out.count
         self.last = key
         return out
     }
 
-    /// The records of a range of keys: from the log as far as it has them, `lost` for the rest.
-    private mutating func filling(_ missing: ClosedRange<TickKey>, before next: Tick?) throws(StoreError) -> [Tick] {
+    /// The records of a range of keys: from the log and the journal as far as they have them, `lost` for the rest.
+    private mutating func filling(
+        _ missing: ClosedRange<TickKey>, before next: Tick?, with filler: inout JournalFiller
+    ) throws(StoreError) -> [Tick] {
         var found: [Tick] = []
         var want = missing.lowerBound
         while want <= missing.upperBound {
@@ -72,6 +76,13 @@ struct SegmentMender: ~Copyable {
             }
             guard page.records > 0 else { break }
             want = page.next
+        }
+        if UInt64(found.count) <= missing.upperBound.rawValue - missing.lowerBound.rawValue {
+            let inLog = Set(found.map(\.key))
+            found += filler.records(of: stream, missing.lowerBound, missing.upperBound).filter {
+                !inLog.contains($0.key)
+            }
+            found.sort { $0.key < $1.key }
         }
         let filled = SegmentMender.filled(
             stream, missing, with: found, before: lastTick, behind: next, nowNanos: nowNanos)
