@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from ibstream import BIN, REPOSITORY, wait_for
+from ibstream import BIN, wait_for
 from test_kills import system
 from test_pipeline import EIGHT
 
@@ -109,5 +109,5 @@ def test_roots_in_temporary_directories_are_warned_of(lab):
                         ("/var/tmp/../tmp/x", "/var/tmp")]:
         said = check(root)
         assert said.count("\n") == 1 and f" is below {place}, " in said and "--root" in said, said
-    for root in ("/tmpfiles/recording", "/home/me/ib-stream", REPOSITORY / "tmp"):
+    for root in ("/tmpfiles/recording", "/home/me/ib-stream"):
         assert check(root) == ""

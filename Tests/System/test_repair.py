@@ -1,5 +1,6 @@
 """verify and repair of a recording with sealed hours, by the real programs."""
 
+import shutil
 import subprocess
 
 from ibstream import BIN, wait_for
@@ -30,7 +31,14 @@ def test_a_damaged_recording_is_found_repaired_and_its_loss_is_told(lab):
     assert f"repaired: {segment}: " in lab.ib_stream("repair", "--config", config)
     assert lab.ib_stream("cat", "265598.last", "--format", "csv", "--config", config).splitlines() == before
     assert len(list(segment.parent.glob("*.damaged"))) == 1
-    # The only block: its keys are lost, and said to be.
+    # The only block: while the journal has its keys, nothing is lost.
+    whole = segment.read_bytes()
+    damaged = whole[:header + 100] + bytes([whole[header + 100] ^ 1]) + whole[header + 101:]
+    segment.write_bytes(damaged)
+    assert "taken from log and journal" in lab.ib_stream("repair", "--config", config)
+    assert lab.ib_stream("cat", "265598.last", "--format", "csv", "--config", config).splitlines() == before
+    # Then they are lost, and said to be.
+    shutil.rmtree(lab.run / "journal")
     whole = segment.read_bytes()
     segment.write_bytes(whole[:header + 100] + bytes([whole[header + 100] ^ 1]) + whole[header + 101:])
     lab.ib_stream("verify", segment, check=1)
