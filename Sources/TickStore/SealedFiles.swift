@@ -6,6 +6,9 @@ internal import Ticks
 /// A recording from before there was a list gets one of what is there when its recorder first runs: from then on it has to be
 /// there. Owner: who holds the recorder's lock.
 public struct SealedFiles {
+    /// A list with fewer entries is not made shorter: a few hundred kilobytes.
+    static let leastEntriesToShorten: UInt64 = 4096
+
     private let stateDirectory: String
     let list: SealedList
     private let names: [SegmentName]
@@ -85,11 +88,13 @@ public struct SealedFiles {
     /// Files that are there and were not in the list.
     public var unlistedCount: Int { unlisted.count }
 
-    /// Makes the list what the files are: a missing or damaged one anew, else with what it lacks. What is gone stays in it, but in a
-    /// list that is made anew because it was damaged: what that lacked is not known. True when something was written.
+    /// Makes the list what the files are: with what it lacks, or anew where it is missing, damaged, or full of what is gone since. Files
+    /// that are gone stay in it, as far as a damaged one still tells of them. True when something was written.
     @discardableResult
     public func bringList() throws(StoreError) -> Bool {
-        guard list.isMissing || !list.findings.isEmpty || list.entries == 0 else {
+        let wanted = list.files.values.reduce(0) { $0 + $1.count }
+        let isLong = list.entries > max(SealedFiles.leastEntriesToShorten, 3 * UInt64(wanted))
+        guard list.isMissing || !list.findings.isEmpty || isLong else {
             let entries = unlisted + moved.map { SealedEntry(removed: $0.stream, upTo: .zero, hour: $0.hour) }
             try SealedList.append(entries, stateDirectory: stateDirectory)
             return !entries.isEmpty
