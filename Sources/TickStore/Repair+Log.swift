@@ -197,7 +197,7 @@ struct PartContents {
     /// on to the part's end.
     ///
     /// Behind destroyed bytes a stream of which nothing is known in front counts as begun with the first key of the epoch that was
-    /// the newest there. That may say too much, never too little.
+    /// the newest there; where none is known, with the first of all keys. That may say too much, never too little.
     ///
     /// - Parameters:
     ///   - isDamaged: something of the part was destroyed.
@@ -213,7 +213,7 @@ struct PartContents {
         var passed: [StreamID: Int] = [:]
         var destroyed = 0
         var epoch = last.values.reduce(table?.greatestEpoch ?? 0) { max($0, $1.epoch) }
-        func begin(_ key: TickKey) -> TickKey { TickKey(epoch: epoch == 0 ? key.epoch : min(epoch, key.epoch), seq: 0) }
+        func begin(_ key: TickKey) -> TickKey { TickKey(epoch: min(epoch, key.epoch), seq: 0) }
         func fill(_ stream: StreamID, _ keys: ClosedRange<TickKey>, behind: Tick?, _ nanos: Int64) -> [Tick] {
             let found = filler.records(of: stream, keys.lowerBound, keys.upperBound)
             let filled = SegmentMender.filled(

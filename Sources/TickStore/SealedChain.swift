@@ -79,8 +79,7 @@ struct SealedChain {
     /// What the log's table says that a stream had, and that is in no file, nor may be gone.
     func missing(of stream: StreamID, upTo key: TickKey, known: TickKey?) -> ClosedRange<TickKey>? {
         guard known == nil, let list, hasList, list.findings.isEmpty, list.entries > 0 else { return nil }
-        let reached = list.lastKey(of: stream)
-        return MissingKeys.range(after: reached == .zero ? TickKey(epoch: key.epoch, seq: 0) : reached, upTo: key)
+        return MissingKeys.range(after: list.lastKey(of: stream), upTo: key)
     }
 
     /// What the list itself lacks, in words. At the end.

@@ -106,8 +106,10 @@ struct SegmentMender: ~Copyable {
             out.append(lost(stream, keys, like: neighbour, nowNanos: nowNanos))
         }
         for tick in found where missing.contains(tick.key) {
-            // The range's first key is missing, whatever epoch begins behind it.
-            if let hole = MissingKeys.between(reached, tick, isDamaged: added == 0) {
+            // The range's first key is missing, whatever epoch begins behind it; but of a range from the first of all keys on, nobody
+            // knows that there was anything before what was found.
+            let isDamaged = added == 0 && missing.lowerBound.epoch > 0
+            if let hole = MissingKeys.between(reached, tick, isDamaged: isDamaged) {
                 lose(hole.clamped(to: missing), like: out.last ?? before ?? tick)
             }
             out.append(tick)

@@ -97,7 +97,9 @@ private struct RandomRecording {
         // The slots of a part that another follows say nothing that its blocks do not say.
         if let newest = parts.last { paths.append(PartName.durablePath(ofLog: newest.path(in: log))) }
         paths += try SegmentName.list(ticksDirectory: state + "/ticks").map { $0.path(in: state + "/ticks") }
-        return paths + [SealedList.path(stateDirectory: state), NewestPart.path(in: log)]
+        // A list of no file tells nothing that could be missed.
+        let list = SealedList.path(stateDirectory: state)
+        return paths + (try SealedList(stateDirectory: state).files.isEmpty ? [] : [list]) + [NewestPart.path(in: log)]
     }
 
     /// What readers are given: keys, and ranges that are called lost.
