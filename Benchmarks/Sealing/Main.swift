@@ -44,6 +44,7 @@ private func run(_ arguments: [String]) -> Int32 {
     }
     do throws(StoreError) {
         try write(arguments[0] + "/log", streams: streams, ticks: ticks)
+        try SealedFiles(stateDirectory: arguments[0], opensAll: false).bringList()
         let parts = try SealPart.list(arguments[0] + "/log")
         let sealer = HourSealer(stateDirectory: arguments[0], observer: Quiet()) { _ in
             HourSealer.Identity(symbol: "X", definition: [])

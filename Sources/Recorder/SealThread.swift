@@ -96,7 +96,7 @@ struct SealThread: ~Copyable {
         guard job != nil || bootNanos() >= nextLookNanos else { return }
         do throws(SealError) {
             try clean()
-            try lookAtFiles()
+            lookAtFiles()
             if let job, job.reach == .beforeNewestPart { try beginPart() }
             try survey()
             try seal(job?.reach ?? .pastHours)
@@ -165,7 +165,7 @@ struct SealThread: ~Copyable {
 
     /// At the start and once an hour: compares the sealed files with their list. What is gone is red, and is written down as lost,
     /// so that history is asked for it.
-    private mutating func lookAtFiles() throws(SealError) {
+    private mutating func lookAtFiles() {
         let now = bootNanos()
         guard now >= nextFilesLookNanos else { return }
         do throws(StoreError) {
@@ -180,9 +180,14 @@ struct SealThread: ~Copyable {
                     log(.notice, "sealed files were put into their list", ["files": "\(files.unlistedCount)"])
                 }
                 try files.bringList()
+                // A volume that is not mounted has lost nothing.
+                guard files.hasAny else { return }
                 for action in try mender.mendGone().actions { log(.notice, "mended: \(action.path): \(action.what)") }
             }
-        } catch { throw .store(error) }
+        } catch {
+            // Sealing and retention go on.
+            log(.error, "the sealed files can't be compared with their list", ["why": "\(error)"])
+        }
         nextFilesLookNanos = now + SealThread.filesNanos
     }
 
@@ -327,6 +332,8 @@ struct SealThread: ~Copyable {
         failuresInARow += 1
         // What was sealed or removed of an hour before it failed is not counted.
         isSurveyed = false
+        // The list may be what is wrong.
+        nextFilesLookNanos = 0
         let wait = min(
             SealThread.firstRetryNanos << Int64(min(failuresInARow - 1, 6)), SealThread.longestRetryNanos)
         nextLookNanos = bootNanos() + wait

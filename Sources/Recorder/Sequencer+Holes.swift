@@ -9,6 +9,8 @@ extension Sequencer {
     /// - Parameter nowNanos: the host's real-time clock, for records of our own.
     mutating func fetchGone(first: TickKey, sink: inout some CommitSink & ~Copyable, nowNanos: Int64) {
         guard let slot = openFetch, first > streams[slot].last.key else { return }
+        // That is an answer: what it still has comes with the next one.
+        streams[slot].driedUpAtNanos = nil
         guard settle(slot, below: first, cause: .gone, sink: &sink, nowNanos: nowNanos), sink.freeRecords > 1 else {
             ignoresPage = true
             return

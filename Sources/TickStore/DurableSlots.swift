@@ -96,7 +96,9 @@ struct DurableSlots: ~Copyable {
             // The first slot was read before the second: the first write may have come between them.
             if empty == 1 {
                 let again = (try slot(0, of: file), try slot(1, of: file))
-                if again.0 == .empty || again.1 == .empty { reading.isDamaged = true }
+                // Recorders that wrote no `newest` filled the slots one after the other.
+                let fillsBoth = access(NewestPart.path(in: PartName.directory(of: path)), F_OK) == 0
+                if fillsBoth, again.0 == .empty || again.1 == .empty { reading.isDamaged = true }
             }
             if try hasBytesBesideSlots(file) { reading.isDamaged = true }
             return reading

@@ -161,6 +161,9 @@ public struct LogWriter: ~Copyable {
         try slots?.sync()
     }
 
+    /// Waits until the slots are on the device as they are.
+    func syncSlots() throws(StoreError) { try slots?.sync() }
+
     /// Makes everything appended so far durable: fdatasync, then the slot that tells readers.
     public mutating func sync() throws(StoreError) {
         guard !failed else { throw .writerFailed(path: path) }

@@ -39,7 +39,10 @@ enum NewestPart {
         }
         let raw = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
         defer { raw.deallocate() }
-        guard try file.readPastBadSectors(into: raw, at: 0) == size else { return .damaged }
+        let count = try file.readPastBadSectors(into: raw, at: 0)
+        // Its writing may have come no further.
+        if count == 0 { return .missing }
+        guard count == size else { return .damaged }
         let bytes = UnsafeRawBufferPointer(raw)
         guard bytes.number(0, UInt32.self) == magic, bytes.number(4, UInt16.self) == version,
             Checksum.isRight(bytes, at: checksumAt)
@@ -72,7 +75,6 @@ enum NewestPart {
     /// Durable when this returns. The file keeps its place on the disk, so that a full one takes it too.
     static func write(_ part: PartName, in directory: String) throws(StoreError) {
         let path = path(in: directory)
-        let isNew = access(path, F_OK) != 0
         let file = try File(path, O_RDWR | O_CREAT | O_NOFOLLOW)
         var bytes: [UInt8] = []
         bytes.append(number: magic)
@@ -87,6 +89,6 @@ enum NewestPart {
         }
         try file.write(bytes, at: 0)
         try file.syncData()
-        if isNew { try Directory.sync(directory) }
+        try Directory.sync(directory)
     }
 }

@@ -144,6 +144,8 @@ public struct OpenLog: ~Copyable {
     private mutating func tellNewest() {
         guard let part, part != toldNewest else { return }
         do throws(StoreError) {
+            // A part that is named has slots, also after a power cut.
+            try writer?.syncSlots()
             try NewestPart.write(part, in: directory)
             toldNewest = part
             newestFault = nil

@@ -5,7 +5,8 @@ extension Repair {
     /// records for the rest, which the gateway's history may heal. Nobody may write to these parts; the log's other parts,
     /// and readers, are not disturbed.
     public consuming func mendParts(_ damaged: Set<PartName>) throws(StoreError) -> RepairReport {
-        try rewriteLog(missing: [], damaged: damaged)
+        let there = Set(try parts())
+        if !damaged.isDisjoint(with: there) { try rewriteLog(missing: [], damaged: damaged.intersection(there)) }
         return report
     }
 

@@ -5,7 +5,13 @@ extension Repair {
     /// Files that the list has and the disk has not: each is written anew in its place, with what the log still has of its keys
     /// and `lost` for the rest, so that history is asked for them.
     mutating func restoreGone() throws(StoreError) {
-        for entry in try SealedFiles(stateDirectory: stateDirectory, opensAll: false).gone { try restore(entry) }
+        let gone = try SealedFiles(stateDirectory: stateDirectory, opensAll: false).gone
+        var failure: StoreError?
+        for entry in gone {
+            // One that can't be must not keep the others.
+            do throws(StoreError) { try restore(entry) } catch { failure = failure ?? error }
+        }
+        if let failure { throw failure }
     }
 
     private mutating func restore(_ entry: SealedEntry) throws(StoreError) {
@@ -20,7 +26,7 @@ extension Repair {
             stream: name.stream, after: entry.firstKey.previous, logDirectory: logDirectory, nowNanos: hourNanos(name))
         var writer = try SegmentWriter(
             temporary: temporary, stream: name.stream, definition: try keptDefinition(name.stream.contract),
-            previousKey: try lastKey(of: name.stream, before: name) ?? .zero, workspace: workspace)
+            previousKey: .zero, workspace: workspace)
         try Repair.append(try builder.rest(to: entry.lastKey, with: &filler), to: &writer)
         let footer = try writer.finish()
         try check(temporary, footer)

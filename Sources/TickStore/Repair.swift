@@ -50,6 +50,8 @@ public struct Repair: ~Copyable {
             report.verified = before
             return report
         }
+        let files = try SealedFiles(stateDirectory: stateDirectory, opensAll: true)
+        if files.list.isMissing || files.list.entries == 0 { try files.bringList() }
         try repairSegments()
         try restoreGone()
         try repairLog()
@@ -69,11 +71,15 @@ public struct Repair: ~Copyable {
     // MARK: - Sealed segments
 
     private mutating func repairSegments() throws(StoreError) {
+        let listed = try SealedList(stateDirectory: stateDirectory).files
         for name in try SegmentName.list(ticksDirectory: ticksDirectory) {
             let path = name.path(in: ticksDirectory)
             var scan = try SegmentScan(path, workspace: workspace, hashes: true)
             while try scan.next() != nil {}
-            guard !scan.isWhole || scan.stream != name.stream else { continue }
+            // One that is sound, and has less than was sealed there, is an older version of the file.
+            let wanted = listed[name.stream]?[name.hour]?.lastKey ?? .zero
+            let isLess = scan.storedFooter.map { $0.lastKey < wanted } ?? false
+            guard !scan.isWhole || scan.stream != name.stream || isLess else { continue }
             try rewrite(name, footer: scan.storedFooter)
         }
     }
@@ -141,7 +147,7 @@ public struct Repair: ~Copyable {
                 with: &filler)
             try Repair.append(mended, to: &writer)
         }
-        let reached = stored?.lastKey ?? listed?.lastKey
+        let reached = [stored?.lastKey, listed?.lastKey].compactMap(\.self).max()
         if let reached, let next = try nextKey(of: name, reached) {
             try Repair.append(try builder.rest(to: next, with: &filler), to: &writer)
         } else if reached == nil, scan.findings.count > seen, let next = try keyInFront(ofFileBehind: name) {

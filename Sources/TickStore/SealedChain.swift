@@ -40,7 +40,9 @@ struct SealedChain {
         let before = passed[name.stream]?.max() ?? .min
         passed[name.stream, default: []].insert(name.hour)
         guard hasList else { return [] }
-        if list?.files[name.stream]?[name.hour] == nil {
+        // One that has more than the list says was sealed again: its entry comes a moment after its name.
+        let listedTo = list?.files[name.stream]?[name.hour]?.lastKey
+        if listedTo == nil || listedTo ?? .zero < footer?.lastKey ?? .zero {
             unlisted.append((name.path(in: stateDirectory + "/ticks"), name, footer?.lastKey ?? .zero))
         }
         return try absences(of: name.stream) { $0 > before && $0 < name.hour }
@@ -91,13 +93,20 @@ struct SealedChain {
         let wanted = unlisted.filter { isSealedForGood($0.name, $0.lastKey) }
         guard !wanted.isEmpty else { return [] }
         let now = try SealedList(stateDirectory: stateDirectory)
-        return wanted.filter { now.files[$0.name.stream]?[$0.name.hour] == nil && access($0.path, F_OK) == 0 }
-            .map { "\($0.path): not in the list of sealed files" }
+        // What retention has announced is about to go.
+        return wanted.filter {
+            let listed = now.files[$0.name.stream]?[$0.name.hour]
+            return (listed == nil || listed?.lastKey ?? .zero < $0.lastKey) && access($0.path, F_OK) == 0
+                && $0.lastKey > now.removedTo[$0.name.stream] ?? .zero
+        }
+        .map { "\($0.path): not in the list of sealed files" }
     }
 
     /// True when a file is the one that the list tells of, or nothing is told of it.
     func isListed(_ name: SegmentName, _ footer: SegmentFooter) throws(StoreError) -> Bool {
         guard let entry = list?.files[name.stream]?[name.hour], entry.sha256 != footer.sha256 else { return true }
+        // Judged as one that is not listed.
+        if footer.lastKey > entry.lastKey, footer.firstCoveredKey <= entry.firstKey { return true }
         // It may have been sealed anew since.
         let now = try SealedList(stateDirectory: stateDirectory)
         return now.files[name.stream]?[name.hour].map { $0.sha256 == footer.sha256 } ?? true

@@ -24,6 +24,10 @@ public struct SealedFiles {
     private var knewAList = false
     /// False when it was stopped: then nothing is known.
     public private(set) var isWhole = true
+    /// Files that have less than the list says: an older version of them.
+    private var lessened: [String] = []
+    /// True when there are sealed files.
+    public var hasAny: Bool { !names.isEmpty }
     /// Damaged files, of which nothing can be listed.
     public private(set) var unreadable: [String] = []
 
@@ -59,7 +63,12 @@ public struct SealedFiles {
             if footer.previousKey != nil { knewAList = true }
             hashes.insert(footer.sha256)
             let entry = SealedEntry(sealed: footer, hour: name.hour, bytes: size)
-            if list.files[name.stream]?[name.hour] != entry { unlisted.append(entry) }
+            let listed = list.files[name.stream]?[name.hour]
+            if let listed, listed.lastKey > entry.lastKey || listed.firstKey < entry.firstKey {
+                lessened.append(path)
+            } else if listed != entry {
+                unlisted.append(entry)
+            }
             if inFront[name.stream] == nil {
                 // A file of version 1 does not tell: what its number counts from is gone, or never was here.
                 let unknown = entry.firstKey.seq > 1 ? entry.firstKey.previous : .zero
@@ -78,6 +87,8 @@ public struct SealedFiles {
     public var damage: [String] {
         var found = list.findings.map { "\($0)" }
         if list.isMissing, knewAList { found.append("\(list.path): the list of sealed files is gone") }
+        found += unreadable.map { "\($0): the end of a sealed file is destroyed" }
+        found += lessened.map { "\($0): has less than was sealed there" }
         found += gone.map { entry in
             let place = SegmentName(stream: entry.stream, symbol: "*", hour: entry.hour)
             return "\(stateDirectory)/ticks/\(place): a sealed file is gone: \(entry.records) records"

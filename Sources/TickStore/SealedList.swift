@@ -86,28 +86,27 @@ struct SealedList {
 
     // MARK: - Writing
 
-    /// Appends entries behind the last sound one, with the list begun where there is none. Durable when this returns.
+    /// Appends entries behind the last sound one. Durable when this returns.
+    ///
+    /// Throws ENOENT where there is no list, or none with a sound entry: only `replace` begins one, and knows of all files.
     static func append(_ entries: [SealedEntry], stateDirectory: String) throws(StoreError) {
         guard !entries.isEmpty else { return }
         let path = path(stateDirectory: stateDirectory)
-        let file = try File(path, O_RDWR | O_CREAT | O_NOFOLLOW)
-        let end = try lastSound(of: file)
-        let isNew = end == nil
-        var number = end?.number ?? 0
-        var checksum = end?.checksum ?? 0
+        let file = try File(path, O_RDWR | O_NOFOLLOW)
+        guard let end = try lastSound(of: file) else { throw .system(call: "read the list", path: path, code: ENOENT) }
+        var (number, checksum) = (end.number, end.checksum)
         var bytes: [UInt8] = []
-        for entry in (isNew ? [SealedEntry(.begun)] : []) + entries {
+        for entry in entries {
             number += 1
             let encoded = entry.encoded(number: number, previous: checksum)
             checksum = encoded.checksum
             bytes += encoded.bytes
         }
-        let offset = (end?.number ?? 0) * UInt64(SealedEntry.size)
+        let offset = end.number * UInt64(SealedEntry.size)
         // A torn tail goes: only entries may stand behind entries.
         if try file.size() > offset { try file.truncate(to: offset) }
         try file.write(bytes, at: offset)
         try file.syncData()
-        if isNew { try Directory.sync(stateDirectory) }
     }
 
     /// The last sound entry that stands where its number says; nil when there is none.

@@ -124,12 +124,8 @@ public final class SegmentStock {
             files.append((file, size))
             entries.append(SealedEntry(removed: name.stream, upTo: try lastKey(file), hour: name.hour))
         }
-        // Nobody is to miss them.
-        try observer.work { () throws(SealError) in
-            try SealError.of { () throws(StoreError) in
-                try SealedList.append(entries, stateDirectory: stateDirectory)
-            }
-        }
+        // Nobody is to miss them. A full disk gets room first.
+        let isTold = try tell(entries)
         for (file, size) in files {
             if observer.shouldStop { throw .stopped }
             try observer.work { () throws(SealError) in
@@ -144,8 +140,21 @@ public final class SegmentStock {
             removed.files += 1
             removed.bytes += size
         }
+        if !isTold, try !tell(entries) { throw .store(.system(call: "write", path: stateDirectory, code: ENOSPC)) }
         amounts[Key(hour: stock.hour, bufferHours: stock.bufferHours)] = nil
         return (removed.files, removed.bytes)
+    }
+
+    /// Puts what goes into the list of sealed files; false when the disk has no room for that.
+    private func tell(_ entries: [SealedEntry]) throws(SealError) -> Bool {
+        var isTold = true
+        try observer.work { () throws(SealError) in
+            do throws(StoreError) { try SealedList.append(entries, stateDirectory: stateDirectory) } catch {
+                guard error.code == ENOSPC || error.code == EDQUOT else { throw .store(error) }
+                isTold = false
+            }
+        }
+        return isTold
     }
 
     /// Of a sealed file; `zero` where it is damaged.

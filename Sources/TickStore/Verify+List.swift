@@ -42,7 +42,9 @@ extension Verify {
         guard let directory = strayPlaces.log ?? chain?.logDirectory else { return }
         let path = NewestPart.path(in: directory)
         switch try NewestPart.read(in: directory) {
-        case .damaged: problem("\(path): is damaged")
+        case .damaged:
+            usleep(100_000)
+            if try NewestPart.read(in: directory) == .damaged { problem("\(path): is damaged") }
         case .missing:
             // It is written as soon as something in a part is durable.
             guard chain?.hasList == true, let part = try NewestPart.list(directory).last else { return }

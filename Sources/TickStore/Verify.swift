@@ -156,6 +156,7 @@ public struct Verify: ~Copyable {
     private mutating func begin(_ path: String, _ table: KeyTable?) {
         self.path = path
         segment = nil
+        inFront = nil
         inThisPart.removeAll(keepingCapacity: true)
         report.files += 1
         let went = partsWent(before: path)

@@ -86,6 +86,7 @@ final class HoursRecording {
     }
 
     private func seal() throws {
+        try SealedFiles(stateDirectory: state, opensAll: false).bringList()
         let sealer = HourSealer(stateDirectory: state, observer: Observer()) { _ in
             HourSealer.Identity(symbol: "S", definition: Array("{}".utf8))
         }

@@ -362,7 +362,7 @@ def test_level_1_of_a_frozen_market_is_no_proof_of_life(lab):
     run.wait_health("the judgement", lambda s: s["streams"][stream]["state"] in ("frozen", "closed"))
     run.gateway.do("frozen", type=1)
     run.wait_health("a live stream", lambda s: s["streams"][stream]["state"] == "live")
-    assert not run.states()[stream]["gap_open"]
+    wait_for("the gap's end", lambda: not run.states()[stream]["gap_open"])
     run.lab.settle()
     assert [gap["cause"] for gap in run.gaps()["gaps"]] == ["frozen"]
 

@@ -37,6 +37,7 @@ private struct Bench {
     init() throws {
         directory = try TemporaryDirectory()
         try FileManager.default.createDirectory(atPath: log, withIntermediateDirectories: true)
+        try SealedFiles(stateDirectory: directory.path, opensAll: false).bringList()
     }
 
     var log: String { directory.path + "/log" }

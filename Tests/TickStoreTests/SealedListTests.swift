@@ -19,6 +19,9 @@ import Ticks
         let directory = try TemporaryDirectory()
         let state = directory.path
         #expect(try SealedList(stateDirectory: state).isMissing)
+        // Who only appends knows of no other file: he begins none.
+        #expect(throws: StoreError.self) { try SealedList.append([Self.entry(1)], stateDirectory: state) }
+        try SealedFiles(stateDirectory: state, opensAll: false).bringList()
         try SealedList.append([Self.entry(1), Self.entry(2), Self.entry(1, trades)], stateDirectory: state)
         var again = Self.entry(2)
         again.lastKey = TickKey(epoch: 6, seq: 7)
@@ -34,6 +37,7 @@ import Ticks
     @Test(arguments: [1, 103, 104]) func aTornTailMeansNothing(bytes count: Int) throws {
         let directory = try TemporaryDirectory()
         let path = SealedList.path(stateDirectory: directory.path)
+        try SealedFiles(stateDirectory: directory.path, opensAll: false).bringList()
         try SealedList.append([Self.entry(1)], stateDirectory: directory.path)
         try write(try bytes(of: path) + [UInt8](repeating: 7, count: count), to: path)
         #expect(try SealedList(stateDirectory: directory.path).findings.isEmpty)
@@ -45,6 +49,7 @@ import Ticks
     @Test func whatIsTakenOutOrChangedInTheMiddleIsSeen() throws {
         let directory = try TemporaryDirectory()
         let path = SealedList.path(stateDirectory: directory.path)
+        try SealedFiles(stateDirectory: directory.path, opensAll: false).bringList()
         try SealedList.append((1...5).map { Self.entry($0) }, stateDirectory: directory.path)
         let whole = try bytes(of: path)
         let size = SealedEntry.size
@@ -63,6 +68,7 @@ import Ticks
     @Test func aListThatIsFullOfWhatIsGoneIsMadeShorter() throws {
         let directory = try TemporaryDirectory()
         let state = directory.path
+        try SealedFiles(stateDirectory: state, opensAll: false).bringList()
         let hours = Int64(SealedFiles.leastEntriesToShorten)
         try SealedList.append((1...hours).map { Self.entry($0) }, stateDirectory: state)
         let removed = (1..<hours).map { SealedEntry(removed: quotes, upTo: Self.entry($0).lastKey, hour: $0) }

@@ -40,6 +40,7 @@ private struct Recording {
     @discardableResult func seal(
         _ reach: SealPlan.Reach = .pastHours, sealed: Int64? = nil, now: Int64 = thisHour
     ) throws -> [Int64] {
+        try SealedFiles(stateDirectory: directory.path, opensAll: false).bringList()
         let sealer = HourSealer(stateDirectory: directory.path, observer: Quiet()) { _ in
             HourSealer.Identity(symbol: "MNQ", definition: [])
         }

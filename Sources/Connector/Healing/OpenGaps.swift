@@ -39,6 +39,8 @@ struct OpenGaps {
             looks[name] = nil
             return gap
         }
+        // Without a tick in front the host's clock alone tells where it begins.
+        guard gap.before != nil else { return gap }
         guard let silence = position?.silence, bootNanos - silence.sinceNanos >= OpenGaps.patienceNanos else {
             return gap
         }

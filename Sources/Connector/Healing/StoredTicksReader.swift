@@ -166,7 +166,10 @@ struct StoredTicksReader: ~Copyable {
             }
             last = earlier
         }
-        throw Unreadable(why: "its second does not begin within \(StoredTicksReader.mostEpochs) epochs")
+        // Starts without a tick between them: nothing of that second is further back.
+        var front = try readFront(gap, before, from: TickKey(epoch: last.epoch, seq: 1))
+        _ = front.keepLatestSecond(notBefore: gap.from)
+        return front
     }
 
     /// The live ticks from a key on up to the gap. One whose end is not there would say that nothing is stored.
