@@ -70,8 +70,8 @@ extension Repair {
         let path = gone.path(in: logDirectory)
         let last = try positions(of: names)
         var lost: [Tick] = []
-        // Of streams that stand nowhere else nobody knows.
-        if last.isEmpty { report.unknown.append(path) }
+        // There may have been streams that stand nowhere else.
+        report.unknown.append(path)
         if let endOfRun {
             let epoch = last.values.reduce(endOfRun) { max($0, $1.key.epoch) }
             for (stream, position) in last.sorted(by: { $0.key < $1.key }) {
@@ -79,8 +79,6 @@ extension Repair {
                 guard let keys = MissingKeys.range(after: position.key, upTo: end) else { continue }
                 lost.append(SegmentMender.lost(stream, keys, like: nil, nowNanos: nowNanos))
             }
-        } else if !last.isEmpty {
-            report.unknown.append(path)
         }
         let contents = PartContents(of: lost, positions: last)
         try write(contents, to: path)

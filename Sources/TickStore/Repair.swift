@@ -50,8 +50,9 @@ public struct Repair: ~Copyable {
             report.verified = before
             return report
         }
-        let files = try SealedFiles(stateDirectory: stateDirectory, opensAll: true)
-        if files.list.isMissing || files.list.entries == 0 { try files.bringList() }
+        // What is written anew is listed: so the list comes first where there is none.
+        let list = try SealedList(stateDirectory: stateDirectory)
+        if list.isMissing || list.entries == 0 { _ = try repairList() }
         try repairSegments()
         try restoreGone()
         try repairLog()
