@@ -213,7 +213,9 @@ struct PartContents {
         var passed: [StreamID: Int] = [:]
         var destroyed = 0
         var epoch = last.values.reduce(table?.greatestEpoch ?? 0) { max($0, $1.epoch) }
-        func begin(_ key: TickKey) -> TickKey { TickKey(epoch: min(epoch, key.epoch), seq: 0) }
+        // The newest in front of the first destroyed place.
+        var epochThere: UInt32?
+        func begin(_ key: TickKey) -> TickKey { TickKey(epoch: min(epochThere ?? epoch, key.epoch), seq: 0) }
         func fill(_ stream: StreamID, _ keys: ClosedRange<TickKey>, behind: Tick?, _ nanos: Int64) -> [Tick] {
             let found = filler.records(of: stream, keys.lowerBound, keys.upperBound)
             let filled = SegmentMender.filled(
@@ -222,7 +224,10 @@ struct PartContents {
             return filled.records
         }
         for (number, block) in blocks.enumerated() {
-            if damagedBefore.contains(number) { destroyed += 1 }
+            if damagedBefore.contains(number) {
+                destroyed += 1
+                epochThere = epochThere ?? epoch
+            }
             var lost: [Tick] = []
             for tick in block {
                 guard let stream = tick.stream else { continue }

@@ -52,7 +52,9 @@ public struct Repair: ~Copyable {
         }
         // What is written anew is listed: so the list comes first where there is none.
         let list = try SealedList(stateDirectory: stateDirectory)
-        if list.isMissing || list.entries == 0 { _ = try repairList() }
+        if list.isMissing || list.entries == 0, try !SegmentName.list(ticksDirectory: ticksDirectory).isEmpty {
+            _ = try repairList()
+        }
         try repairSegments()
         try restoreGone()
         try repairLog()
