@@ -216,9 +216,14 @@ struct Sequencer {
                     counters.malformed += 1
                     return false
                 }
-                counters.replayed += UInt64(fresh.count)
                 streams[slot].driedUpAtNanos = nil
-                commit(fresh, slot: slot, sink: &sink)
+                let taken = commitWhatFits(fresh, slot: slot, sink: &sink)
+                counters.replayed += UInt64(taken)
+                if taken < fresh.count {
+                    // What was held before these has used up the room.
+                    ignoresPage = true
+                    return true
+                }
             }
             start = end
         }
@@ -282,12 +287,7 @@ struct Sequencer {
         while streams[slot].heldIsNext {
             let run = streams[slot].held[0]
             let count = run.records.withUnsafeBufferPointer { records in
-                let count = groupEnd(records, from: run.consumed, atMost: sink.freeRecords) - run.consumed
-                if count > 0 {
-                    let next = UnsafeBufferPointer(rebasing: records[run.consumed..<(run.consumed + count)])
-                    commit(next, slot: slot, sink: &sink)
-                }
-                return count
+                commitWhatFits(UnsafeBufferPointer(rebasing: records[run.consumed...]), slot: slot, sink: &sink)
             }
             guard count > 0 else { return }
             heldBytes -= count * Tick.size
@@ -317,6 +317,23 @@ struct Sequencer {
         }
     }
 
+    /// More `more` records than any tick has.
+    private static let longestGroup = 256
+
+    /// Commits the next records as far as the sink has room, and says how many that were. A tick stays with its `more` records,
+    /// unless there is no end of them: a feed that breaks this is parted, and does not wait for ever.
+    private mutating func commitWhatFits(
+        _ records: UnsafeBufferPointer<Tick>, slot: Int, sink: inout some CommitSink & ~Copyable
+    ) -> Int {
+        let room = sink.freeRecords
+        var count = groupEnd(records, from: 0, atMost: room)
+        if count == 0, room >= Sequencer.longestGroup { count = min(Sequencer.longestGroup, records.count) }
+        guard count > 0 else { return 0 }
+        commit(UnsafeBufferPointer(rebasing: records[..<count]), slot: slot, sink: &sink)
+        return count
+    }
+
+    /// Commits the next records; the sink has room for them.
     mutating func commit(
         _ records: UnsafeBufferPointer<Tick>, slot: Int, sink: inout some CommitSink & ~Copyable
     ) {

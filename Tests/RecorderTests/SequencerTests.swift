@@ -9,7 +9,11 @@ struct MemorySink: CommitSink, ~Copyable {
     var records: [Tick] = []
     var room = Int.max
     var freeRecords: Int { room - records.count }
-    mutating func commit(_ run: UnsafeBufferPointer<Tick>, slot: Int) { records.append(contentsOf: run) }
+    mutating func commit(_ run: UnsafeBufferPointer<Tick>, slot: Int) {
+        // The real one ends the process here.
+        if run.count > freeRecords { Issue.record("\(run.count) records into a sink that takes \(freeRecords)") }
+        records.append(contentsOf: run)
+    }
 }
 
 private let someRealNanos: Int64 = 1_795_000_000_000_000_000
@@ -260,6 +264,24 @@ extension Sequencer {
         sequencer.live(ticks(1, 0...1), &sink)
         #expect(sink.records.isEmpty)
         #expect(sequencer.counters.malformed == 5)
+    }
+
+    /// A tick without an end: its records are parted, and what comes behind them is not kept waiting for ever.
+    @Test func moreRecordsWithoutAnEndAreParted() {
+        var sequencer = Sequencer(holdBackBytes: 1 << 20, recovered: [stream: StreamPosition(ticks(1, 1...1)[0])])
+        var sink = MemorySink(room: 0)
+        let endless = ticks(1, 2...2000).map { tick in
+            var tick = tick
+            tick.flags.insert(.moreFollows)
+            return tick
+        }
+        sequencer.live(endless, &sink)
+        for _ in 0..<20 {
+            sink.room = sink.records.count + 300
+            sequencer.drainAll(sink: &sink)
+        }
+        #expect(sink.records == endless)
+        #expect(sequencer.heldBytes == 0)
     }
 
     @Test func aReplayPageWithAHoleInsideIsRefused() {
