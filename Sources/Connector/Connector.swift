@@ -61,10 +61,7 @@ func startConnector(_ service: ServiceContext) throws {
         configuration.heal.enabled
         ? try service.supervise("heal") { task in
             try runHeal(
-                task, context: context, paths: paths, mailbox: healMail, status: status, durable: durableBoard,
-                sources: Set(configuration.contracts.map { configuration.id(of: $0).source }).union([
-                    configuration.source
-                ]))
+                task, context: context, paths: paths, mailbox: healMail, status: status, durable: durableBoard)
         } : nil
     // The session thread stages what the heal thread has finished: so that ends first.
     service.onStop("heal") { heal?.stop() }

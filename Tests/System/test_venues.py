@@ -4,9 +4,12 @@ import csv
 import datetime
 import io
 import json
+import shutil
 import struct
 import subprocess
 import time
+
+import pytest
 
 from against_adversary import AAPL, Run, compare
 from ibstream import wait_for
@@ -128,14 +131,20 @@ def test_one_contract_at_two_venues_is_two_recordings(lab):
     run.check()
 
 
-def test_a_venue_that_left_is_healed_from_its_own_history(lab):
-    """Its gaps wait while it leaves the configuration: nothing but its kept definition says where it was traded."""
+@pytest.mark.parametrize("journal", ["kept", "lost"])
+def test_a_venue_that_left_is_healed_from_its_own_history(lab, journal):
+    """Its gaps wait while it leaves the configuration, and with it all of its source: nothing but its kept definition says where
+    it was traded, and without the journal nothing but the recorder knows of it."""
     run = TwoVenues(lab, up=False, history_silent=True, past_ticks_missing=True)
     wait_for("its definition", lambda: (lab.state / f"definitions/{AAPL}@1.json").exists())
     run.gateway.do("drop")
     run.wait_ticks()
     lab.settle()
     assert run.connector.stop() == 0
+    if journal == "lost":
+        assert run.recorder.stop() == 0
+        shutil.rmtree(lab.run / "journal")
+        run.start("recorder")
     run.config.write_text(run.day_alone)
     asked = len(run.history())
     run.gateway.faults.clear("history_silent")

@@ -4,7 +4,8 @@ internal import Ticks
 /// Recorded streams that nobody wants any more and that this run has not numbered yet: whether something of them is missing.
 ///
 /// A stream that leaves the configuration takes its gaps with it: they would wait for ever. Which streams are recorded the
-/// recorder's reports of what is durable say. Each is looked at once, and again when it has grown.
+/// recorder's reports of what is durable say. Each is looked at once, and again when it has grown. Whatever its source: a
+/// recorder has one connector at a time, and no other one would ever ask for what a removed venue lacks.
 struct AbandonedStreams {
     /// So many are taken over in one run: each has a place among the streams from then on. The others follow in the next.
     static let limit = 768
@@ -12,25 +13,19 @@ struct AbandonedStreams {
     static let againNanos: Int64 = 30_000_000_000
 
     private let board: DurableBoard
-    private let sources: Set<UInt8>
     /// Of these nothing is missing up to this key.
     private var settled: [StreamID: TickKey] = [:]
     private var notBeforeNanos: [StreamID: Int64] = [:]
     private var taken: Set<StreamID> = []
 
-    /// - Parameter sources: of this connector's streams, beside those that it numbers: others are another connector's.
-    init(_ board: DurableBoard, sources: Set<UInt8>) {
-        self.board = board
-        self.sources = sources
-    }
+    init(_ board: DurableBoard) { self.board = board }
 
     /// The stream to look at now; it is not named again for a while.
     mutating func next(among positions: HealPositions, nowNanos now: Int64) -> StreamID? {
         guard taken.count < AbandonedStreams.limit else { return nil }
-        let own = sources.union(positions.streams.keys.map(\.source))
         let due = (board.keys ?? [:]).filter { stream, key in
-            own.contains(stream.source) && (positions.streams[stream]?.key.seq ?? 0) == 0
-                && settled[stream] ?? .zero < key && notBeforeNanos[stream] ?? .min <= now
+            (positions.streams[stream]?.key.seq ?? 0) == 0 && settled[stream] ?? .zero < key
+                && notBeforeNanos[stream] ?? .min <= now
         }
         guard let stream = due.keys.min() else { return nil }
         notBeforeNanos[stream] = now + AbandonedStreams.againNanos

@@ -6,10 +6,10 @@ internal import ServiceKit
 /// It has no memory of its own: what is missing, and what earlier runs brought, the recorder's files say.
 func runHeal(
     _ task: TaskContext, context: Context, paths: Paths, mailbox: HealMailbox, status: ConnectorStatus,
-    durable: DurableBoard, sources: Set<UInt8>
+    durable: DurableBoard
 ) throws {
     var healer = try Healer(
         task, context: context, paths: paths, mailbox: mailbox, status: status,
-        abandoned: AbandonedStreams(durable, sources: sources))
+        abandoned: AbandonedStreams(durable))
     try healer.run()
 }
