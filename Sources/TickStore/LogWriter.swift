@@ -11,6 +11,8 @@ public struct LogWriter: ~Copyable {
     public var path: String { file.path }
     /// Random for each use of a file, in every block.
     public let partID: UInt32
+    /// File offset behind the first block.
+    let tableEnd: UInt64
     /// File offset behind the last block.
     public private(set) var endOffset: UInt64
     /// File offset up to which fdatasync succeeded; 0 before the first `sync`.
@@ -28,7 +30,8 @@ public struct LogWriter: ~Copyable {
     private let headerBytes: UnsafeMutableRawPointer
 
     /// Makes a part: the file must not exist yet. Its first block is the key table, on disk when this returns only after
-    /// `sync`. The directory entry is durable.
+    /// `sync`. The directory entry is durable. After an error the file may be there, with its table and nothing else: whether
+    /// it may go is the caller's to know.
     ///
     /// - Parameters:
     ///   - path: ends in `.log`; the durable slots go beside it in `.durable`.
@@ -39,13 +42,10 @@ public struct LogWriter: ~Copyable {
         let end = try LogWriter.removing(path) { () throws(StoreError) in
             // Of a part of the same name that somebody has removed.
             try Directory.remove(PartName.durablePath(ofLog: path))
-            let end = try LogWriter.begin(file, partID: partID, table: KeyTable(positions: positions))
-            try Directory.sync(PartName.directory(of: path))
-            return end
+            return try LogWriter.begin(file, partID: partID, table: KeyTable(positions: positions))
         }
-        let slots = try LogWriter.removing(path) { () throws(StoreError) in
-            try DurableSlots(PartName.durablePath(ofLog: path), partID: partID)
-        }
+        try Directory.sync(PartName.directory(of: path))
+        let slots = try DurableSlots(PartName.durablePath(ofLog: path), partID: partID)
         self.init(file: file, partID: partID, endOffset: end, slots: slots, capacityBytes: .max)
     }
 
@@ -61,6 +61,7 @@ public struct LogWriter: ~Copyable {
     ) {
         self.file = file
         self.partID = partID
+        tableEnd = endOffset
         self.endOffset = endOffset
         self.slots = slots
         self.capacityBytes = capacityBytes
@@ -74,8 +75,9 @@ public struct LogWriter: ~Copyable {
         headerBytes.deallocate()
     }
 
-    /// Removes the file again when `body` fails: a part that never held anything would only be in the way of recovery.
-    private static func removing<Made: ~Copyable>(
+    /// Removes the file again when `body` fails: a part without a table would only be in the way of recovery, and nobody counts
+    /// on one.
+    private static func removing<Made>(
         _ path: String, unless body: () throws(StoreError) -> Made
     ) throws(StoreError) -> Made {
         do throws(StoreError) { return try body() } catch {

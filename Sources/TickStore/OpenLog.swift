@@ -22,6 +22,8 @@ public struct OpenLog: ~Copyable {
     private var changed: [StreamID: StreamPosition] = [:]
     private var lastHour: Int64?
     private var nextNumber: UInt32
+    /// Paths of failed parts of which nothing was ever durable, oldest first: two at most.
+    private var empty: [String] = []
     /// The part that the file `newest` names.
     private var toldNewest: PartName?
     /// Why that file could not be written; it is tried again with each sync.
@@ -61,8 +63,10 @@ public struct OpenLog: ~Copyable {
     }
 
     /// Begins a part. A healthy one is synced first, and what that made durable is reported as by `sync`. If the old part
-    /// has failed, `positions` falls back to `durablePositions` and everything above is to be written again; a part of
-    /// which nothing ever became durable is removed, so that a disk that fails for hours does not fill up with them.
+    /// has failed, `positions` falls back to `durablePositions` and everything above is to be written again. A part of
+    /// which nothing ever became durable gives back the room of its records at once, and goes once another part is there: a disk
+    /// that fails for hours does not fill up with them, and at each moment there is a part that is not older than the one that
+    /// the file `newest` names. That one may be sealed and gone by now, and with it all older ones.
     ///
     /// After an error (of the last sync, or of making the file) call it again, with backoff.
     public mutating func beginPart(
@@ -70,20 +74,21 @@ public struct OpenLog: ~Copyable {
     ) throws(StoreError) {
         if partIsHealthy { try sync(reporting: report) }
         try finishPart()
-        let abandoned = pathOfNothingDurable
-        writer = nil
-        part = nil
-        if let abandoned {
-            // If this fails it only stays where it is: nobody reads above what is durable. The slots last: a part without them
-            // would look as if they had been destroyed.
-            if unlink(abandoned) == 0 || errno == ENOENT { unlink(PartName.durablePath(ofLog: abandoned)) }
-        }
-        changed.removeAll(keepingCapacity: true)
-        positions = durablePositions
+        giveUpPart()
+        // The newest of them has to be there for certain before the others go.
+        if empty.count > 1 { try Directory.sync(directory) }
+        removeEmpty(allBut: 1)
         let name = PartName(hour: nameHour(nowNanos), number: nextNumber)
         // A number is never tried twice, even if what failed left a file behind.
         nextNumber += 1
-        writer = try LogWriter(creating: name.path(in: directory), positions: durablePositions)
+        do throws(StoreError) {
+            writer = try LogWriter(creating: name.path(in: directory), positions: durablePositions)
+        } catch {
+            // With a table in it somebody may count on it already: what stands before it may be sealed and gone.
+            if access(name.path(in: directory), F_OK) == 0 { empty.append(name.path(in: directory)) }
+            throw error
+        }
+        removeEmpty(allBut: 0)
         lastHour = name.hour
         part = name
     }
@@ -163,11 +168,28 @@ public struct OpenLog: ~Copyable {
         }
     }
 
-    /// The failed part, when nothing in it was ever durable.
-    private var pathOfNothingDurable: String? {
+    /// Ends the use of the present part. If nothing in it ever became durable only its table is left.
+    private mutating func giveUpPart() {
         switch writer {
-        case .some(let writer): writer.failed && writer.durableOffset == 0 ? writer.path : nil
-        case .none: nil
+        case .some(let writer) where writer.failed && writer.durableOffset == 0:
+            empty.append(writer.path)
+            // If that fails its records only stay where they are: nobody reads above what is durable.
+            truncate(writer.path, off_t(writer.tableEnd))
+        default: break
+        }
+        writer = nil
+        part = nil
+        changed.removeAll(keepingCapacity: true)
+        positions = durablePositions
+    }
+
+    /// Removes parts of which nothing was ever durable, the oldest first. One that can't be removed only stays where it is: nobody
+    /// reads above what is durable.
+    private mutating func removeEmpty(allBut kept: Int) {
+        while empty.count > kept {
+            let path = empty.removeFirst()
+            // The slots last: a part without them would look as if they had been destroyed.
+            if unlink(path) == 0 || errno == ENOENT { unlink(PartName.durablePath(ofLog: path)) }
         }
     }
 
