@@ -20,8 +20,10 @@ struct Published {
     ///   none, and a copy of a recording has none.
     init(journal: String, paths: Paths) {
         atNanos = bootNanos()
+        var isWithdrawn = false
         do throws(StoreError) {
             keys = try JournalReader.positions(in: journal)
+            isWithdrawn = try JournalReader.isWithdrawn(in: journal)
         } catch {
             if error.code != ENOENT {
                 doubts.append("the journal can't be read, so that nobody knows what it has more: \(error)")
@@ -34,7 +36,11 @@ struct Published {
                 doubts.append("the newest epoch can't be read, so that nobody knows whether it is recorded: \(error)")
             }
         }
-        add(Published.told(paths))
+        let told = Published.told(paths)
+        if isWithdrawn, told.isEmpty {
+            doubts.append("the journal was not given all that was published, so that nobody knows what there was more")
+        }
+        add(told)
     }
 
     /// For tests of what follows from it.

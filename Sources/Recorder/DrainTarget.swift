@@ -11,7 +11,11 @@ enum DrainTarget {
     /// - Parameters:
     ///   - heard: the newest key of every stream that is known to exist.
     ///   - epoch: of the connector that was heard since the start; 0: none was.
-    static func fault(journal: [StreamID: TickKey], heard: [StreamID: TickKey], epoch: UInt32) -> String? {
+    ///   - isWithdrawn: ticks were published that the journal was not given.
+    static func fault(
+        journal: [StreamID: TickKey], heard: [StreamID: TickKey], epoch: UInt32, isWithdrawn: Bool = false
+    ) -> String? {
+        if epoch > 0, isWithdrawn { return "the journal was not given all that was published" }
         guard epoch > 0, heard.values.contains(where: { $0.epoch == epoch }),
             !journal.values.contains(where: { $0.epoch >= epoch })
         else { return nil }

@@ -68,7 +68,9 @@ extension Ingest {
         do throws(StoreError) {
             let keys = try reader.positions()
             sequencer.expect(keys)
-            fault = DrainTarget.fault(journal: keys, heard: sequencer.highestKeys, epoch: sequencer.epoch)
+            fault = DrainTarget.fault(
+                journal: keys, heard: sequencer.highestKeys, epoch: sequencer.epoch,
+                isWithdrawn: try reader.isWithdrawn())
         } catch {
             fault = DrainTarget.fault(error, epoch: sequencer.epoch)
         }

@@ -32,6 +32,9 @@ public struct Journal: ~Copyable {
 
     private var files: JournalFiles
     private var ledger: JournalLedger
+    private var mark: JournalMark
+    /// A segment whose beginning could not be marked, and why: tried again once a second.
+    private var unmarked: (number: UInt64, fault: StoreError)?
     /// The first epoch since the machine started, or since somebody else used later ones; all that was numbered from it on
     /// went through this journal.
     private var firstEpoch: UInt32
@@ -60,21 +63,23 @@ public struct Journal: ~Copyable {
         try Directory.make(directory)
         var files = try JournalFiles(directory: directory, segmentBytes: segmentBytes)
         let state = try JournalState(&files)
-        let sameBoot = try BootMark.matches(directory: directory, bootID: bootID)
+        let mark = try JournalMark(directory: directory, bootID: bootID, newest: files.segments.last ?? 0)
         try files.resize(to: max(2, Int(clamping: sizeBytes / segmentBytes)), afterEach: afterEach)
         ledger = JournalLedger(segmentBytes: segmentBytes, tables: state.tables, positions: state.table.positions)
         ledger.keep(files.segments)
         self.files = files
+        self.mark = mark
         positions = state.table.positions
         findings = state.findings
         greatestEpoch = state.table.greatestEpoch
-        firstEpoch = sameBoot ? state.table.firstEpoch : 0
+        // What was damaged may have been the last of a stream.
+        firstEpoch = mark.isSet && state.findings.isEmpty ? state.table.firstEpoch : 0
     }
 
     /// How far a stream is numbered, and whether that is known to be all: nothing behind it can have been numbered by this
     /// journal's connectors or by others. Nil: no record of it is known.
     public func lastNumbered(of stream: StreamID) -> (key: TickKey, isCertain: Bool)? {
-        positions[stream].map { ($0.key, $0.key.epoch >= firstEpoch) }
+        positions[stream].map { ($0.key, firstEpoch > 0 && $0.key.epoch >= firstEpoch) }
     }
 
     /// Begins an epoch, in a segment of its own. Must be called before the first `append`.
@@ -95,11 +100,18 @@ public struct Journal: ~Copyable {
     /// what is written to a file without a name can be replayed to nobody. Call it about once a second.
     public mutating func checkFiles() throws(StoreError) {
         files.grow()
+        let isLinked: Bool
         switch writer {
-        case .some(let writer): if writer.isLinked { return }
+        case .some(let writer): isLinked = writer.isLinked
         case .none: return
         }
-        try startSegment()
+        if !isLinked { try startSegment() }
+        if let unmarked {
+            setMark(newest: unmarked.number)
+        } else if mark.isGone, let number = files.segments.last {
+            setMark(newest: number)
+        }
+        if let unmarked { throw unmarked.fault }
     }
 
     private static func monotonicNanos() -> Int64 {
@@ -136,9 +148,30 @@ public struct Journal: ~Copyable {
         let next = try LogWriter(
             reusing: file, capacityBytes: files.segmentBytes,
             table: KeyTable(positions: positions, firstEpoch: firstEpoch))
-        if let number = files.segments.last { self.ledger.begin(number, positions: positions) }
         appendedBytes &+= next.endOffset
         writer = consume next
+        guard let number = files.segments.last else { return }
+        self.ledger.begin(number, positions: positions)
+        // The table names what no segment took.
+        setMark(newest: number)
+    }
+
+    // MARK: - What the next connector may think of it
+
+    /// While this can't be written the journal passes for less than it is.
+    private mutating func setMark(newest number: UInt64) {
+        do throws(StoreError) {
+            try mark.set(newest: number)
+            unmarked = nil
+        } catch {
+            unmarked = (number, error)
+        }
+    }
+
+    /// Records are published that no segment has taken: from now on nobody takes this journal for all that there was.
+    private mutating func withdrawMark() throws(StoreError) {
+        unmarked = nil
+        try mark.withdraw()
     }
 
     // MARK: - What is durable
@@ -163,7 +196,8 @@ public struct Journal: ~Copyable {
     /// segment is full or a stream is new.
     ///
     /// After an error the next append begins a new segment. What could not be appended counts as numbered: readers of the
-    /// journal are told that it is gone.
+    /// journal are told that it is gone. Until a segment's table tells of it, the journal does not vouch for what it holds
+    /// (`JournalMark`).
     ///
     /// - Parameter pieces: each a run of whole records of one stream in key order; `more` records in the same piece as
     ///   their tick.
@@ -179,6 +213,7 @@ public struct Journal: ~Copyable {
                 appendedBytes &+= UInt64(LogWriter.blockBytes(payloadBytes: group.byteCount))
             } catch {
                 failure = error
+                do throws(StoreError) { try withdrawMark() } catch let second { failure = second }
             }
             // Only now: the table of a new segment speaks of what stands before it.
             for piece in group.pieces {

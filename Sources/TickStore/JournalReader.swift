@@ -72,6 +72,16 @@ public struct JournalReader: ~Copyable {
         return [:]
     }
 
+    /// True when ticks were published that the journal was not given and that no table of it names: how far the streams are
+    /// numbered nobody knows then, once the connector has ended.
+    public func isWithdrawn() throws(StoreError) -> Bool { try JournalReader.isWithdrawn(in: directory) }
+
+    /// The same without a reader. A journal that holds nothing is none.
+    public static func isWithdrawn(in directory: String) throws(StoreError) -> Bool {
+        guard access(JournalMark.path(in: directory), F_OK) != 0, errno == ENOENT else { return false }
+        return try Directory.names(directory).contains { JournalFiles.number($0, ".log") != nil }
+    }
+
     private static func positions(
         _ newest: IndexedPart, _ cursor: inout BlockCursor
     ) throws(StoreError) -> [StreamID: TickKey] {

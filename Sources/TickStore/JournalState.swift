@@ -46,24 +46,3 @@ struct JournalState {
         }
     }
 }
-
-/// Which run of the machine a journal was written in: the file `boot` in its directory.
-enum BootMark {
-    /// True when the journal in `directory` was begun in this run of the machine; marks it so if not.
-    static func matches(directory: String, bootID: String?) throws(StoreError) -> Bool {
-        let id = if let bootID { bootID } else { try text(of: "/proc/sys/kernel/random/boot_id") }
-        let path = directory + "/boot"
-        if access(path, F_OK) == 0, try text(of: path) == id { return true }
-        let file = try File(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW)
-        try file.write(Array(id.utf8), at: 0)
-        return false
-    }
-
-    private static func text(of path: String) throws(StoreError) -> String {
-        let file = try File(path, O_RDONLY)
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256, alignment: 1)
-        defer { buffer.deallocate() }
-        let count = try file.read(into: buffer, at: 0)
-        return String(decoding: buffer[..<count], as: UTF8.self)
-    }
-}

@@ -122,6 +122,21 @@ import Ticks
         }
     }
 
+    /// The same, and the connector died before its journal took anything again: the next one can't know how far it was.
+    @Test func whatADeadConnectorsJournalDidNotTakeMakesTheChainUncertain() async {
+        await #expect(processExitsWith: .success) {
+            let directory = try TemporaryDirectory()
+            try ChainBench.live(in: directory, epoch: 100, ticks: 5, unjournaled: 3)
+            try ChainBench.live(in: directory, epoch: 200, ticks: 1)
+            try ChainBench.live(in: directory, epoch: 300, ticks: 1)
+            let all = try ChainBench.journaled(in: directory, from: TickKey(epoch: 200, seq: 1))
+            let begun = all.filter { $0.marker?.event == .epochBegun }
+            // Nine were numbered.
+            #expect(begun.map { $0.chain?.previous } == [TickKey(epoch: 100, seq: 6), TickKey(epoch: 200, seq: 2)])
+            #expect(begun.map { $0.chain?.isCertain } == [false, true])
+        }
+    }
+
     /// The recorder knows of an epoch that is not ours: somebody else numbered in between.
     @Test func epochsOfSomebodyElseMakeTheChainUncertain() throws {
         var bench = try SessionBench(epoch: 100)
@@ -142,7 +157,9 @@ import Ticks
 
 /// A connector's life, as far as numbering goes.
 private enum ChainBench {
-    static func live(in directory: TemporaryDirectory, epoch: UInt32, ticks: Int, boot: String = "one") throws {
+    static func live(
+        in directory: TemporaryDirectory, epoch: UInt32, ticks: Int, unjournaled: Int = 0, boot: String = "one"
+    ) throws {
         let context = try Context()
         let journal = try Journal(
             directory: directory.path + "/journal", sizeBytes: 512 << 10, segmentBytes: 64 << 10, bootID: boot)
@@ -155,6 +172,15 @@ private enum ChainBench {
         path.beginRead(atNanos: someNanos)
         for _ in 0..<ticks { try message(1).withUnsafeBytes { try path.accept($0) } }
         path.flush()
+        guard unjournaled > 0 else { return }
+        signal(SIGXFSZ, SIG_IGN)
+        var limit = rlimit(rlim_cur: 16, rlim_max: rlim_t.max)
+        #expect(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+        for _ in 0..<unjournaled { try message(1).withUnsafeBytes { try path.accept($0) } }
+        path.flush()
+        #expect(path.counters.journalFailures > 0)
+        limit.rlim_cur = 1 << 30
+        #expect(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
     }
 
     static func journaled(in directory: TemporaryDirectory, from key: TickKey = .zero) throws -> [Tick] {

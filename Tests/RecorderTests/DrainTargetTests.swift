@@ -25,6 +25,14 @@ import Ticks
         #expect(DrainTarget.fault(journal: [:], heard: heard, epoch: 0) == nil)
     }
 
+    /// The connector died after its journal had taken no more: what it published last stands nowhere.
+    @Test func aJournalThatWasNotGivenAllDoesNotTellTheEnd() {
+        let keys = [stream: key(100, 50)]
+        let fault = DrainTarget.fault(journal: keys, heard: keys, epoch: 100, isWithdrawn: true)
+        #expect(fault == "the journal was not given all that was published")
+        #expect(DrainTarget.fault(journal: keys, heard: keys, epoch: 0, isWithdrawn: true) == nil)
+    }
+
     @Test func aJournalThatCantBeReadIsNoEmptyOne() {
         func failure(_ code: Int32) -> StoreError { .system(call: "opendir", path: "/j", code: code) }
         for code in [EIO, EMFILE, EACCES] {
