@@ -4,17 +4,22 @@ internal import Ticks
 
 /// How fast an hour is sealed, how small it becomes, and how much memory that takes.
 ///
-///     seal-benchmark DIRECTORY STREAMS TICKS
+///     seal-benchmark DIRECTORY STREAMS TICKS [HOURS]
 ///
 /// Writes a log of STREAMS streams with TICKS quotes in all into DIRECTORY/log (in the order in which a recorder commits
 /// them), seals it, and prints one line of JSON. Exits with 1 when that took more memory than sealing may have, or when not
 /// every tick was sealed.
+///
+/// With HOURS it then gives the sealed files names of that many hours (as links: the look does not read them), makes the list of
+/// them all, looks at them as a recorder does each hour, and fails when that took more memory than it may have.
 @main enum Main {
     static func main() { exit(run(Array(CommandLine.arguments.dropFirst()))) }
 }
 
 /// What sealing may take, whatever the number of streams.
 private let memoryBoundMiB = 256
+/// What the look at all sealed files may take, whatever their number.
+private let lookBoundMiB = 64
 
 private final class Quiet: SealObserver {
     let shouldStop = false
@@ -38,8 +43,11 @@ private func cpuSeconds() -> Double {
 }
 
 private func run(_ arguments: [String]) -> Int32 {
-    guard arguments.count == 3, let streams = Int(arguments[1]), let ticks = Int(arguments[2]), streams > 0 else {
-        print("usage: seal-benchmark DIRECTORY STREAMS TICKS")
+    let hours = arguments.count == 4 ? Int64(arguments[3]) : 1
+    guard (3...4).contains(arguments.count), let hours, hours > 0, let streams = Int(arguments[1]),
+        let ticks = Int(arguments[2]), streams > 0
+    else {
+        print("usage: seal-benchmark DIRECTORY STREAMS TICKS [HOURS]")
         return 64
     }
     do throws(StoreError) {
@@ -72,11 +80,69 @@ private func run(_ arguments: [String]) -> Int32 {
             print("FAILED: sealing \(streams) streams took \(memoryMiB) MiB, above its bound of \(memoryBoundMiB) MiB")
             return 1
         }
-        return 0
+        return hours == 1 ? 0 : try look(arguments[0], streams: streams, hours: hours)
     } catch {
         print("\(error)")
         return 74
     }
+}
+
+/// Makes more hours of the sealed files, lists them, and looks at them.
+private func look(_ directory: String, streams: Int, hours: Int64) throws(StoreError) -> Int32 {
+    let ticks = directory + "/ticks"
+    for name in try SegmentName.list(ticksDirectory: ticks) {
+        for hour in 1..<hours {
+            let other = SegmentName(stream: name.stream, symbol: name.symbol, hour: name.hour - hour).path(in: ticks)
+            var day = other[..<(other.lastIndex(of: "/") ?? other.startIndex)]
+            var missing: [Substring] = []
+            while access(String(day), F_OK) != 0, let slash = day.lastIndex(of: "/") {
+                missing.append(day)
+                day = day[..<slash]
+            }
+            for path in missing.reversed() { _ = mkdir(String(path), 0o750) }
+            guard link(name.path(in: ticks), other) == 0 else {
+                throw .system(call: "link", path: other, code: errno)
+            }
+        }
+    }
+    let before = residentBytes(peak: false)
+    // So that the peak is that of what comes.
+    let reset = open("/proc/self/clear_refs", O_WRONLY)
+    guard write(reset, "5", 1) == 1 else { throw .system(call: "write", path: "/proc/self/clear_refs", code: errno) }
+    close(reset)
+    var started = seconds()
+    try SealedFiles(stateDirectory: directory, opensAll: false).bringList()
+    let listing = seconds() - started
+    started = seconds()
+    let files = try SealedFiles(stateDirectory: directory, opensAll: false)
+    let looking = seconds() - started
+    let memoryMiB = (residentBytes(peak: true) - before) >> 20
+    print(
+        "{\"sealed_files\":\(Int64(streams) * hours),\"listing_seconds\":\(listing),\"look_seconds\":\(looking),"
+            + "\"look_peak_memory_mib\":\(memoryMiB)}")
+    guard files.damage.isEmpty, files.goneCount == 0, files.unlistedCount == 0 else {
+        print("FAILED: \(files.damage.first ?? "files are not listed")")
+        return 1
+    }
+    guard memoryMiB <= lookBoundMiB else {
+        print("FAILED: the look took \(memoryMiB) MiB, above its bound of \(lookBoundMiB) MiB")
+        return 1
+    }
+    return 0
+}
+
+/// Resident memory of the process as the kernel tells it now: its peak, or what there is.
+private func residentBytes(peak: Bool) -> Int {
+    guard let file = fopen("/proc/self/status", "r") else { return 0 }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 256)
+    let name = peak ? "VmHWM:" : "VmRSS:"
+    while fgets(&line, 256, file) != nil {
+        let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard text.hasPrefix(name) else { continue }
+        return (Int(text.split(whereSeparator: \.isWhitespace).dropFirst().first ?? "") ?? 0) << 10
+    }
+    return 0
 }
 
 private func seal(_ sealer: HourSealer, _ hour: SealHour) -> SealedHour? {

@@ -38,6 +38,8 @@ struct SealThread: ~Copyable {
     private var nextLookNanos: Int64 = 0
     private var nextSurveyNanos: Int64 = 0
     private var nextFilesLookNanos: Int64 = 0
+    /// When all sealed files were compared with their list last, by the host's clock.
+    private var filesLookedAtNanos = Int64.max
     private var isSurveyed = false
     private var isClean = false
     /// The newest time of the gateway that is known.
@@ -168,10 +170,15 @@ struct SealThread: ~Copyable {
     private mutating func lookAtFiles() {
         let now = bootNanos()
         guard now >= nextFilesLookNanos else { return }
+        // A file that changes meanwhile is opened the next time; and clocks are coarse.
+        let begunNanos = realNanos() - SealThread.lookNanos
+        var isCut = false
         do throws(StoreError) {
             try task.progress.duringDiskCall { () throws(StoreError) in
                 let stop = task.stop
-                let files = try SealedFiles(stateDirectory: paths.state, opensAll: false) { !stop.isStopped }
+                let files = try SealedFiles(
+                    stateDirectory: paths.state, opensAll: false, openedSinceNanos: filesLookedAtNanos
+                ) { !stop.isStopped }
                 guard files.isWhole else { return }
                 let found = files.damage
                 for text in found { log(.critical, "CRITICAL: durable data was destroyed", ["why": text]) }
@@ -180,15 +187,19 @@ struct SealThread: ~Copyable {
                     log(.notice, "sealed files were put into their list", ["files": "\(files.unlistedCount)"])
                 }
                 try files.bringList()
+                isCut = files.isCut
+                filesLookedAtNanos = begunNanos
                 // A volume that is not mounted has lost nothing.
-                guard files.hasAny else { return }
-                for action in try mender.mendGone().actions { log(.notice, "mended: \(action.path): \(action.what)") }
+                guard files.hasAny, files.goneCount > 0 else { return }
+                for action in try mender.mendGone(files).actions {
+                    log(.notice, "mended: \(action.path): \(action.what)")
+                }
             }
         } catch {
             // Sealing and retention go on.
             log(.error, "the sealed files can't be compared with their list", ["why": "\(error)"])
         }
-        nextFilesLookNanos = now + SealThread.filesNanos
+        nextFilesLookNanos = isCut ? now : now + SealThread.filesNanos
     }
 
     /// Once a second: somebody may have repaired or acknowledged it.

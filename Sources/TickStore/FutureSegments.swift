@@ -38,9 +38,27 @@ public enum FutureSegments {
             guard let hour = hours[name.hour] else { continue }
             try move(name, to: hour, in: ticksDirectory)
         }
-        // What is not listed any more under its new name is listed at the recorder's next look.
-        try SealedFiles(stateDirectory: stateDirectory, opensAll: false).bringList()
+        try list(future, hours, stateDirectory: stateDirectory)
         return (future.count, 0)
+    }
+
+    /// Lists the files under their new names. Where the list is missing or damaged that has to be seen first: the recorder's look at
+    /// all files tells of it, and makes it anew.
+    private static func list(
+        _ renamed: [SegmentName], _ hours: [Int64: Int64], stateDirectory: String
+    ) throws(StoreError) {
+        let list = try SealedList(stateDirectory: stateDirectory)
+        guard !list.isMissing, list.findings.isEmpty else { return }
+        var entries: [SealedEntry] = []
+        for name in renamed {
+            guard let hour = hours[name.hour], var entry = try list.entry(name.stream, hour: name.hour) else {
+                continue
+            }
+            entries.append(SealedEntry(removed: name.stream, upTo: .zero, hour: name.hour))
+            entry.hour = hour
+            entries.append(entry)
+        }
+        try SealedList.append(entries, stateDirectory: stateDirectory)
     }
 
     /// The new hours of wrong ones; nil when it can't be done (now). Pure.

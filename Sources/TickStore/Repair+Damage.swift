@@ -20,8 +20,10 @@ extension Repair {
     }
 
     /// Writes sealed files that are gone anew, with what the log still has of them and `lost` for the rest.
-    public consuming func mendGone() throws(StoreError) -> RepairReport {
-        try restoreGone()
+    ///
+    /// - Parameter files: as they were found; nothing was sealed or removed since.
+    public consuming func mendGone(_ files: SealedFiles) throws(StoreError) -> RepairReport {
+        try restoreGone(files.gone)
         return report
     }
 }

@@ -2,10 +2,21 @@ internal import Glibc
 internal import Ticks
 
 extension Repair {
+    /// All files that the list has and the disk has not.
+    mutating func restoreGone() throws(StoreError) {
+        var left = Int.max
+        while true {
+            let files = try SealedFiles(stateDirectory: stateDirectory, opensAll: false)
+            // Each round has as many as are kept in memory, and must come on.
+            guard !files.gone.isEmpty, files.goneCount < left else { return }
+            left = files.goneCount
+            try restoreGone(files.gone)
+        }
+    }
+
     /// Files that the list has and the disk has not: each is written anew in its place, with what the log still has of its keys
     /// and `lost` for the rest, so that history is asked for them.
-    mutating func restoreGone() throws(StoreError) {
-        let gone = try SealedFiles(stateDirectory: stateDirectory, opensAll: false).gone
+    mutating func restoreGone(_ gone: [SealedEntry]) throws(StoreError) {
         var failure: StoreError?
         for entry in gone {
             // One that can't be must not keep the others.
@@ -48,7 +59,7 @@ extension Repair {
     mutating func repairList() throws(StoreError) -> Bool {
         let files = try SealedFiles(stateDirectory: stateDirectory, opensAll: true)
         guard try files.bringList() else { return false }
-        report.actions.append(.init(path: files.list.path, what: "written anew from the files that are there"))
+        report.actions.append(.init(path: files.path, what: "written anew from the files that are there"))
         return true
     }
 

@@ -74,13 +74,13 @@ public struct Repair: ~Copyable {
     // MARK: - Sealed segments
 
     private mutating func repairSegments() throws(StoreError) {
-        let listed = try SealedList(stateDirectory: stateDirectory).files
+        let listed = try SealedList(stateDirectory: stateDirectory)
         for name in try SegmentName.list(ticksDirectory: ticksDirectory) {
             let path = name.path(in: ticksDirectory)
             var scan = try SegmentScan(path, workspace: workspace, hashes: true)
             while try scan.next() != nil {}
             // One that is sound, and has less than was sealed there, is an older version of the file.
-            let wanted = listed[name.stream]?[name.hour]?.lastKey ?? .zero
+            let wanted = try listed.entry(name.stream, hour: name.hour)?.lastKey ?? .zero
             let isLess = scan.storedFooter.map { $0.lastKey < wanted } ?? false
             guard !scan.isWhole || scan.stream != name.stream || isLess else { continue }
             try rewrite(name, footer: scan.storedFooter)
@@ -121,7 +121,7 @@ public struct Repair: ~Copyable {
         var scan = try SegmentScan(path, workspace: workspace, hashes: false)
         let definition = if let known = scan.definition { known } else { try keptDefinition(name.stream.contract) }
         let temporary = path + ".repair"
-        let listed = try SealedList(stateDirectory: stateDirectory).files[name.stream]?[name.hour]
+        let listed = try SealedList(stateDirectory: stateDirectory).entry(name.stream, hour: name.hour)
         let inFront = try lastKey(of: name.stream, before: name)
         // The stream's first file: what it began with is all that can be missing in front.
         let first = stored?.firstCoveredKey ?? listed?.firstKey ?? .zero

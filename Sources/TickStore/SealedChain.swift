@@ -12,8 +12,8 @@ struct SealedChain {
 
     private let stateDirectory: String
     private var list: SealedList?
-    /// Hours of each stream that have been passed.
-    private var passed: [StreamID: Set<Int64>] = [:]
+    /// Hours of each stream that have been passed, and the last of them.
+    private var passed: [StreamID: (hours: Set<Int64>, last: Int64)] = [:]
     /// Files that came and are not in the list.
     private var unlisted: [(path: String, name: SegmentName, lastKey: TickKey)] = []
     /// True when a file came that was sealed since there are lists.
@@ -37,15 +37,21 @@ struct SealedChain {
     mutating func absences(inFrontOf name: SegmentName, _ footer: SegmentFooter?) throws(StoreError) -> [Absence] {
         hasFiles = true
         if footer?.previousKey != nil { knowsAList = true }
-        let before = passed[name.stream]?.max() ?? .min
-        passed[name.stream, default: []].insert(name.hour)
-        guard hasList else { return [] }
+        let before = passed[name.stream]?.last ?? .min
+        pass(name.stream, name.hour)
+        guard hasList, let list else { return [] }
         // One that has more than the list says was sealed again: its entry comes a moment after its name.
-        let listedTo = list?.files[name.stream]?[name.hour]?.lastKey
+        let listedTo = try list.entry(name.stream, hour: name.hour)?.lastKey
         if listedTo == nil || listedTo ?? .zero < footer?.lastKey ?? .zero {
             unlisted.append((name.path(in: stateDirectory + "/ticks"), name, footer?.lastKey ?? .zero))
         }
         return try absences(of: name.stream) { $0 > before && $0 < name.hour }
+    }
+
+    private mutating func pass(_ stream: StreamID, _ hour: Int64) {
+        let last = max(passed[stream]?.last ?? .min, hour)
+        passed[stream, default: ([], .min)].hours.insert(hour)
+        passed[stream]?.last = last
     }
 
     /// The log begins, or ends: the files that did not come, in the order of streams and hours.
@@ -54,7 +60,7 @@ struct SealedChain {
     mutating func remainingAbsences(isInLog: (SealedEntry) -> Bool) throws(StoreError) -> [Absence] {
         guard hasList else { return [] }
         var found: [Absence] = []
-        for stream in (list?.files ?? [:]).keys.sorted() {
+        for stream in list?.streams ?? [] {
             found += try absences(of: stream) { _ in true }.filter { !isInLog($0.entry) }
         }
         return found
@@ -62,16 +68,19 @@ struct SealedChain {
 
     private mutating func absences(of stream: StreamID, where isWanted: (Int64) -> Bool) throws(StoreError) -> [Absence]
     {
-        let there = passed[stream] ?? []
-        let wanted = (list?.files[stream] ?? [:]).filter { isWanted($0.key) && !there.contains($0.key) }
+        guard let list else { return [] }
+        let there = passed[stream]?.hours ?? []
+        let wanted = list.hours(of: stream).filter { isWanted($0) && !there.contains($0) }
         guard !wanted.isEmpty else { return [] }
         // Sealed, removed or renamed since the list was read?
         let places = try SegmentPlaces(stateDirectory + "/ticks")
-        let now = try SealedList(stateDirectory: stateDirectory)
+        let now = try list.refreshed(stateDirectory: stateDirectory)
         var found: [Absence] = []
-        for (hour, entry) in wanted.sorted(by: { $0.key < $1.key }) {
-            passed[stream, default: []].insert(hour)
-            guard try places.existing(stream, hour: hour) == nil, now.files[stream]?[hour] != nil else { continue }
+        for hour in wanted {
+            pass(stream, hour)
+            guard try places.existing(stream, hour: hour) == nil, try now.entry(stream, hour: hour) != nil,
+                let entry = try list.entry(stream, hour: hour)
+            else { continue }
             let name = SegmentName(stream: stream, symbol: places.symbol(of: stream.conId), hour: hour)
             found.append(Absence(entry: entry, path: name.path(in: places.directory)))
         }
@@ -79,9 +88,11 @@ struct SealedChain {
     }
 
     /// What the log's table says that a stream had, and that is in no file, nor may be gone.
-    func missing(of stream: StreamID, upTo key: TickKey, known: TickKey?) -> ClosedRange<TickKey>? {
+    func missing(
+        of stream: StreamID, upTo key: TickKey, known: TickKey?
+    ) throws(StoreError) -> ClosedRange<TickKey>? {
         guard known == nil, let list, hasList, list.findings.isEmpty, list.entries > 0 else { return nil }
-        return MissingKeys.range(after: list.lastKey(of: stream), upTo: key)
+        return MissingKeys.range(after: try list.lastKey(of: stream), upTo: key)
     }
 
     /// What the list itself lacks, in words. At the end.
@@ -89,26 +100,31 @@ struct SealedChain {
     /// - Parameter isSealedForGood: true when the log does not have the file's records any more: then the list has to.
     func problems(isSealedForGood: (SegmentName, TickKey) -> Bool) throws(StoreError) -> [String] {
         let path = SealedList.path(stateDirectory: stateDirectory)
-        guard hasList else { return knowsAList ? ["\(path): the list of sealed files is gone"] : [] }
+        guard hasList, let list else { return knowsAList ? ["\(path): the list of sealed files is gone"] : [] }
         let wanted = unlisted.filter { isSealedForGood($0.name, $0.lastKey) }
         guard !wanted.isEmpty else { return [] }
-        let now = try SealedList(stateDirectory: stateDirectory)
-        // What retention has announced is about to go.
-        return wanted.filter {
-            let listed = now.files[$0.name.stream]?[$0.name.hour]
-            return (listed == nil || listed?.lastKey ?? .zero < $0.lastKey) && access($0.path, F_OK) == 0
-                && $0.lastKey > now.removedTo[$0.name.stream] ?? .zero
+        let now = try list.refreshed(stateDirectory: stateDirectory)
+        var problems: [String] = []
+        for (path, name, lastKey) in wanted {
+            let listedTo = try now.entry(name.stream, hour: name.hour)?.lastKey
+            // What retention has announced is about to go.
+            guard listedTo ?? .zero < lastKey || listedTo == nil, access(path, F_OK) == 0,
+                lastKey > now.removedTo[name.stream] ?? .zero
+            else { continue }
+            problems.append("\(path): not in the list of sealed files")
         }
-        .map { "\($0.path): not in the list of sealed files" }
+        return problems
     }
 
     /// True when a file is the one that the list tells of, or nothing is told of it.
     func isListed(_ name: SegmentName, _ footer: SegmentFooter) throws(StoreError) -> Bool {
-        guard let entry = list?.files[name.stream]?[name.hour], entry.sha256 != footer.sha256 else { return true }
+        guard let list, let entry = try list.entry(name.stream, hour: name.hour), entry.sha256 != footer.sha256 else {
+            return true
+        }
         // Judged as one that is not listed.
         if footer.lastKey > entry.lastKey, footer.firstCoveredKey <= entry.firstKey { return true }
         // It may have been sealed anew since.
         let now = try SealedList(stateDirectory: stateDirectory)
-        return now.files[name.stream]?[name.hour].map { $0.sha256 == footer.sha256 } ?? true
+        return try now.entry(name.stream, hour: name.hour).map { $0.sha256 == footer.sha256 } ?? true
     }
 }

@@ -6,12 +6,12 @@ internal import Ticks
 ///          0    4 magic      "IBTL"
 ///          4    2 version    1
 ///          6    1 what       0 begun, 1 sealed, 2 removed
-///          7    1 zero
+///          7    1 more       1: the entry behind it was appended together with it
 ///          8    8 number     1, 2, 3 … without a hole
 ///         16    4 con_id
 ///         20    1 kind
 ///         21    1 source
-///         22    2 zero
+///         22    2 place      among the entries that were appended together, from 0
 ///         24    8 hour       hours since the Unix epoch; -2^63: of no file
 ///         32    8 first key  that the file stands for
 ///         40    8 last key
@@ -69,18 +69,22 @@ struct SealedEntry: Equatable {
         self.hour = hour
     }
 
-    func encoded(number: UInt64, previous: UInt32) -> (bytes: [UInt8], checksum: UInt32) {
+    /// - Parameters:
+    ///   - place: of `count` entries that are appended together and count together, from 0.
+    func encoded(
+        number: UInt64, previous: UInt32, place: Int = 0, of count: Int = 1
+    ) -> (bytes: [UInt8], checksum: UInt32) {
         var out: [UInt8] = []
         out.reserveCapacity(SealedEntry.size)
         out.append(number: SealedEntry.magic)
         out.append(number: SealedEntry.version)
         out.append(what.rawValue)
-        out.append(0)
+        out.append(place + 1 < count ? 1 : 0)
         out.append(number: number)
         out.append(number: stream.conId)
         out.append(stream.kind.rawValue)
         out.append(stream.source)
-        out.append(number: UInt16(0))
+        out.append(number: UInt16(place))
         out.append(number: hour)
         for value in [firstKey.rawValue, lastKey.rawValue, records, bytes] { out.append(number: value) }
         out += sha256
@@ -94,30 +98,48 @@ struct SealedEntry: Equatable {
         return (out, checksum)
     }
 
-    /// An entry with its place in the chain.
+    /// An entry's place in the chain, and what of it stands in memory.
     struct Stored {
-        var entry: SealedEntry
+        var what: What
+        var stream: StreamID
+        var hour: Int64
+        var lastKey: TickKey
         var number: UInt64
         var previous: UInt32
         var checksum: UInt32
+        /// Among the entries that were appended together.
+        var place: UInt16
+        /// True when the next one was appended together with it.
+        var hasMore: Bool
 
         /// Nil when these are not the bytes of a sound entry.
         init?(decoding raw: UnsafeRawBufferPointer) {
             guard raw.count == SealedEntry.size, raw.number(0, UInt32.self) == SealedEntry.magic,
-                raw.number(4, UInt16.self) == SealedEntry.version, let what = What(rawValue: raw[6]),
+                raw.number(4, UInt16.self) == SealedEntry.version, let what = What(rawValue: raw[6]), raw[7] <= 1,
                 let kind = TickKind(rawValue: raw[20]), kind.isMarketData, Checksum.isRight(raw, at: checksumAt)
             else { return nil }
+            self.what = what
+            stream = StreamID(conId: raw.number(16, Int32.self), kind: kind, source: raw[21])
+            hour = raw.number(24, Int64.self)
+            lastKey = TickKey(rawValue: raw.number(40, UInt64.self))
             number = raw.number(8, UInt64.self)
             previous = raw.number(96, UInt32.self)
             checksum = raw.number(checksumAt, UInt32.self)
-            entry = SealedEntry(what)
-            entry.stream = StreamID(conId: raw.number(16, Int32.self), kind: kind, source: raw[21])
-            entry.hour = raw.number(24, Int64.self)
-            entry.firstKey = TickKey(rawValue: raw.number(32, UInt64.self))
-            entry.lastKey = TickKey(rawValue: raw.number(40, UInt64.self))
-            entry.records = raw.number(48, UInt64.self)
-            entry.bytes = raw.number(56, UInt64.self)
-            entry.sha256 = Array(raw[64..<96])
+            place = raw.number(22, UInt16.self)
+            hasMore = raw[7] == 1
         }
+    }
+
+    /// Nil when these are not the bytes of a sound entry.
+    init?(decoding raw: UnsafeRawBufferPointer) {
+        guard let stored = Stored(decoding: raw) else { return nil }
+        what = stored.what
+        stream = stored.stream
+        hour = stored.hour
+        firstKey = TickKey(rawValue: raw.number(32, UInt64.self))
+        lastKey = stored.lastKey
+        records = raw.number(48, UInt64.self)
+        bytes = raw.number(56, UInt64.self)
+        sha256 = Array(raw[64..<96])
     }
 }

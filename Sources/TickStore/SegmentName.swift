@@ -146,7 +146,7 @@ public struct SegmentName: Hashable, Comparable, Sendable, CustomStringConvertib
     }
 
     /// The hours that a stream's directory has files of.
-    private static func hours(_ directory: String, fromHour: Int64) throws(StoreError) -> [Int64] {
+    static func hours(_ directory: String, fromHour: Int64 = .min) throws(StoreError) -> [Int64] {
         var found: [Int64] = []
         let firstDay = fromHour == .min ? Int64.min : fromHour.floorDivided(by: 24)
         for year in try names(directory) {
@@ -176,7 +176,7 @@ public struct SegmentName: Hashable, Comparable, Sendable, CustomStringConvertib
         }
     }
 
-    private static func contract(_ name: String) -> (conId: Int32, symbol: String)? {
+    static func contract(_ name: String) -> (conId: Int32, symbol: String)? {
         let parts = name.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, let conId = Int32(parts[0]), conId > 0, String(conId) == parts[0], !parts[1].isEmpty,
             parts[1].utf8.allSatisfy(isPlain), parts[1].utf8.count <= 64

@@ -16,8 +16,8 @@ struct SegmentPlaces {
             return
         }
         for name in names {
-            guard let dash = name.firstIndex(of: "-"), let conId = Int32(name[..<dash]) else { continue }
-            symbols[conId, default: []].append(String(name[name.index(after: dash)...]))
+            guard let contract = SegmentName.contract(name) else { continue }
+            symbols[contract.conId, default: []].append(contract.symbol)
         }
         for conId in symbols.keys { symbols[conId]?.sort() }
     }
@@ -35,5 +35,16 @@ struct SegmentPlaces {
             guard errno == ENOENT || errno == ENOTDIR else { throw .system(call: "stat", path: path, code: errno) }
         }
         return nil
+    }
+
+    /// The hours that a stream has files of, rising; each with the symbol in its path. One that stands there under two symbols comes
+    /// twice.
+    func hours(of stream: StreamID) throws(StoreError) -> [(hour: Int64, symbol: String)] {
+        var found: [(hour: Int64, symbol: String)] = []
+        for symbol in symbols[stream.conId] ?? [] {
+            let path = SegmentName(stream: stream, symbol: symbol, hour: 0).streamPath
+            for hour in try SegmentName.hours(directory + "/" + path) { found.append((hour, symbol)) }
+        }
+        return found.sorted { ($0.hour, $0.symbol) < ($1.hour, $1.symbol) }
     }
 }

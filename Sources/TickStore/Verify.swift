@@ -115,7 +115,7 @@ public struct Verify: ~Copyable {
             switch try source.next(after: last) {
             case .part(let path, let table):
                 try takeMissing(inFrontOf: table)
-                begin(path, table)
+                try begin(path, table)
             case .segment(let path, let stream, let footer, let hasRecords, let isAgain):
                 begin(segment: path, stream, isAgain: isAgain)
                 if let name = SegmentName(path: path) { try takeMissing(inFrontOf: name, footer) }
@@ -153,7 +153,7 @@ public struct Verify: ~Copyable {
         }
     }
 
-    private mutating func begin(_ path: String, _ table: KeyTable?) {
+    private mutating func begin(_ path: String, _ table: KeyTable?) throws(StoreError) {
         self.path = path
         segment = nil
         inFront = nil
@@ -162,7 +162,7 @@ public struct Verify: ~Copyable {
         let went = partsWent(before: path)
         guard let table else { return problem("\(path): the first block is damaged") }
         for (stream, position) in table.positions {
-            if let keys = chain?.missing(of: stream, upTo: position.key, known: last[stream]), !went {
+            if let keys = try chain?.missing(of: stream, upTo: position.key, known: last[stream]), !went {
                 missing(stream, keys, until: position.tsRecvNanos)
                 last[stream] = position.key
             }

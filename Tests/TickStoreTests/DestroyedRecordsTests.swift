@@ -27,7 +27,7 @@ private struct RandomRecording {
         directory = try TemporaryDirectory(inMemory: true)
         try FileManager.default.createDirectory(atPath: log, withIntermediateDirectories: true)
         // As a recorder's start does.
-        try SealedFiles(stateDirectory: directory.path, opensAll: false).bringList()
+        try bringList(directory.path)
         var open = OpenLog(directory: log, recovery: LogRecovery())
         var hour: Int64 = 0
         var last: [StreamID: TickKey] = [:]
@@ -99,7 +99,7 @@ private struct RandomRecording {
         paths += try SegmentName.list(ticksDirectory: state + "/ticks").map { $0.path(in: state + "/ticks") }
         // A list of no file tells nothing that could be missed.
         let list = SealedList.path(stateDirectory: state)
-        return paths + (try SealedList(stateDirectory: state).files.isEmpty ? [] : [list]) + [NewestPart.path(in: log)]
+        return paths + (try SealedList(stateDirectory: state).hasFiles ? [list] : []) + [NewestPart.path(in: log)]
     }
 
     /// What readers are given: keys, and ranges that are called lost.

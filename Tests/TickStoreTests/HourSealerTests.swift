@@ -37,7 +37,7 @@ private struct Bench {
     init() throws {
         directory = try TemporaryDirectory()
         try FileManager.default.createDirectory(atPath: log, withIntermediateDirectories: true)
-        try SealedFiles(stateDirectory: directory.path, opensAll: false).bringList()
+        try bringList(directory.path)
     }
 
     var log: String { directory.path + "/log" }

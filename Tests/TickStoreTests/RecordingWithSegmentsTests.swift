@@ -48,7 +48,8 @@ final class SealedRecording {
         let bytes = try File(path, O_RDONLY).size()
         let sealed = SealedEntry(sealed: footer, hour: someNanos / 3_600_000_000_000 + hour, bytes: bytes)
         if try SealedList(stateDirectory: state).isMissing {
-            try SealedList.replace(files: [], removedTo: [:], stateDirectory: state)
+            var writer = try SealedListWriter(stateDirectory: state)
+            try writer.finish()
         }
         try SealedList.append([sealed], stateDirectory: state)
         return path

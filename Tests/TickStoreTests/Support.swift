@@ -28,6 +28,25 @@ func bytes(of path: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(f
 
 func write(_ bytes: [UInt8], to path: String) throws { try Data(bytes).write(to: URL(fileURLWithPath: path)) }
 
+/// Makes the list of sealed files what the files are. True when something was written.
+@discardableResult
+func bringList(_ state: String) throws -> Bool {
+    try SealedFiles(stateDirectory: state, opensAll: false).bringList()
+}
+
+extension SealedList {
+    /// All that has to be there.
+    var files: [StreamID: [Int64: SealedEntry]] {
+        get throws {
+            var files: [StreamID: [Int64: SealedEntry]] = [:]
+            for stream in streams {
+                for hour in hours(of: stream) { files[stream, default: [:]][hour] = try entry(stream, hour: hour) }
+            }
+            return files
+        }
+    }
+}
+
 /// Full counts with `IB_STREAM_FULL=1`.
 let isFull = ProcessInfo.processInfo.environment["IB_STREAM_FULL"] == "1"
 

@@ -40,7 +40,7 @@ private struct Recording {
     @discardableResult func seal(
         _ reach: SealPlan.Reach = .pastHours, sealed: Int64? = nil, now: Int64 = thisHour
     ) throws -> [Int64] {
-        try SealedFiles(stateDirectory: directory.path, opensAll: false).bringList()
+        try bringList(directory.path)
         let sealer = HourSealer(stateDirectory: directory.path, observer: Quiet()) { _ in
             HourSealer.Identity(symbol: "MNQ", definition: [])
         }
@@ -104,6 +104,26 @@ private struct Recording {
         try recording.record([(thisHour + 1, 61...70)])
         #expect(try recording.seal(sealed: thisHour, now: thisHour + 1) == [thisHour])
         #expect(try recording.read() == Array(1...70))
+    }
+
+    /// That the list is gone, or damaged, is not mended in passing: the look at all files has to see it.
+    @Test(arguments: [true, false]) func renamingHidesNoDamageOfTheList(isMissing: Bool) throws {
+        let recording = try Recording()
+        let state = recording.directory.path
+        try recording.record([(thisHour - 9, 1...10), (farHour, 11...20), (farHour + 1, 21...30)])
+        _ = try recording.seal(now: farHour + 2)
+        let list = SealedList.path(stateDirectory: state)
+        if isMissing {
+            try FileManager.default.removeItem(atPath: list)
+        } else {
+            try RepairTests.flip(list, at: SealedEntry.size + 50)
+        }
+        #expect(try FutureSegments.rename(stateDirectory: state, nowNanos: thisHour * hour).renamed > 0)
+        let files = try SealedFiles(stateDirectory: state, opensAll: false)
+        #expect(files.damage.count == 1 && files.damage[0].contains(list))
+        #expect(try files.bringList())
+        #expect(try SealedFiles(stateDirectory: state, opensAll: true).damage.isEmpty)
+        #expect(try Verify(stateDirectory: state).run().isSound)
     }
 
     @Test func renamingWaitsForRoomAndForEvidence() {
