@@ -63,7 +63,8 @@ bench-sealing:  ## how fast the recorder seals an hour of 12 streams, and of 5,0
 	scripts/seal-benchmark $(BIN)/SealBenchmark 5000 5000000
 	scripts/seal-benchmark $(BIN)/SealBenchmark 1000 1000 1000
 
-lint:
+lint:  ## the style of code and comments, and that what they cite is there
+	scripts/check-sources
 	swift format lint --strict -r Sources Tests Benchmarks Package.swift
 
 format:

@@ -12,7 +12,7 @@ enum Main {
     static func main() { exit(runSegmentBenchmark(Array(CommandLine.arguments.dropFirst()))) }
 }
 
-/// What is asked for: the design's section 10. A missed size, or a tick that is not read back as it was, ends with status 1;
+/// What is asked for: docs/decisions.md#sealed-quotes-have-a-size-that-is-held. A missed size, or a tick that is not read back as it was, ends with status 1;
 /// a missed rate is only printed, since a busy machine has others.
 private let mostBytesATick = 7.0
 private let leastReadTicksPerSecond = 20_000_000.0

@@ -8,7 +8,7 @@ internal import ServiceKit
 /// it over a restart of the machine; its disk may not answer, so that `StateKeeper` writes there, and the session thread
 /// waits for it only a little.
 ///
-/// Source: the design's section 3 (epoch).
+/// Source: docs/decisions.md#numbers-not-time-say-what-is-missing.
 struct EpochStore {
     private let directory: String
     private var path: String { EpochFile.path(in: directory) }

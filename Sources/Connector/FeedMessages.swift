@@ -3,7 +3,7 @@ internal import ServiceKit
 internal import TWS
 internal import Ticks
 
-/// The JSON messages of the live feed beside the ticks. Shapes: the design's section 4 and `docs/feed-protocol.md`.
+/// The JSON messages of the live feed beside the ticks. Shapes: `docs/feed-protocol.md`.
 enum FeedMessages {
     /// The instrument as JSON on topic `definition.<con_id>`, with what the configuration says of it.
     static func definition(

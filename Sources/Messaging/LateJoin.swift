@@ -19,7 +19,7 @@ public protocol JoinSink: ~Copyable {
 /// Records that neither server can give are said (`Notice.missing`) after `dryLimitNanos` and passed over. One thread;
 /// times are of one clock that never falls.
 ///
-/// Source: the design's section 4 (late join).
+/// Source: docs/feed-protocol.md#joining-late-without-a-hole.
 public struct LateJoin {
     /// The two servers of pages.
     public enum Source: Sendable, Hashable, CaseIterable {
@@ -53,7 +53,7 @@ public struct LateJoin {
         public var malformed: UInt64 = 0
     }
 
-    /// The design's bound for what is held.
+    /// The bound of what is held: docs/decisions.md#late-joining-holds-64-mib.
     public static let defaultHoldBytes = 64 << 20
     /// How long both servers may have nothing although something is missing, before that is said and passed over.
     public static let dryLimitNanos: Int64 = 2_000_000_000

@@ -8,7 +8,7 @@ internal import Ticks
 /// becomes a `lost` record (`Sequencer+Holes`). Where an epoch ends its successor's first record names the last key before it
 /// (`epoch_begun`): what lies between that and the last committed one is a hole like any other. A key that is not above the last committed one is a duplicate. Owner: the ingest thread.
 ///
-/// Source: the design's sections 4 (replay) and 6 (commit).
+/// Source: docs/decisions.md#committed-in-order.
 struct Sequencer {
     /// What a fetch asks for: the first key wanted.
     struct FetchRequest: Equatable {

@@ -2,7 +2,8 @@ internal import Ticks
 
 /// The rule for the future that stands at the end of a zone file: `EST5EDT,M3.2.0,M11.1.0` or `<+08>-8`.
 ///
-/// Source: POSIX `TZ`, as far as the tz database uses it (changes by month, week and weekday, or by day of the year).
+/// POSIX `TZ`, as far as the tz database uses it (changes by month, week and weekday, or by day of the year).
+/// Source: tzset(3), https://www.rfc-editor.org/rfc/rfc9636 section 3.3.
 struct PosixZoneRule: Sendable, Equatable {
     /// Seconds east of UTC.
     private let standard: Int

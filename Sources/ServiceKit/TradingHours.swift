@@ -7,7 +7,7 @@ internal import Ticks
 ///
 /// Blanks count for nothing, times may have seconds, `CLOSED` any case. An entry that is none of this costs its day: what
 /// it says is not known, and that is not "closed". A day after the last one listed is unknown as well.
-/// Source: TWS API, contract details.
+/// Source: docs/tws.md#trading-hours-and-zones.
 public struct TradingHours: Sendable, Equatable {
     /// Instants in seconds since the Unix epoch, half open, rising.
     public let sessions: [Range<Int64>]

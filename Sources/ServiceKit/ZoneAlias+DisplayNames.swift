@@ -1,7 +1,8 @@
 extension ZoneAlias {
     /// Names of a zone as a person reads them, without "Standard Time": those of Windows, and those that Java gives where they
     /// differ. Keys are what `displayKey` makes. The names of Mexico are complete, since they are others without their end.
-    /// Source: the common table of Windows zones and tz names (CLDR, territory 001).
+    /// Source: the common table of Windows zones and tz names (CLDR, territory 001),
+    /// https://github.com/unicode-org/cldr/blob/main/common/supplemental/windowsZones.xml.
     static let displayNames = Dictionary(
         table(
             """

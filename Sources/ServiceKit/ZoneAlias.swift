@@ -1,8 +1,8 @@
 /// Names of time zones that TWS uses and the tz database does not have, has with another meaning, or has parted into a
 /// package of its own (`tzdata-legacy`).
 ///
-/// Source: `timeZoneId` values recorded from gateways. What stands in no table is looked up as it is; an unknown name is
-/// reported, never taken as UTC.
+/// What stands in no table is looked up as it is; an unknown name is reported, never taken as UTC.
+/// Source: `timeZoneId` values recorded from gateways, docs/tws.md#trading-hours-and-zones.
 public enum ZoneAlias {
     /// Abbreviations. `CTT` was seen for CME contracts and means US Central there, not China as in old tables; `CST` is that
     /// of Chicago, `IST` that of India, `BST` that of London.

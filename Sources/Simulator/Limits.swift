@@ -1,6 +1,6 @@
 /// IB's limits as the real gateway applies them. Pure: time (ns since boot) is passed in.
 ///
-/// Source: TWS protocol, limits: 5 tick-by-tick lines and 100 market data lines for all clients together, one
+/// Source: docs/tws.md#limits: 5 tick-by-tick lines and 100 market data lines for all clients together, one
 /// tick-by-tick request per instrument per 15 s, 50 messages a second per client, and the pacing rules of history.
 struct Limits {
     static let tickByTickLines = 5

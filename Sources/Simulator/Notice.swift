@@ -1,6 +1,6 @@
 /// Error codes that the gateway sends, with the texts that real ones use.
 ///
-/// Source: TWS protocol, codes. Clients go by the codes.
+/// Source: docs/tws.md#codes. Clients go by the codes.
 enum Notice {
     static let noSecurityDefinition: (Int32, String) = (200, "No security definition has been found for the request")
     static let duplicateClientId: (Int32, String) = (

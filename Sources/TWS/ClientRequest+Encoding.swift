@@ -2,7 +2,7 @@ extension ClientRequest {
     /// Appends the whole frame, length in front.
     ///
     /// Fields that an older version does not know are left out. Precondition: the request exists in this version.
-    /// Source: TWS protocol, outgoing requests.
+    /// Source: docs/tws.md#requests.
     public func encode(to out: inout [UInt8], serverVersion: Int) {
         out.appendFrame { encodeFields(to: &$0, serverVersion: serverVersion) }
     }

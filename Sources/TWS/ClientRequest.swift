@@ -1,5 +1,5 @@
 /// What a client sends. Both directions: a client encodes, a simulated gateway decodes.
-/// Source: TWS protocol, outgoing requests.
+/// Source: docs/tws.md#requests.
 public enum ClientRequest: Sendable, Equatable {
     case startApi(clientId: Int32, optionalCapabilities: String = "")
     case contractData(ContractDataRequest)

@@ -2,7 +2,7 @@ public import Ticks
 
 /// The twelve fields by which a request names an instrument (`CONTRACT12`).
 ///
-/// `conId` and `exchange` are enough for data; empty fields mean "not set". Source: TWS protocol, outgoing requests.
+/// `conId` and `exchange` are enough for data; empty fields mean "not set". Source: docs/tws.md#requests.
 public struct Contract: Sendable, Hashable {
     /// 0 when not set.
     public var conId: Int32

@@ -4,7 +4,7 @@
 ///     166 ≤ v < 194      4 | 2 | id | code | text | reject JSON
 ///     v ≥ 194            4 | id | code | text | reject JSON | time in ms
 ///
-/// Source: TWS protocol, session messages.
+/// Source: docs/tws.md#session-messages.
 public struct ErrorMessage: Sendable, Hashable {
     /// The request it belongs to; −1 for a notice about the connection.
     public var requestId: Int32

@@ -1,6 +1,6 @@
 extension ErrorPolicy {
     /// Every code that has a rule of its own. Codes that a client library makes up never cross the wire and are not
-    /// here. Source: TWS protocol, codes.
+    /// here. Source: docs/tws.md#codes.
     public static let table: [Rule] = [
         // The link between gateway and IB, and the connection to the gateway.
         Rule(1100, .connection, .critical, .suspendAll),

@@ -1,7 +1,7 @@
 /// What TWS codes mean for a recorder: a table as data.
 ///
 /// Severity can't be told from the number: many codes are notices, and some arrive with a request's id although the
-/// request lives on. Source: TWS protocol, codes and what a robust recorder does.
+/// request lives on. Source: docs/tws.md#codes.
 public enum ErrorPolicy {
     public enum Scope: String, Sendable, CaseIterable {
         case connection

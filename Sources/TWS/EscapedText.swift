@@ -1,7 +1,7 @@
 /// Texts in which everything beyond printable ASCII is written `\uXXXX` (UTF-16 units, hexadecimal).
 ///
 /// Used for error texts, reject JSON and long names by every version that this library speaks.
-/// Source: TWS protocol, text encoding.
+/// Source: docs/tws.md#text-encoding.
 enum EscapedText {
     /// Turns escapes into characters; a malformed escape stays as it is, a lone surrogate becomes U+FFFD.
     static func decode(_ field: UnsafeBufferPointer<UInt8>) -> String {

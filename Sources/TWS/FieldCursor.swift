@@ -4,7 +4,7 @@ internal import Ticks
 ///
 /// The body's last byte is checked to be NUL once, in `init`; from then on every scan ends inside the body without a
 /// bound check per byte. For the rare messages and the odd ticks; ordinary ticks go through `TickFields`.
-/// Source: TWS protocol, text encoding.
+/// Source: docs/tws.md#text-encoding.
 struct FieldCursor {
     var at: UnsafePointer<UInt8>
     let end: UnsafePointer<UInt8>

@@ -1,7 +1,7 @@
 internal import Ticks
 
 /// Appends frames and their fields to a byte buffer. Allocates nothing while the buffer has capacity.
-/// Source: TWS protocol, text encoding.
+/// Source: docs/tws.md#text-encoding.
 extension [UInt8] {
     /// Appends one frame: `body` appends the fields, the length in front is filled in afterwards.
     mutating func appendFrame(_ body: (inout [UInt8]) -> Void) {

@@ -17,7 +17,7 @@ public enum FrameError: Error, Equatable, Sendable, CustomStringConvertible {
 /// allocation. What is left of an incomplete frame moves to the front of the buffer once per read, not per frame.
 ///
 /// The buffer has 256 KiB, grows for the one frame that needs more (16 MiB at most), and is given back afterwards.
-/// Owner: the thread that owns the socket. Source: TWS protocol, transport and framing.
+/// Owner: the thread that owns the socket. Source: docs/tws.md#framing.
 public struct FrameReader: ~Copyable {
     /// The longest body that TWS sends; a greater length is a stream out of step.
     public static let maxFrameBytes = 0xFF_FFFF

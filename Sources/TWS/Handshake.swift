@@ -1,4 +1,4 @@
-/// The bytes before the first message. Source: TWS protocol, handshake.
+/// The bytes before the first message. Source: docs/tws.md#handshake.
 ///
 ///     client → server   "API\0", then a frame "v100..187" or "v187", options behind a blank, no NUL at its end
 ///     server → client   a frame: version \0 connection time \0

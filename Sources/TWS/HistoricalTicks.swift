@@ -7,7 +7,7 @@ public import Ticks
 ///     98 | reqId | n | { time | mask | price | size | exchange | conditions }×n | done           TRADES
 ///
 /// In 97, and there alone, the mask's bits are the other way round: bit 0 askPastHigh, bit 1 bidPastLow.
-/// Source: TWS protocol, historical ticks.
+/// Source: docs/tws.md#historical-ticks.
 public struct HistoricalTicks: Sendable, Equatable {
     /// The most ticks of one message. A request brings up to 1,000 and whatever completes its last second.
     public static let maxTicks = 200_000

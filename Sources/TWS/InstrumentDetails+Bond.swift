@@ -7,7 +7,7 @@
 ///     marketRuleIds | minSize | sizeIncrement | suggestedSizeIncrement (v ≥ 164)
 ///
 /// The CUSIP is the local symbol, the maturity the last trade date; what only bonds have beyond that is not kept.
-/// Source: TWS protocol, bondContractData.
+/// Source: docs/tws.md#contract-data.
 extension InstrumentDetails {
     init(bond cursor: inout FieldCursor, serverVersion: Int) throws(DecodeError) {
         contract.symbol = try cursor.string()

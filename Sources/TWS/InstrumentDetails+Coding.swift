@@ -1,7 +1,7 @@
 internal import Ticks
 
 /// The field order of `contractData` with all its version conditions, in both directions, behind the request id.
-/// Source: TWS protocol, contractData.
+/// Source: docs/tws.md#contract-data.
 extension InstrumentDetails {
     init(_ cursor: inout FieldCursor, serverVersion: Int) throws(DecodeError) {
         contract.symbol = try cursor.string()

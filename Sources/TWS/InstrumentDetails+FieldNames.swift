@@ -1,6 +1,6 @@
 extension InstrumentDetails {
     /// The protocol's name of a field of `contractData` or `bondContractData`, for people; nil behind the security ids,
-    /// whose number varies, and for other messages. Field 0 is the message id. Source: TWS protocol, contractData.
+    /// whose number varies, and for other messages. Field 0 is the message id. Source: docs/tws.md#contract-data.
     public static func fieldName(_ index: Int32, of message: Int32 = 10, serverVersion: Int) -> String? {
         let names: [String]
         switch message {

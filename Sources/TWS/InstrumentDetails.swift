@@ -3,7 +3,7 @@ internal import Ticks
 /// All that `contractData` (message 10) says about one instrument in a text session.
 ///
 /// Fields that the session's version does not carry keep their defaults; empty text means "not set". Numbers are
-/// units of 1e-9, `FixedPoint.absent` when not set. Source: TWS protocol, contractData.
+/// units of 1e-9, `FixedPoint.absent` when not set. Source: docs/tws.md#contract-data.
 public struct InstrumentDetails: Sendable, Hashable {
     /// The most security ids and the most ineligibility reasons of one instrument; a handful is usual.
     public static let maxGroups = 1_000

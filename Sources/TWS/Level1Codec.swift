@@ -8,7 +8,7 @@ internal import Ticks
 ///     tickString  46 | 6 | reqId | field | text
 ///
 /// Attributes: bit 0 canAutoExecute, 1 pastLimit, 2 preOpen. The record keeps the message as it came: no size is
-/// derived from a price, and unknown fields stay as they are. Source: TWS protocol, streaming level 1.
+/// derived from a price, and unknown fields stay as they are. Source: docs/tws.md#level-1.
 public enum Level1Codec {
     /// Which message a level-1 record came in.
     public enum Form: Int32, Sendable, CaseIterable {

@@ -3,7 +3,7 @@ public import Ticks
 /// Which streams get one of the few tick-by-tick lines. IB gives five per user by default, to all clients together.
 ///
 /// Streams stand in line in the order in which they were first wanted (that of the configuration file). Pure.
-/// Source: the design's line budget.
+/// Source: docs/decisions.md#too-few-lines-are-said.
 public struct LineBudget: Sendable {
     /// What happens to the streams beyond the budget (`tws.on_excess`).
     public enum Excess: String, Sendable, CaseIterable {

@@ -1,4 +1,4 @@
-/// Message ids, server to client. Source: TWS protocol, message ids.
+/// Message ids, server to client. Source: docs/tws.md#message-ids.
 public enum ServerMessageID {
     public static let tickPrice: Int32 = 1
     public static let tickSize: Int32 = 2
@@ -32,7 +32,7 @@ public enum ServerMessageID {
     public static let currentTimeInMillis: Int32 = 109
 }
 
-/// Message ids, client to server. Source: TWS protocol, message ids.
+/// Message ids, client to server. Source: docs/tws.md#message-ids.
 public enum ClientRequestID {
     public static let reqMktData: Int32 = 1
     public static let cancelMktData: Int32 = 2

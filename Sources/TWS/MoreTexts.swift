@@ -4,7 +4,7 @@ public import Ticks
 ///
 /// A reusable collector: the decoder empties it (keeping its memory) and fills it, the caller writes its `more` records
 /// directly behind the tick. In the ordinary case it stays empty and never allocates.
-/// Source: the design's record layout, kind `more`.
+/// Source: docs/file-format.md#the-record, kind `more`.
 public struct MoreTexts: Sendable, Equatable {
     /// The longest text of one field. Nothing in the protocol comes near; a longer one is a fault.
     public static let maxTextBytes = 255

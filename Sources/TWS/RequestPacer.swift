@@ -2,7 +2,7 @@
 /// requests of one instrument.
 ///
 /// Pure: ask `nextAllowedNanos`, and when the request has gone out say so with `noteSent`. A gateway answers a broken
-/// budget with code 100 and, at the third, hangs up. Times are of one monotonic clock. Source: TWS protocol, limits.
+/// budget with code 100 and, at the third, hangs up. Times are of one monotonic clock. Source: docs/tws.md#limits.
 public struct RequestPacer: Sendable {
     public enum Request: Sendable, Equatable {
         case ordinary

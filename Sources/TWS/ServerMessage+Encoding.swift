@@ -3,7 +3,7 @@ internal import Ticks
 extension ServerMessage {
     /// Appends the whole frame, length in front, with exactly the fields that official clients expect.
     ///
-    /// Precondition: not `unknown`. Source: TWS protocol, incoming messages.
+    /// Precondition: not `unknown`. Source: docs/tws.md#session-messages and behind it.
     public func encode(to out: inout [UInt8], serverVersion: Int) {
         if case .tickByTick(let requestId, let tick, let more) = self {
             return TickByTickCodec.encode(tick, more: more, requestId: requestId, to: &out)

@@ -2,7 +2,7 @@ public import Ticks
 
 /// What the gateway sends, except that the tick path decodes message 99 by itself (`TickByTickCodec`).
 ///
-/// Both directions: a client decodes, a simulated gateway encodes. Source: TWS protocol, incoming messages.
+/// Both directions: a client decodes, a simulated gateway encodes. Source: docs/tws.md#session-messages and behind it.
 public enum ServerMessage: Sendable, Equatable {
     case nextValidId(Int32)
     /// Without blanks and empty pieces, such as that behind a trailing comma. Empty: the gateway has none yet.

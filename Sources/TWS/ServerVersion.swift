@@ -1,6 +1,6 @@
 /// Server versions and what changed in the messages that this library reads and writes.
 ///
-/// "Version" is always the negotiated one of the session. Source: TWS protocol, server-version constants.
+/// "Version" is always the negotiated one of the session. Source: docs/tws.md#server-versions.
 public enum ServerVersion {
     /// The versions that this library speaks: text encoding throughout.
     public static let supported = 157...200

@@ -7,7 +7,7 @@ internal import Ticks
 ///
 /// The owner of the socket does what the actions say, in order, and calls `handle(.timer)` at `deadlineNanos`, after it
 /// has read what the socket holds. It never gives up. Times are of one monotonic clock.
-/// Source: TWS protocol, handshake, codes, and rules for our client.
+/// Source: docs/tws.md#handshake and docs/tws.md#codes.
 public struct SessionMachine: Sendable {
     public enum State: Sendable, Equatable {
         case idle

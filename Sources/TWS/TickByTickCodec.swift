@@ -7,7 +7,7 @@ public import Ticks
 ///       kind 3 BidAsk          :  bid | ask | bidSize | askSize | mask            bit 0 bidPastLow, 1 askPastHigh
 ///       kind 4 MidPoint        :  price
 ///
-/// The layout is the same in every supported version. Source: TWS protocol, tick-by-tick.
+/// The layout is the same in every supported version. Source: docs/tws.md#tick-by-tick.
 public enum TickByTickCodec {
     /// True when the body is a tick-by-tick message: the test before `decode`.
     @inlinable @inline(__always)

@@ -29,7 +29,7 @@ public struct UndecodableMessage: Sendable, Equatable {
         fault = "\(error.field):" + UndecodableMessage.escaped(rest, atMost: UndecodableMessage.shownBytes)
     }
 
-    /// Where the request id stands. Source: TWS protocol, incoming messages.
+    /// Where the request id stands. Source: docs/tws.md#session-messages and behind it.
     private static func requestField(_ messageId: Int32, _ serverVersion: Int) -> Int? {
         switch messageId {
         case ServerMessageID.tickByTick, ServerMessageID.historicalTicks, ServerMessageID.historicalTicksBidAsk,

@@ -12,7 +12,7 @@ internal import CLinux
 ///         24    4 part id    random per use of a file: blocks left by an earlier use never belong to this one
 ///         28    4 crc32c     over these 32 bytes with this field zero, then the payload
 ///
-/// Source: the design's block layout.
+/// Source: docs/file-format.md#the-tick-log.
 public struct BlockHeader: Sendable, Equatable {
     /// What the payload is.
     public enum Codec: UInt16, Sendable {

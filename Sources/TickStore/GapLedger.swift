@@ -5,7 +5,7 @@ public import Ticks
 /// A collector may overlap what was folded before: keys that are known are passed over. Gaps beyond the limit are forgotten,
 /// the oldest that need nothing more first.
 ///
-/// Source: the design's sections 3 (markers), 5 (heal) and 6 (`lost`).
+/// Source: docs/file-format.md#gaps.
 public struct GapLedger: Sendable {
     public let stream: StreamID
     /// In the order of keys; only the last can be open.

@@ -1,5 +1,6 @@
 /// A small, fast generator whose sequence is decided by its seed: jitter and made-up ticks that a test can predict. Not
-/// for secrets. Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
+/// for secrets. Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014,
+/// https://doi.org/10.1145/2660193.2660195.
 public struct SplitMix64: RandomNumberGenerator, Sendable {
     /// Decides all numbers to come.
     public var state: UInt64

@@ -11,8 +11,8 @@
 ///         30    2 flags
 ///         32   32 body         by kind: `Tick+Body.swift`
 ///
-/// Source: the design's record layout. The struct's memory is exactly these bytes (the fields are naturally aligned and
-/// every supported machine is little endian), so an array of `Tick` is a run of records.
+/// Source: docs/file-format.md#the-record. The struct's memory is exactly these bytes (the fields are naturally aligned
+/// and every supported machine is little endian), so an array of `Tick` is a run of records.
 public struct Tick: Sendable, Equatable, BitwiseCopyable {
     /// Bytes of one record.
     public static let size = 64

@@ -50,6 +50,35 @@ def test_the_map_names_every_folder():
     assert missing == []
 
 
+def test_what_comments_and_documents_cite_is_there():
+    result = subprocess.run([REPOSITORY / "scripts/check-sources"], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("comment, fault", [
+    ("/// Source: the design's section 4.", "no file of the repository"),
+    ("/// Source: PAGES/gone.md.", "gone.md is not there"),
+    ("/// One thing. Source: PAGES/page.md#gone, and\n/// PAGES/page.md#here.", "no heading for #gone"),
+    ("/// As PAGES/page.md#nowhere says.", "no heading for #nowhere"),
+    ("/// Source: PAGES/page.md#here-and-there; another line of the same\n/// paragraph names Sources/Gone.swift.",
+     "Sources/Gone.swift is not there"),
+])
+def test_a_source_that_nobody_can_look_up_is_refused(tmp_path, comment, fault):
+    for folder in ("docs", "Sources"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "Makefile").touch()
+    (tmp_path / "Package.swift").touch()
+    (tmp_path / "docs" / "page.md").write_text("# Page\n\n## Here, and there\n")
+    sound = "/// Source: PAGES/page.md#here-and-there.\nlet a = 1\n/// Source: fdatasync(2).\n/// Source: https://x.org/y.\n"
+    code = tmp_path / "Sources/One.swift"
+    code.write_text(sound.replace("PAGES", "docs"))
+    check = [REPOSITORY / "scripts/check-sources", tmp_path]
+    assert subprocess.run(check, capture_output=True, text=True).stderr == ""
+    code.write_text((sound + "let b = 2\n" + comment + "\n").replace("PAGES", "docs"))
+    result = subprocess.run(check, capture_output=True, text=True)
+    assert result.returncode == 1 and fault in result.stderr, result.stderr
+
+
 def test_the_installation_by_hand_puts_there_what_the_units_name(lab):
     [text] = blocks(REPOSITORY / "docs/configuration.md", "sh")
     root = lab.folder / "installed"

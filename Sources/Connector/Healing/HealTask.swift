@@ -5,7 +5,7 @@ internal import Ticks
 ///
 /// Whole seconds inside the gap are taken as history gives them; seconds of which something is stored have to agree with
 /// it. Where they don't, history may be late: the second is asked for again a few times, then left as it is.
-/// Source: the design's section 5, heal.
+/// Source: docs/architecture.md#healing-followed.
 struct HealTask {
     /// What has to happen next.
     enum Next: Equatable {

@@ -4,7 +4,7 @@ internal import Ticks
 /// few for one contract at once; slower still when it complained. Pure; times are of one monotonic clock.
 ///
 /// A request for BID_ASK counts twice. Intervals are kept with a margin, since the gateway counts when requests arrive.
-/// Source: TWS protocol, limits; configuration section `heal`.
+/// Source: docs/tws.md#limits; docs/configuration.md#heal.
 struct HistoryPacer: Sendable {
     private static let second: Int64 = 1_000_000_000
     private static let windowNanos = 600 * second

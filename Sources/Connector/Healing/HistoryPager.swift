@@ -9,7 +9,7 @@
 /// alone at the beginning of a request; what that answer says counts, whatever it is. Equal ticks that follow each other in
 /// one telling are as many trades, and all are kept. What an answer begins with is `HistorySeam`'s to judge. A second that
 /// fills an answer is asked for from behind too (`CutSecond`). Pure.
-/// Source: TWS protocol, historical ticks and same-second semantics.
+/// Source: docs/tws.md#one-second-of-history.
 struct HistoryPager {
     /// What a request asks for.
     static let pageTicks = 1_000

@@ -1,6 +1,6 @@
 internal import TWS
 
-/// What an error on a history request means for healing. Pure. Source: TWS protocol, codes of requests.
+/// What an error on a history request means for healing. Pure. Source: docs/tws.md#codes.
 enum HistoryRefusal: Equatable {
     /// "No data": a valid answer without ticks.
     case empty

@@ -22,7 +22,7 @@
 ///
 /// What is left: one unreported trade alone at a gap's edge, the missing trade beside it equal in time, price, size, exchange
 /// and conditions, and nothing known of this history. No answer of history tells these two apart; it is taken for the stored one.
-/// Source: the design's section 5, heal; TWS protocol, same-second semantics of historical ticks.
+/// Source: docs/decisions.md#healing-keeps-no-state; docs/tws.md#one-second-of-history.
 enum SecondReconciler {
     /// What is stored of one second.
     struct Stored: Equatable {
