@@ -142,16 +142,21 @@ extension GatewaySession {
                 + "granted them"
         case .wanted(let notBefore) where notBefore <= now && entry.lastError == nil:
             return "waits for its turn: requests are spaced (tws.tick_by_tick_spacing)"
-        case .requested where entry.underlying != nil || definitionChanges[entry.stream.contract] != nil:
+        case .requested:
             let rerouted = entry.underlying.map {
                 "the ticks are those of contract \($0.conId), which the gateway names for it"
             }
             let changed = definitionChanges[entry.stream.contract].map {
                 "the gateway's definition has changed: " + $0.map(\.text).joined(separator: "; ")
             }
-            return [rerouted, changed].compactMap(\.self).joined(separator: "; ")
-        case .wanted, .refused, .requested, .ended: break
+            let all = [refusal(entry), rerouted, changed].compactMap(\.self)
+            return all.isEmpty ? nil : all.joined(separator: "; ")
+        case .wanted, .refused, .ended: return refusal(entry)
         }
+    }
+
+    /// What the gateway said last of the stream's request.
+    private func refusal(_ entry: Subscriptions.Entry) -> String? {
         guard let error = entry.lastError else { return nil }
         let expiry = definitions[entry.stream.contract]?["last_trade_date"]?.string ?? ""
         return error.code == 200 && !expiry.isEmpty ? "\(error) (it expires on \(expiry))" : "\(error)"

@@ -176,7 +176,7 @@ struct GatewaySession: ~Copyable {
     /// Decodes every complete frame. False when the connection ended over one.
     private mutating func takeFrames(nowNanos now: Int64) -> Bool {
         beginRead()
-        let ticksBefore = path.counters.ticks
+        let before = path.counters
         var messages = 0
         do throws(FrameError) {
             while let body = try reader.next() {
@@ -193,7 +193,7 @@ struct GatewaySession: ~Copyable {
             lose(.frame(error))
             return false
         }
-        if awaitsProof, path.counters.ticks != ticksBefore { noteProof() }
+        if awaitsProof, path.counters.ticks &- before.ticks != path.counters.frozen &- before.frozen { noteProof() }
         if path.hasAlarms { heedAlarms() }
         if decodeFaults.endRead(messages: messages, nowNanos: now) {
             loseOutOfStep()

@@ -73,12 +73,13 @@ struct StreamDoubt: Equatable {
         return verdict
     }
 
-    /// The gateway says that something is back. True: the stream has not gone on, and has a gap.
+    /// The gateway says that something is back. True: the stream has not gone on, and has a gap. One that has lost ticks already
+    /// comes from what was down: then also a silence that would be usual may be a hole.
     ///
     /// - Parameter isEnd: nothing else is down.
     mutating func goodNews(atNanos now: Int64, isEnd: Bool) -> Bool {
         if isEnd { backNanos = now }
-        return !hasTicked || isLate(now)
+        return !hasTicked || isLate(now) || (!isWhole && now - lastNanos > TickRhythm.leastLimitNanos)
     }
 
     /// The streams of a contract come from one farm. One that ticks often and has gone on shows that it is not down for those

@@ -15,6 +15,8 @@ struct TickPath: ~Copyable {
 
     struct Counters {
         var ticks: UInt64 = 0
+        /// Those of them that are values of a frozen market: they show of nothing that it lives.
+        var frozen: UInt64 = 0
         /// Ticks of requests that are over: late words of a cancelled subscription.
         var late: UInt64 = 0
         /// Tick-by-tick messages of a kind that the protocol does not define.
@@ -365,7 +367,9 @@ struct TickPath: ~Copyable {
             openGap(index, cause: TickPath.silence)
         }
         // What is frozen is no proof, and fills no gap.
-        if !slots[index].commonFlags.contains(.frozen) {
+        if slots[index].commonFlags.contains(.frozen) {
+            counters.frozen &+= 1
+        } else {
             if slots[index].doubt != nil { weighDoubt(index) }
             if slots[index].openGap != nil { closeGap(index) }
         }

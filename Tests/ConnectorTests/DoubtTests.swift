@@ -106,6 +106,20 @@ private func doubt(_ rhythm: TickRhythm = TickRhythm(), isCertain: Bool = false)
         #expect(!isGap)
     }
 
+    /// A few ticks in the middle of an outage, and the rest of it is no longer than the stream's usual silences.
+    @Test func whatIsSilentAgainBehindAHoleHasAnotherOne() {
+        for (millis, isExpected) in [(400, false), (600, true), (900, true)] as [(Int64, Bool)] {
+            var holed = doubt(rhythm(every: second))
+            #expect(holed.tick(atNanos: news + 4 * second, isGapOpen: false).isGap)
+            let isGap = holed.goodNews(atNanos: news + 4 * second + millis * millisecond, isEnd: true)
+            #expect(isGap == isExpected)
+            var whole = doubt(rhythm(every: second))
+            #expect(!whole.tick(atNanos: news + second, isGapOpen: false).isGap)
+            let isGapInWhole = whole.goodNews(atNanos: news + second + millis * millisecond, isEnd: true)
+            #expect(!isGapInWhole)
+        }
+    }
+
     /// The gateway notices late that a farm is gone.
     @Test func theSilenceInFrontOfTheNewsCounts() {
         var doubt = doubt(rhythm(every: second / 20, until: news - 3 * second))

@@ -1,6 +1,7 @@
 """A system against the gateway of Tests/Adversary, and the comparison of its recording with that gateway's truth."""
 
 import json
+import socket
 import sys
 
 from ibstream import REPOSITORY, wait_for
@@ -141,6 +142,23 @@ class Run:
             raise AssertionError(f"{error}: {last.get('health')}, {last.get('reasons')}, {states}") from None
         return last
 
+    def wait_live(self):
+        """Waits until the watchdog calls every stream live: that of the system, or one that only looks, as below systemd."""
+        def is_live(status):
+            return all(status["streams"].get(name, {}).get("state") == "live" for name in self.names)
+
+        if self.is_up:
+            return self.wait_health("live streams", is_live)
+        told = self.lab.folder / "systemd.sock"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            systemd.bind(str(told))
+            watcher = self.lab.start("ib-watchdog", "--config", self.config,
+                                     env={"NOTIFY_SOCKET": str(told), "INVOCATION_ID": "test"})
+            status = self.wait_health("live streams", is_live)
+            assert watcher.stop() == 0, watcher.stderr()
+        told.unlink()
+        return status
+
     def stop(self):
         """The gateway ends first, so that truth and recording end with the same tick."""
         before = self.log().count(GONE)
@@ -157,8 +175,9 @@ class Run:
         return compare.compare_folders(self.truth, out, self.names, route)
 
     def check(self, least=20, complaints=False, route=None):
-        """Stops all; every stream is exactly what the market did, and the client kept the gateway's rules."""
+        """Every stream is live; then stops all: each is exactly what the market did, and the client kept the gateway's rules."""
         wait_for(f"{least} ticks of every stream", lambda: min(self.delivered().values()) >= least)
+        self.wait_live()
         if not complaints:
             assert self.gateway.complaints == []
         self.stop()
