@@ -20,6 +20,7 @@ let auditCommand = Command(
     let verify = Verify(
         accountOf: paths.state, depth: .everything, fromNanos: selection.fromNanos, toNanos: selection.toNanos)
     let (report, account) = try CatSelection.account("audit", verify)
+    try selection.refuseAhead("audit", report, nowNanos: realNanos())
     // Asked when all is read: the streams' states are as new as the files.
     let expected = try ExpectedStreams(context, paths)
     let audit = Audit(

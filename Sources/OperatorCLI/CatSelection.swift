@@ -86,8 +86,9 @@ enum CatSelection {
                 continue
             }
             let code = errno
+            if code == EACCES { throw OperatorContext.denied("\(command): \(place): permission denied") }
             guard code == ENOENT else {
-                throw ProgramError(.ioError, "\(command): \(place): \(errorText(code)): run it as the recorder's user")
+                throw ProgramError(.ioError, "\(command): \(place): \(errorText(code)): is the disk all right?")
             }
             guard lstat(place, &status) != 0 else {
                 throw ProgramError(
@@ -151,7 +152,7 @@ enum CatSelection {
         }
         return switch error.code {
         case ENOENT: ProgramError(.noInput, "\(command): \(error): check the path")
-        case EACCES, EPERM: ProgramError(.ioError, "\(command): \(error): run it as the recorder's user")
+        case EACCES, EPERM: OperatorContext.denied("\(command): \(error)")
         default: ProgramError(.ioError, "\(command): \(error): see 'ib-stream verify' and the disk's log")
         }
     }

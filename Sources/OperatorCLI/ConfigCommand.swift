@@ -25,6 +25,7 @@ private func checkConfiguration(_ context: OperatorContext) throws(ProgramError)
     let loaded = try context.load()
     for warning in loaded.warnings { printError("ib-stream", "warning: \(warning)") }
     let paths = try loaded.startable(simulate: context.flags.has("simulate"), environment: context.environment)
+    try paths.tryDirectories(journalDirectory: loaded.configuration.connector.journalDir)
     // A running system has its addresses already.
     if !OperatorContext.isRunning(paths) { try loaded.tryAddresses(takenIsFine: true) }
     for warning in paths.warnings { printError("ib-stream", "warning: \(warning)") }

@@ -23,6 +23,18 @@ struct GapSelection {
         try CatSelection.refuseBackwards(command, fromNanos, toNanos)
     }
 
+    /// Of a time that lies ahead nobody can say that all is there. Where something is recorded of it, the clock was ahead, and it is
+    /// a time like any other.
+    func refuseAhead(_ command: String, _ report: VerifyReport, nowNanos: Int64) throws(ProgramError) {
+        guard let from = fromNanos, from > nowNanos,
+            !report.streams.contains(where: { selects($0.key) && $0.value.lastRecvNanos >= from })
+        else { return }
+        throw ProgramError(
+            .noInput,
+            "\(command): --from \(Timestamp.text(from, digits: 0)) lies ahead: nothing can be recorded of it yet: "
+                + "ask for a time before now")
+    }
+
     /// All gaps that the files tell of now, streams in order, each stream's in the order of keys.
     ///
     /// Where nothing is recorded from a stream's last tick on, that is a gap too: a connector ran since the host started and

@@ -30,6 +30,7 @@ let gapsCommand = Command(
     }
     let published = Published(journal: paths.journal(configuration), paths: paths)
     let (report, account) = try CatSelection.account("gaps", Verify(accountOf: state, depth: .footers))
+    try selection.refuseAhead("gaps", report, nowNanos: realNanos())
     // Asked when all is read: a stream that was added meanwhile is answered for.
     let expected = try ExpectedStreams(context, paths)
     let found = selection.rows(account, expected, paths)

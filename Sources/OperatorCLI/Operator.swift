@@ -8,6 +8,7 @@ func runOperator(arguments: [String]) -> Int32 {
     // A reader that closes our output early (`| head`) is found by the failing write.
     signal(SIGPIPE, SIG_IGN)
     do throws(ProgramError) {
+        try ProcessEnvironment.requireArguments()
         return try dispatch(arguments, environment)
     } catch {
         printError("ib-stream", error.description)

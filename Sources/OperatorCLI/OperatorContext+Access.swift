@@ -25,9 +25,11 @@ extension OperatorContext {
             : sockets.first { socket in
                 access(socket, W_OK) != 0 && errno == EACCES
             }
-        guard let denied else { return }
-        throw ProgramError(
-            .permission,
-            "\(command): \(denied): permission denied: become a member of the group ib-stream, or the user who runs it")
+        if let denied { throw Self.denied("\(command): \(denied): permission denied") }
+    }
+
+    /// This user may use neither the sockets nor the files of the system.
+    static func denied(_ what: String) -> ProgramError {
+        ProgramError(.permission, "\(what): become a member of the group ib-stream, or the user who runs it")
     }
 }

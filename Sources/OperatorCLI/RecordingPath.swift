@@ -15,11 +15,7 @@ enum RecordingPath {
     ///
     /// Throws 66 when there is none, 64 when there are several and the path is not one of them.
     static func state(_ command: String, _ path: String) throws(ProgramError) -> String {
-        var status = stat()
-        guard stat(path, &status) == 0 else {
-            throw ProgramError(.noInput, "\(command): \(path): \(errorText(errno)): check the path")
-        }
-        guard status.st_mode & S_IFMT == S_IFDIR else {
+        guard try isDirectory(command, path) else {
             throw ProgramError(.noInput, "\(command): \(path): a file: name the directory of a recording")
         }
         let states = try found(command, under: path).filter(\.isRecording).map(\.path)
@@ -35,6 +31,17 @@ enum RecordingPath {
                 .usage, "\(command): \(path): \(states.count) recordings: name one: \(states.joined(separator: ", "))")
         }
         return first
+    }
+
+    /// False for a file. Throws 66 when there is nothing, and 77 where this user may not look.
+    static func isDirectory(_ command: String, _ path: String) throws(ProgramError) -> Bool {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            let code = errno
+            let what = "\(command): \(path): \(errorText(code))"
+            throw code == EACCES ? OperatorContext.denied(what) : ProgramError(.noInput, what + ": check the path")
+        }
+        return status.st_mode & S_IFMT == S_IFDIR
     }
 
     private static func plain(_ path: String) -> String {

@@ -55,11 +55,7 @@ private func verifyOwnRecording(_ context: OperatorContext) throws(ProgramError)
 /// Verifies one file, or all that belongs to recordings at or below a directory: each recording, each log, each tree of
 /// segments by itself. Throws 66 when there is no record in all of it: nothing was proved then.
 private func verify(_ path: String, _ take: (VerifiedPath) -> Void) throws(ProgramError) {
-    var status = stat()
-    guard stat(path, &status) == 0 else {
-        throw ProgramError(.noInput, "verify: \(path): \(errorText(errno)): check the path")
-    }
-    guard status.st_mode & S_IFMT == S_IFDIR else {
+    guard try RecordingPath.isDirectory("verify", path) else {
         return take(
             VerifiedPath(
                 path: path, isRecording: false, report: try run { () throws(StoreError) in try Verify(file: path) }))

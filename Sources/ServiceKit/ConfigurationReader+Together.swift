@@ -8,6 +8,7 @@ extension ConfigurationReader {
         if configuration.watchdog.staleRestartNanos < configuration.watchdog.staleWarnNanos {
             report("'watchdog.stale_restart' is shorter than 'watchdog.stale_warn'")
         }
+        checkZones()
         checkAlerts()
     }
 
@@ -65,6 +66,13 @@ extension ConfigurationReader {
             }
             taken.append((name, address))
         }
+    }
+
+    private mutating func checkZones() {
+        guard !ZoneRules.isDatabaseThere else { return }
+        warnings.append(
+            "this host knows no time zones (\(ZoneRules.directory) lacks them): trading hours and 'tws.maintenance' are not used, "
+                + "and a closed market counts as one that may be open: install tzdata")
     }
 
     private mutating func checkAlerts() {

@@ -73,6 +73,12 @@ enum ConfigurationSchema {
                         throw ValueProblem(
                             "'\(text)' is no maintenance window", "write it as 'daily 00:15-01:45 America/New_York'")
                     }
+                    if ZoneRules.isDatabaseThere {
+                        do throws(ZoneRules.Failure) { _ = try ZoneRules(named: window.zone) } catch {
+                            throw ValueProblem(
+                                "'\(text)': \(error)", "write a name of the tz database, such as America/New_York")
+                        }
+                    }
                     windows.append(window)
                 }
                 root.tws.maintenance = windows

@@ -15,14 +15,20 @@ public enum DirectoryTrust {
     /// Checks what there is of a path; the rest, which is yet to be made, is beneath it. Throws 78 with one line, and 74 where it
     /// can't be known.
     ///
-    /// - Parameter key: of the configuration, which names the directory; nil: it is below the root.
-    public static func check(_ path: String, key: String? = nil) throws(ProgramError) {
+    /// - Parameters:
+    ///   - key: of the configuration, which names the directory; nil: it is below the root.
+    ///   - asOwner: decides for the owner of what there is of it, as whom services are likely to run. Where that can't be looked
+    ///     at, nothing is known, and nothing said.
+    public static func check(_ path: String, key: String? = nil, asOwner: Bool = false) throws(ProgramError) {
         let name = key.map { "'\($0)'" } ?? "directory \(path)"
         let choice = "choose a directory of your own" + (key == nil ? " with --root" : "")
         let problem: String?
         do throws(FileError) {
-            problem = try self.problem(Files.absolute(path))
+            let path = Files.absolute(path)
+            let owner = asOwner ? owner(of: path) : (uid: geteuid(), gid: getegid())
+            problem = try self.problem(path, uid: owner.uid, gid: owner.gid)
         } catch {
+            if asOwner { return }
             throw ProgramError(
                 .ioError,
                 "\(name) can't be used: who can write to \(error.path) is not known: \(error.reason): \(choice)")
@@ -31,6 +37,14 @@ public enum DirectoryTrust {
             throw ProgramError(
                 .configuration, "\(name) can't be used: \(problem): others could plant files there: \(choice)")
         }
+    }
+
+    /// Of a directory, or of the one in which it would be made.
+    private static func owner(of path: String) -> (uid: uid_t, gid: gid_t) {
+        var path = path
+        var info = stat()
+        while stat(path, &info) != 0, path != "/" { path = Files.parent(of: path) }
+        return (info.st_uid, info.st_gid)
     }
 
     /// Nil when nobody else can write on the way, or what is wrong. Throws where that can't be looked at.

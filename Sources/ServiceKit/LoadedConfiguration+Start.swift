@@ -39,7 +39,9 @@ extension LoadedConfiguration {
 extension Files {
     /// Why a directory can't be used, or made, by this user; nil when it can. What is missing is made for a moment, since a file
     /// system alone knows (`/proc` says of itself that root may write there).
-    public static func whyUnusable(_ directory: String) -> String? {
+    ///
+    /// - Parameter toAnybody: permissions are no reason: another user may have them.
+    public static func whyUnusable(_ directory: String, toAnybody: Bool = false) -> String? {
         var path = directory
         var missing: String?
         while true {
@@ -47,7 +49,7 @@ extension Files {
             if stat(path, &info) == 0 {
                 guard info.st_mode & S_IFMT == S_IFDIR else { return "\(path) is no directory" }
                 guard faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0 else {
-                    return "\(path): \(errorText(errno))"
+                    return toAnybody && errno == EACCES ? nil : "\(path): \(errorText(errno))"
                 }
                 guard let missing else { return nil }
                 guard mkdir(missing, 0o750) == 0 else {
@@ -57,7 +59,9 @@ extension Files {
                 rmdir(missing)
                 return nil
             }
-            guard errno == ENOENT, path != "/" else { return "\(path): \(errorText(errno))" }
+            guard errno == ENOENT, path != "/" else {
+                return toAnybody && errno == EACCES ? nil : "\(path): \(errorText(errno))"
+            }
             missing = path
             path = parent(of: path)
         }

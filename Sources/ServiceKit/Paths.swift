@@ -125,6 +125,22 @@ public struct Paths: Sendable, Equatable {
         if let passedOver { ServiceKit.log(.error, passedOver.description) }
     }
 
+    /// Decides the same for somebody who only looks, and who may be another user than that of the services: what belongs to whom
+    /// is seen from the directories themselves. Throws 78 with one line. Leaves nothing behind.
+    public func tryDirectories(journalDirectory: String?) throws(ProgramError) {
+        for path in [state, runtime, log, ticks, definitions, runtime + "/journal"] {
+            try DirectoryTrust.check(path, asOwner: true)
+        }
+        if let journalDirectory {
+            try DirectoryTrust.check(journalDirectory, key: "connector.journal_dir", asOwner: true)
+        }
+        for path in [state, runtime] {
+            guard let why = Files.whyUnusable(path, toAnybody: true) else { continue }
+            throw ProgramError(
+                .configuration, "directory \(path) can't be used: \(why): choose another with 'root' or --root")
+        }
+    }
+
     private func make(_ path: String) throws(ProgramError) {
         do throws(FileError) {
             try Files.makeDirectory(path)

@@ -15,6 +15,15 @@ public enum ProcessEnvironment {
         return variables(in: entries)
     }
 
+    /// To be asked before arguments are used: the language's run-time reads them from `/proc/self/cmdline`, and without `/proc`
+    /// there seem to be none. A program must not go on with the default configuration then. Throws 74 with one line.
+    public static func requireArguments() throws(ProgramError) {
+        guard access("/proc/self/cmdline", R_OK) == 0 else {
+            throw ProgramError(
+                .ioError, "/proc is not there, and with it the arguments: mount it (mount -t proc proc /proc)")
+        }
+    }
+
     /// Of entries such as `NAME=value`.
     static func variables(in entries: [String]) -> [String: String] {
         var result: [String: String] = [:]

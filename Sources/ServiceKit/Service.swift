@@ -21,6 +21,7 @@ public enum Service {
         let environment = ProcessEnvironment.variables()
         Log.start(identifier: description.name, environment: environment)
         do throws(ProgramError) {
+            try ProcessEnvironment.requireArguments()
             let flags = try description.flags.parse(arguments)
             if flags.has("help") {
                 printOut(description.flags.help)

@@ -20,6 +20,9 @@ public struct ZoneRules: Sendable, Equatable {
     static let maxFileBytes = 256 << 10
     static let maxTransitions = 10_000
 
+    /// The host has a tz database. Small systems may have none (the package `tzdata`); then no name says anything.
+    public static var isDatabaseThere: Bool { access("\(directory)/Etc/UTC", R_OK) == 0 }
+
     /// Why a zone can't be used.
     public enum Failure: Error, Sendable, Equatable, CustomStringConvertible {
         case unknown(String)

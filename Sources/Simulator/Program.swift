@@ -6,6 +6,7 @@ func runSimulator(arguments: [String]) -> Int32 {
     let environment = ProcessEnvironment.variables()
     Log.start(identifier: "ib-simulator", environment: environment)
     do throws(ProgramError) {
+        try ProcessEnvironment.requireArguments()
         let flags = try Options.flags.parse(arguments)
         if flags.has("help") {
             printOut(Options.flags.help)

@@ -29,6 +29,9 @@ def test_a_recording_is_audited_while_it_grows_and_when_it_has_ended(lab):
     text = wait_for("every stream judged live", sound)
     assert not reasons(text)
     assert "ALL THERE AND SOUND: 8 streams" in text and "records numbered and not durable yet" in text, text
+    # Of tomorrow nothing is known.
+    for command in ("audit", "gaps"):
+        assert "lies ahead" in lab.failure(command, "--from", "2099-01-01", "--config", config, check=66)
     lab.ib_stream("seal", "--now", "--config", config)
     sealed = json.loads(wait_for("a sound recording", lambda: sound("--json")))
     assert sealed["sound"] and sealed["verify"]["files"] >= 9

@@ -40,6 +40,7 @@ REFUSED = {
     "journal nowhere": (CONTRACT + "connector: {journal_dir: /proc/journal}\n", "journal_dir"),
     "gateway with port": (CONTRACT + "tws: {host: 'gw:4002'}\n", "no host name"),
     "too many lines": (CONTRACT + "tws: {on_excess: refuse, tick_by_tick_lines: 0}\n", "tick-by-tick lines"),
+    "zone that is none": (CONTRACT + "tws: {maintenance: ['daily 00:15-01:45 America/New_Yrok']}\n", "America/New_Yrok"),
     "alert without address": (CONTRACT + "alerts: [{type: slack}]\n", "url"),
 }
 
@@ -140,12 +141,17 @@ def test_directories_where_others_could_plant_files_are_refused_before_anything_
     open_to_all.chmod(0o777)
     lab.state.mkdir(parents=True)
     (lab.state / "log").symlink_to(open_to_all)
-    for program in (["ib-recorder"], ["ib-stream", "up"]):
+    for program in (["ib-recorder"], ["ib-stream", "up"], ["ib-stream", "config", "check"]):
         refused = run(lab, *program, "--config", config)
         assert refused.returncode == 78 and f"everybody can write to {open_to_all}" in refused.stderr, refused.stderr
     (lab.state / "log").unlink()
     config.write_text(config.read_text() + f"connector: {{journal_dir: {open_to_all}}}\n")
-    for program in (["ib-connector"], ["ib-stream", "up"]):
+    for program in (["ib-connector"], ["ib-stream", "up"], ["ib-stream", "config", "check"]):
         refused = run(lab, *program, "--config", config)
         assert refused.returncode == 78 and "'connector.journal_dir' can't be used: everybody" in refused.stderr, refused.stderr
     assert list(open_to_all.iterdir()) == []
+    config.write_text(config.read_text().replace(f"connector: {{journal_dir: {open_to_all}}}\n", ""))
+    for root in ("/proc/ib", "/dev/null/ib", lab.folder / "ib-stream.yaml" / "ib"):
+        refused = run(lab, "ib-stream", "config", "check", config, "--root", root)
+        assert refused.returncode == 78 and f"directory {root}/state can't be used" in refused.stderr, refused.stderr
+        assert run(lab, "ib-stream", "up", "--config", config, "--root", root).returncode in (74, 78)

@@ -242,12 +242,14 @@ def test_who_may_not_use_the_sockets_is_told_so_at_once(lab, talking):
     recorder, connector = lab.recorder(config), lab.connector(config)
     wait_for("ticks", lambda: len(gateway.sent.get(MNQ, [])) > 2)
     lab.settle()
-    for command in (["status"], ["tail"], ["tail", "--since", "1h"], ["lookup", "AAPL"], ["gaps"], ["seal"]):
+    for command in (["status"], ["tail"], ["tail", "--since", "1h"], ["lookup", "AAPL"], ["gaps"], ["seal"],
+                    ["audit"], ["verify"], ["verify", lab.root], ["verify", lab.state], ["ls"], ["cat", f"{MNQ}.last"],
+                    ["export", "--format", "csv", "--out", "/nowhere"], ["explain", f"{MNQ}.last", "1m"], ["repair"]):
         result = subprocess.run(
-            [str(BIN / "ib-stream"), *command, "--root", str(lab.root)], capture_output=True, timeout=PATIENCE, text=True,
-            user=65534, group=65534, extra_groups=[])
+            [str(BIN / "ib-stream"), *map(str, command), "--root", str(lab.root)], capture_output=True, timeout=PATIENCE,
+            text=True, user=65534, group=65534, extra_groups=[])
         assert result.returncode == 77, (command, result)
-        assert "permission denied: become a member of the group ib-stream" in result.stderr, (command, result.stderr)
+        assert "ermission denied: become a member of the group ib-stream" in result.stderr, (command, result.stderr)
     # Whoever may look into the directory, but not use the sockets in it, is told the same.
     for folder in (lab.folder, lab.root, lab.run, lab.state):
         folder.chmod(0o755)
