@@ -3,11 +3,12 @@
 
 A gateway makes 5,000 ticks a second for 12 streams (1,500 with the gateway of Tests/Adversary) while processes are killed,
 stopped and continued, the gateway drops, stalls and loses its link, farms go down and streams die silently, messages can't be
-read, history has other trades or pages twice, the disk (a small tmpfs) is full or slow for a while, the files of sockets are
-removed, the configuration is saved with an error while a process is killed, and the clock is wrong.
+read, history has other trades or pages twice or ends with a trading day, the disk (a small tmpfs) is full or slow for a while or
+reserves no room, durable data is destroyed, a cleaner comes, the files of sockets are removed, the configuration is saved with an
+error while a process is killed, or without a contract, and the clock is wrong.
 Then it is quiet, the gaps are healed, and the files are compared with the history of the simulated market, tick by tick.
 
-    Tests/Chaos/chaos.py [--gateway adversary] [--seconds 300] [--seed N] [--json] [--keep] [--bin .build/release]
+    Tests/Chaos/chaos.py [--gateway adversary] [--seconds 300] [--seed N] [--only KIND] [--json] [--keep] [--bin .build/release]
 
 The same seed makes the same plan. Exit status 0: all is as it must be; 1: it is not, and what differs is printed; the
 directory is kept then. Several runs may go on at once: each has its own root, sockets, port and mount.
@@ -64,6 +65,7 @@ def arguments():
     parser.add_argument("--seed", type=int, default=None, help="the plan's seed (default: a new one, printed)")
     parser.add_argument("--gateway", choices=["simulator", "adversary"], default="simulator",
                         help="whose ticks are recorded: ib-simulator's, or those of Tests/Adversary (default simulator)")
+    parser.add_argument("--only", action="append", metavar="KIND", help="faults of this kind alone; may be repeated")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     parser.add_argument("--keep", action="store_true", help="keep the directory also when all is well")
     parser.add_argument("--bin", default=None, help="where the programs are (default .build/release)")
@@ -83,88 +85,11 @@ def own_mounts():
     os.execvpe("unshare", ["unshare", *flags, sys.executable, *sys.argv], environment)
 
 
-def compile_slow_disk(folder):
-    """The library that makes a recorder's disk slow."""
-    library = pathlib.Path(folder) / "slow_disk.so"
-    source = HERE.parent / "System" / "slow_disk.c"
-    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
+def compile_shim(name, folder):
+    """A library of Tests/System that is preloaded."""
+    library = pathlib.Path(folder) / f"{name}.so"
+    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", library, HERE.parent / "System" / f"{name}.c"], check=True)
     return library
-
-
-class System:
-    """The system under test, as the faults see it."""
-
-    def __init__(self, lab, config, gateway, ticks_per_second):
-        self.lab = lab
-        self.config = config
-        self.gateway = gateway
-        self.text = config.read_text()
-        self.clock = None
-        self.seals = []
-        self.disk_rate = lab.folder / "disk-rate"
-        # A third of what the feed brings.
-        self.slow_bytes_per_second = ticks_per_second * 64 // 3
-
-    def set_disk_rate(self, bytes_per_second):
-        """What the recorder's disk takes; 0: all that it can."""
-        new = self.disk_rate.with_suffix(".new")
-        new.write_text(f"{bytes_per_second}\n")
-        os.replace(new, self.disk_rate)
-
-    def set_clock(self, seconds):
-        """How far the host's clock is off, for all programs of the system."""
-        self.clock.set(seconds)
-
-    def break_configuration(self):
-        """Saves the file with an error, as an editor does: whole under its name."""
-        self.save(self.text.replace("contracts:", "contracts: [", 1))
-
-    def mend_configuration(self):
-        self.save(self.text)
-
-    def save(self, text):
-        new = self.config.with_suffix(".new")
-        new.write_text(text)
-        os.replace(new, self.config)
-
-    def remove(self, sockets):
-        """Removes files of sockets; which of them were not there."""
-        gone = []
-        for name in sockets:
-            try:
-                (self.lab.run / name).unlink()
-            except FileNotFoundError:
-                gone.append(name)
-        return f"not there: {' '.join(gone)}" if gone else ""
-
-    def says(self, command):
-        return self.gateway.says(command)
-
-    def is_ours(self, pid):
-        """True for a living process of this run: its command line has our configuration."""
-        try:
-            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return False
-        return str(self.config).encode() in words and state != "Z"
-
-    def pid(self, service):
-        """The pid in the lock of a service that runs, or None."""
-        try:
-            pid = int((self.lab.run / f"ib-{service}.lock").read_text().split()[0])
-        except (FileNotFoundError, IndexError, ValueError):
-            return None
-        return pid if self.is_ours(pid) else None
-
-    def seal(self):
-        self.seals.append(self.lab.start("ib-stream", "seal", "--now", "--config", self.config))
-        return ""
-
-    def processes(self):
-        """All living processes of this run but the gateway's."""
-        found = [int(p.name) for p in pathlib.Path("/proc").iterdir() if p.name.isdigit()]
-        return [pid for pid in found if self.is_ours(pid)]
 
 
 class Run:
@@ -172,11 +97,12 @@ class Run:
 
     def __init__(self, options, seed, has_mounts):
         import ibstream
+        from system import Lab
 
         self.options = options
         self.seed = seed
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"ibchaos-{seed}-"))
-        self.lab = ibstream.Lab(self.folder)
+        self.lab = Lab(self.folder)
         self.wait_for = ibstream.wait_for
         self.report = {"gateway": options.gateway, "seed": seed, "seconds": options.seconds, "problems": []}
         self.has_disk = has_mounts
@@ -196,28 +122,33 @@ class Run:
 
     def start(self):
         from clock import Clock
-        from faults import Disk, Injector
         from gateways import GATEWAYS, RATES
+        from injector import Disk, Injector
+        from system import System
         from witness import Witness
 
         lab = self.lab
         # The runtime directory is on tmpfs too, as in production: the journal shares no fate with the data disk.
-        for directory, size in (
-                (lab.state, int(DISK_BYTES_PER_SECOND * (self.options.seconds + 120))), (lab.run, RUNTIME_BYTES)):
-            directory.mkdir(parents=True)
+        for directory, top, size in (
+                (lab.state, lab.disk, int(DISK_BYTES_PER_SECOND * (self.options.seconds + 120))), (lab.run, lab.memory, RUNTIME_BYTES)):
+            top.mkdir()
             if self.has_disk:
-                subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", directory], check=True)
+                subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", top], check=True)
+            directory.mkdir()
         name = self.options.gateway
         self.gateway = GATEWAYS[name](lab, self.seed, RATES[name], NAMES)
         config = lab.configure(self.gateway.port, STREAMS, tws=["requests_per_second: 1000"], more=PACING)
-        self.system = System(lab, config, self.gateway, RATES[name])
-        self.system.set_disk_rate(0)
         env = {}
+        self.system = System(lab, config, self.gateway, RATES[name], env)
+        self.system.set_disk_rate(0)
+        self.system.refuse_calls("")
         if HAS_SHIMS:
             self.system.clock = Clock(self.folder)
-            env = {**self.system.clock.env, "SLOW_DISK": str(self.system.disk_rate)}
-            env["LD_PRELOAD"] += f" {compile_slow_disk(self.folder)}"
-        self.up = lab.start("ib-stream", "up", "--config", config, env=env)
+            env.update(self.system.clock.env, SLOW_DISK=str(self.system.disk_rate), ODD_BELOW=str(self.folder),
+                       ODD_CALLS=f"@{self.system.calls}")
+            for shim in ("slow_disk", "odd_filesystem"):
+                env["LD_PRELOAD"] += f" {compile_shim(shim, self.folder)}"
+        self.system.start()
         self.injector = Injector(self.system, Disk(lab.state) if self.has_disk else None)
         self.wait_healthy()
         self.witness = Witness(lab, self.gateway.truth_file)
@@ -260,9 +191,9 @@ class Run:
 
         plan = list(plan)
         # Each fault lasts as long as it is planned: a stall that is cut short leaves no trace.
-        while time.time() - self.origin < self.options.seconds or self.injector.open:
+        while time.time() - self.origin < self.options.seconds or self.injector.open or self.injector.going:
             plan = self.injector.step(plan, self.origin, show)
-            assert self.up.running(), f"ib-stream up ended: {self.up.stderr()[-2000:]}"
+            assert self.system.running(), f"ib-stream up ended: {self.system.up.stderr()[-2000:]}"
             assert self.gateway.running(), "the gateway ended"
             time.sleep(0.02)
 
@@ -291,8 +222,9 @@ class Run:
         if healthy:
             self.lab.settle()
         self.witness.stop()
-        if (status := self.up.stop()) != 0:
-            self.problem(f"ib-stream up ended with {status}: {self.up.stderr()[-300:]}")
+        up = self.system.up
+        if (status := up.stop()) != 0:
+            self.problem(f"ib-stream up ended with {status}: {up.stderr()[-300:]}")
         left = self.system.processes()
         if left:
             names = [pathlib.Path(f"/proc/{pid}/comm").read_text().strip() for pid in left]
@@ -322,7 +254,7 @@ class Run:
             shutil.copytree(self.lab.state, kept, ignore=shutil.ignore_patterns("filler"))
             self.report["directory"] = str(self.folder)
         if self.has_disk:
-            subprocess.run(["umount", self.lab.state, self.lab.run], check=True)
+            subprocess.run(["umount", self.lab.disk, self.lab.memory], check=True)
         if not keep:
             shutil.rmtree(self.folder)
 
@@ -343,10 +275,13 @@ def main():
         options.seed = random.SystemRandom().randrange(1, 1_000_000)
         sys.argv += ["--seed", str(options.seed)]
     has_mounts = own_mounts()
-    from faults import make_plan
+    from cleaner import CLEANER
+    from faults import DECK, make_plan
 
-    has = [name for name, is_there in (("mounts", has_mounts), ("shims", HAS_SHIMS)) if is_there]
-    plan = make_plan(options.seed, options.seconds, FARMS, MEAN_SECONDS, has)
+    has = [name for name, is_there in (("mounts", has_mounts), ("shims", HAS_SHIMS), ("cleaner", CLEANER)) if is_there]
+    if unknown := [kind for kind in options.only or [] if kind not in DECK]:
+        sys.exit(f"chaos: no such fault: {', '.join(unknown)}; there are: {', '.join(DECK)}")
+    plan = make_plan(options.seed, options.seconds, FARMS, MEAN_SECONDS, has, options.only or DECK)
     if options.plan:
         for fault in plan:
             print(f"{fault.at:8.3f} {fault.kind} {fault.target} {fault.seconds or ''}")
@@ -357,6 +292,8 @@ def main():
         run.say("chaos: no mount namespace is to be had: the disk is not filled")
     if not HAS_SHIMS:
         run.say("chaos: no C compiler is to be had: the disk is not slow, and the clock is right")
+    if not CLEANER:
+        run.say("chaos: systemd-tmpfiles is not there: no cleaner comes")
     run.report["shims"] = HAS_SHIMS
     run.report["disk"] = has_mounts
     try:

@@ -64,8 +64,8 @@ class Simulated:
         status = self.process.stop()
         return f"ib-simulator ended with {status}: {self.process.stderr()[-300:]}" if status else ""
 
-    def differences(self, exports):
-        """What a comparison of its own finds: there is none beside that of truth.py."""
+    def differences(self, exports, away):
+        """What a comparison of its own finds: there is none beside that of truth.py. `away`: {stream: seconds out of the configuration}."""
         return []
 
 
@@ -84,6 +84,8 @@ class Independent:
         self.port = self.gateway.port
         # The next way in which history repeats itself.
         self.repeats = ["early", "backwards"]
+        # The ways in which history ends with a trading day, by turns: the last tick again, nothing, and the begin of a day too.
+        self.day_ends = [(False, False), (True, False), (True, True)]
 
     def says(self, command):
         """One command of the simulator's control socket, done here."""
@@ -110,7 +112,17 @@ class Independent:
             raise AssertionError(f"no such command: {command}")
         return "ok"
 
+    def day_ends_at(self, second):
+        """Once over, a day stays over."""
+        faults = self.gateway.faults
+        faults["history_day_end"] = [*(faults["history_day_end"] or []), second]
+        faults["history_day_empty"], faults["history_day_behind"] = self.day_ends[0]
+        self.day_ends.append(self.day_ends.pop(0))
+
     def history_fault(self, what):
+        if what.startswith("day "):
+            self.day_ends_at(int(what.removeprefix("day ")))
+            return
         name, value = {
             "trades all": ("history_without_unreported", "sometimes"),
             "trades reported": ("history_without_unreported", True),
@@ -161,8 +173,8 @@ class Independent:
                 found[stream].append(((int(row["second"]), text), int(row["wall"]) / 1e9))
         return found
 
-    def differences(self, exports):
-        reports = compare.compare_folders(self.truth, exports, self.names, lossy=True)
+    def differences(self, exports, away):
+        reports = compare.compare_folders(self.truth, exports, self.names, lossy=True, away=away)
         return [str(r) for r in reports if not r.is_exact]
 
 

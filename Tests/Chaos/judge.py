@@ -7,10 +7,15 @@ import numpy as np
 
 import faults
 import ibstream
+import looks
 import truth
 import witness
+from looks import LedgerGap
 
 AROUND_SECONDS = 12
+# A tick is on its way for so long without being a cause for anything; health is 503 for so long after its last cause at most.
+BUSY_SECONDS = 1
+RED_SECONDS = 45
 KINDS = {name: number for number, name in ibstream.KINDS.items()}
 # So many streams are described at length; the others in one line.
 DESCRIBED = 3
@@ -20,14 +25,14 @@ def judge(run):
     lab, report = run.lab, run.report
     check_verify(run)
     out = lab.folder / "export"
-    lab.ib_stream("export", "--format", "csv", "--no-markers", "--root", lab.root, "--out", out, timeout=600)
-    for difference in run.gateway.differences(out):
-        run.problem(f"the gateway's own comparison: {difference}")
+    lab.ib_stream("export", "--format", "csv", "--no-markers", *lab.where, "--out", out, timeout=600)
     market = truth.read_rows(run.gateway.history, set(stream_names(run)))
     ledger = read_ledger(run)
-    sent = run.gateway.sent(run.witness)
+    sent = {stream: since_destroyed(ticks, run.system.destroyed, stream) for stream, ticks in run.gateway.sent(run.witness).items()}
     check_witness(run, sent)
-    totals = dict.fromkeys(("ticks", "healed", "gaps", "missing", "unavailable", "repeated", "altered", "misplaced",
+    check_stops(run)
+    waited, away = [], {}
+    totals = dict.fromkeys(("ticks", "healed", "gaps", "missing", "unavailable", "unwanted", "named", "repeated", "altered", "misplaced",
                             "unexpected_gaps"), 0)
     for stream in stream_names(run):
         path = out / f"{stream}.csv"
@@ -42,19 +47,74 @@ def judge(run):
             run.problem(f"{stream}: {error}")
         gaps = truth.gaps_of(records)
         check_ledger(run, stream, gaps, ledger.get(stream, []))
-        result = truth.compare(stream, rows.seconds[stream], market.seconds[stream], gaps)
-        check_health(run, stream, sent[stream], rows.keys[stream], truth.gaps_of_healed(records))
+        away[stream] = times_away(run, stream, records)
+        named = seconds_named(run, ledger.get(stream, []))
+        result = truth.compare(stream, rows.seconds[stream], market.seconds[stream], gaps, away[stream], named)
+        away[stream] = away[stream] + named
+        waited += check_health(run, stream, sent[stream], rows.keys[stream], truth.gaps_of_healed(records), result.missing)
         check_ends(run, stream, rows.seconds[stream], market.seconds[stream])
         totals["unexpected_gaps"] += check_causes(run, stream, gaps, result)
         for name, value in (
                 ("ticks", rows.counts[stream]), ("healed", rows.healed[stream]), ("gaps", len(gaps)),
-                ("missing", len(result.missing)), ("unavailable", result.not_in_history),
+                ("missing", len(result.missing)), ("unavailable", result.not_in_history), ("unwanted", result.unwanted), ("named", result.named),
                 ("repeated", len(result.repeated)), ("altered", len(result.altered)),
                 ("misplaced", len(result.misplaced) + len(rows.falls))):
             totals[name] += value
         if result.problems or rows.falls:
             describe(run, stream, result, rows, records, gaps, ledger.get(stream, []))
+    check_red(run, waited)
+    for difference in run.gateway.differences(out, away):
+        run.problem(f"the gateway's own comparison: {difference}")
     report.update(totals)
+
+
+def times_away(run, stream, records):
+    """When the stream was not in the configuration, by its records; each time is one at which the operator had taken it out."""
+    faulty = [f for f in run.injector.done if f.kind == "contract removed" and f.target == stream.split(".")[0]]
+    spans = truth.unwanted(records)
+    for first, last in spans:
+        if last is None or not any(int(f.began) <= first and last <= f.ended + AROUND_SECONDS for f in faulty):
+            run.problem(f"{stream}: not recorded from {truth.text_of(first)} to {truth.text_of(last)}, and it was in the configuration")
+    if len(spans) != len(faulty):
+        run.problem(f"{stream}: left {len(spans)} times, and was taken out of the configuration {len(faulty)} times")
+    return [(first, last) for first, last in spans if last is not None]
+
+
+def seconds_named(run, listed):
+    """[(first, last)] of the seconds that the ledger names as not filled, or not as history tells them, where history was at fault
+    while it was asked: an answer that contradicts itself is not believed, and the gap is tried again after an hour."""
+    spans = []
+    for gap in listed:
+        at_fault = [f for f in run.injector.done if f.kind in faults.UNBELIEVABLE
+                    and f.ended >= faults.right_times(run.injector.done, gap["opened"] / 1e9)[0]]
+        if gap["state"] in ("partly", "edge_unreconciled") and at_fault:
+            spans += [(first, end - 1) for first, end in gap["unfilled"]]
+    return spans
+
+
+def since_destroyed(sent, destroyed, stream):
+    """[(tick, moment)] of one stream: what was durable and then destroyed is missing since the system runs again.
+    `destroyed`: [(moment, {stream: {tick: keys}})]."""
+    sent = sorted(sent, key=lambda tick: tick[1])
+    for moment, rows in destroyed:
+        left = {what: len(keys) for what, keys in rows.get(stream, {}).items()}
+        for at in range(len(sent) - 1, -1, -1):
+            what, when = sent[at]
+            if when < moment and left.get(what):
+                left[what] -= 1
+                sent[at] = what, moment
+    return sent
+
+
+def check_stops(run):
+    """A stop in order ends with 0, or says why not, and something was in its way."""
+    for stop in run.system.stops:
+        others = [f for f in run.injector.done if f.began - faults.NOTICED_SECONDS <= stop.ended and f.ended >= stop.began
+                  and f.kind not in faults.STOPPING]
+        if stop.status != 0 and not (stop.status == 1 and others and "not durable" in stop.words):
+            run.problem(f"ib-stream up ended with {stop.status} at {stop.ended - run.origin:.2f} s: {stop.words}")
+    for path in run.system.cleaned:
+        run.problem(f"a cleaner removed {path}, though the system was running")
 
 
 def stream_names(run):
@@ -65,7 +125,7 @@ def stream_names(run):
 
 def check_verify(run):
     try:
-        text = run.lab.ib_stream("verify", "--root", run.lab.root, timeout=600)
+        text = run.lab.ib_stream("verify", *run.lab.where, timeout=600)
         run.report["verify"] = text.strip().splitlines()[-1].removeprefix(f"{run.lab.state}: ")
     except AssertionError as error:
         run.report["verify"] = "failed"
@@ -75,7 +135,7 @@ def check_verify(run):
 def read_ledger(run):
     """{stream: gaps} of `ib-stream gaps --json`."""
     answer = json.loads(
-        run.lab.ib_stream("gaps", "--all", "--json", "--root", run.lab.root, check=None, timeout=600))
+        run.lab.ib_stream("gaps", "--all", "--json", *run.lab.where, check=None, timeout=600))
     if answer["unreadable"]:
         run.problem(f"gaps: unreadable: {answer['unreadable']}")
     run.report["ledger"] = {state: count for state, count in answer["counts"].items() if count}
@@ -89,33 +149,62 @@ def check_witness(run, sent):
     """What the witness has seen is enough to prove anything."""
     seen = run.witness
     run.report["health_pages"] = len(seen.pages)
+    if any(page[2] != 200 and not page[3] for page in seen.pages):
+        run.problem("health was 503 without a reason")
     run.report["witness_longest_look"] = round(seen.longest_look() or 0, 2)
     run.report["sent"] = sum(map(len, sent.values()))
+    told = [verdict for verdict in seen.verdicts if verdict.is_told]
+    run.report["verdicts"] = len(told)
+    if not told or not any(not verdict.is_clean for verdict in told):
+        run.problem("nothing was ever said by gaps and status, or never that something is missing: their truth is not proved")
     if seen.failure:
         run.problem(f"the witness failed: {seen.failure!r}")
     if not any(page[2] == 200 for page in seen.pages) or not seen.seen or not run.report["sent"]:
         run.problem("the witness saw no green page, no record or no tick sent: health is not proved")
 
 
-def check_health(run, stream, sent, keys, gaps):
-    """Health was not 200 while a tick that the gateway had sent was not durable for too long. `gaps`: {key of a healed tick:
-    key of its gap}."""
+def check_health(run, stream, sent, keys, gaps, missing):
+    """Health was not 200 while a tick that the gateway had sent was not durable for too long, and neither gaps nor status said that
+    nothing is missing then. `gaps`: {key of a healed tick: key of its gap}; `missing`: ticks that are not there in the end. Returns [(sent, absent until)]."""
     con_id, kind = stream.split(".")
     known = run.witness.absent_until(int(con_id), KINDS[kind])
     unseen = sum(key not in known for found in keys.values() for key in found)
     if unseen:
         run.problem(f"{stream}: {unseen} ticks that are recorded were never seen in the log: health is not proved")
     written = {what: [known.get(key, 0) for key in found] for what, found in keys.items()}
-    waited = witness.waits(sent, written)
-    healing = witness.late(run.witness.pages, waited)
-    for name, seconds in (("longest_wait", max((until - when for when, until in waited), default=0)),
+    for what in missing:
+        written.setdefault(what, []).append(np.inf)
+    pairs = witness.pairs(sent, written)
+    waited = [(when, until) for _, when, until in pairs]
+    pages = run.witness.pages + [
+        (v.asked, v.answered, 200 if v.health in ("healthy", "degraded") else 503) for v in run.witness.verdicts if v.command == "status" and v.is_told]
+    healing = witness.late(pages, waited)
+    for name, seconds in (("longest_wait", max((until - when for when, until in waited if until < np.inf), default=0)),
                           ("green_healing", healing[1] if healing else 0)):
         run.report[name] = max(run.report.get(name, 0), round(seconds, 1))
     told = {what: [min(known.get(key, 0), known.get(gaps.get(key), np.inf)) for key in found] for what, found in keys.items()}
-    worst = witness.late(run.witness.pages, witness.waits(sent, told))
+    worst = witness.late(pages, witness.waits(sent, told))
+    for verdict, second, count in looks.false_verdicts(
+            run.witness.verdicts, stream, run.witness.claims.get((int(con_id), KINDS[kind]), []),
+            [(what[0], when, until) for what, when, until in pairs])[:3]:
+        run.problem(f"{stream}: {verdict.command} said nothing at {verdict.asked - run.origin:.2f} s of {count} ticks missing of "
+                    f"{truth.text_of(second)} ({second - run.origin:+.0f} s)")
     if worst:
         run.problem(f"{stream}: health was 200 at {worst[0] - run.origin:.2f} s although a tick that the gateway had sent had "
                     f"been waiting for {worst[1]:.1f} s to become durable")
+    return waited
+
+
+def check_red(run, waited):
+    """Health was never 503 for long when nothing was wrong any more: no fault, no tick on its way, no gap that waits."""
+    causes = [(f.began, f.ended) for f in run.injector.done] + [(sent, until) for sent, until in waited if BUSY_SECONDS < until - sent < np.inf]
+    told = [verdict for verdict in run.witness.verdicts if verdict.command == "gaps"]
+    causes += [(a.asked, b.answered) for a, b in zip(told, told[1:]) if not a.is_told or a.has_pending]
+    seconds, moment = looks.unexplained_red(run.witness.pages, causes)
+    run.report["red_without_cause"] = round(seconds, 1)
+    if seconds > RED_SECONDS:
+        reasons = next(page[3] for page in run.witness.pages if page[0] == moment)
+        run.problem(f"health was still 503 at {moment - run.origin:.2f} s, {seconds:.1f} s after its last cause: {reasons[:3]}")
 
 
 def check_ends(run, stream, recorded, market):
@@ -124,24 +213,6 @@ def check_ends(run, stream, recorded, market):
     if first > run.origin or last < end - 1:
         run.problem(f"{stream}: recorded from {truth.text_of(first)} to {truth.text_of(last)}, the faults began at "
                     f"{truth.text_of(run.origin)} and the market ended at {truth.text_of(end)}")
-
-
-class LedgerGap:
-    """A gap as `ib-stream gaps --json` gives it: whole seconds, both included."""
-
-    def __init__(self, gap):
-        self.first = second(gap["before"], gap["from"])
-        self.last = second(gap["after"], gap["to"])
-
-    def covers(self, second):
-        return (self.first is None or second >= self.first) and (self.last is None or second <= self.last)
-
-
-def second(edge, nanos):
-    """The second of a gap's edge: that of its live tick if there is one, else of the host's clock."""
-    if edge and edge["ts_event"] is not None:
-        nanos = edge["ts_event"]
-    return None if nanos is None else nanos // 10**9
 
 
 def check_causes(run, stream, gaps, result):

@@ -20,7 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 GATEWAYS = ["simulator", "adversary"]
 COLUMNS = ["gateway", "seed", "faults", "ticks", "healed", "gaps", "missing", "repeated", "altered", "misplaced", "unavailable",
-           "sent", "longest_wait", "green_healing"]
+           "unwanted", "named", "sent", "longest_wait", "green_healing", "verdicts"]
 HEAD = """\
 # {count} runs of chaos
 
@@ -37,10 +37,14 @@ wrote on {date}, at commit {commit}, on {machine}. The command of each run stand
 - `missing`: ticks of the market that history could give and that are not in the files; `repeated`, `altered` and
   `misplaced`: recorded ticks that the market did not make, or not there. All four must be 0.
 - `unavailable`: ticks that history can't give: trades that the exchange did not report, in the gaps of `last` and `all_last` streams.
+- `unwanted`: ticks of a contract while it was out of the configuration; `named`: ticks of seconds of which the ledger says that they
+  are not whole, since history told them more than once and otherwise each time.
 - `sent`: ticks that the gateway wrote to sockets, by its truth file; `longest_wait`: how many seconds one of them was not durable.
   `/health` was never 200 for longer than 7 s while one was neither in the log nor in a gap that the log tells of, by a witness
   that reads the files itself. `green_healing`: the longest wait of one that died with its connection, was known to be missing, and
   was being healed while `/health` was 200; 0: none longer than 7 s.
+- `verdicts`: answers of `gaps --json` and `status --json` during the run. None of them called a second whole of which a tick was missing
+  that had been sent. Nor was `/health` 503 for longer than 45 s behind its last cause.
 
 In every run each gap had a cause that one of the injected faults explains, `ib-stream verify` passed, the system was healthy at
 the end, and no process was left over, unless the run says something else.
@@ -96,7 +100,7 @@ def written(reports, options):
         text += "".join(f"- {problem}\n" for problem in report["problems"])
         if report["problems"]:
             text += "\n"
-        for name in ("verify", "healed_in", "health_pages", "witness_longest_look"):
+        for name in ("verify", "healed_in", "health_pages", "witness_longest_look", "red_without_cause"):
             if name in report:
                 text += f"{name}: {report[name]}\n\n"
         text += "```\n" + "\n".join(report["timeline"]) + "\n```\n"

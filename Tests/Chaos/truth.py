@@ -7,7 +7,7 @@ import numpy as np
 
 from ibstream import body_u64, keys
 
-GAP_OPENED, HEAL, LOST = 2, 4, 11
+SUBSCRIBED, GAP_OPENED, HEAL, UNSUBSCRIBED, LOST = 1, 2, 4, 10, 11
 UNREPORTED = 2
 HEALED = 64
 
@@ -106,16 +106,28 @@ def text_of(second):
     return datetime.datetime.fromtimestamp(second, datetime.timezone.utc).strftime("%H:%M:%S")
 
 
+def event_of(records):
+    return (body_u64(records, 0) >> 8) & 0xFF
+
+
 def gaps_of(records):
-    """The gaps in one stream's records, in the order of their keys; all markers that follow each other are in one."""
-    marker = records["kind"] == 255
-    event = (body_u64(records, 0) >> 8) & 0xFF
-    live = np.flatnonzero((records["kind"] < 128) & (records["flags"] & HEALED == 0))
+    """The gaps in one stream's records, in the order of their keys; all markers that follow each other are in one. Where the stream
+    was not wanted any more, a gap ends with that, and one behind it begins with its own marker: both by the host's clock."""
+    is_marker = records["kind"] == 255
+    event = event_of(records)
+    is_live = (records["kind"] < 128) & (records["flags"] & HEALED == 0)
+    edges = np.flatnonzero(is_live | is_marker & (event == UNSUBSCRIBED))
     gaps = []
-    for index in np.flatnonzero(marker & ((event == GAP_OPENED) | (event == LOST))):
-        at = np.searchsorted(live, index)
-        before = int(records["ts_event"][live[at - 1]]) // 10**9 if at > 0 else None
-        after = int(records["ts_event"][live[at]]) // 10**9 if at < len(live) else None
+
+    def second(index):
+        return int(records["ts_event" if is_live[index] else "ts_recv"][index]) // 10**9
+
+    for index in np.flatnonzero(is_marker & ((event == GAP_OPENED) | (event == LOST))):
+        at = np.searchsorted(edges, index)
+        before = None
+        if at > 0:
+            before = second(edges[at - 1] if is_live[edges[at - 1]] else index)
+        after = second(edges[at]) if at < len(edges) else None
         is_lost = event[index] == LOST
         text = "lost" if is_lost else records["body"][index].tobytes()[16:].rstrip(b"\0").decode(errors="replace")
         code = int(body_u64(records[index:index + 1], 0)[0] >> 32)
@@ -123,9 +135,29 @@ def gaps_of(records):
     return gaps
 
 
+def unwanted(records):
+    """[(first, last)] of the seconds in which a stream was not wanted, by the host's clock: from where it left to the next epoch
+    in which it is subscribed to, both included; None: it did not come back."""
+    is_marker = records["kind"] == 255
+    event = event_of(records)
+    subscribed = np.flatnonzero(is_marker & (event == SUBSCRIBED))
+    spans = []
+    for index in np.flatnonzero(is_marker & (event == UNSUBSCRIBED)).tolist():
+        at = np.searchsorted(subscribed, index)
+        # A marker behind the healing of what was missed before it left tells it again.
+        if spans and spans[-1][2] == at:
+            continue
+        back = None
+        if at < len(subscribed):
+            begun = np.flatnonzero(records["epoch"] == records["epoch"][subscribed[at]])[0]
+            back = int(records["ts_recv"][begun]) // 10**9
+        spans.append((int(records["ts_recv"][index]) // 10**9, back, at))
+    return [span[:2] for span in spans]
+
+
 def gaps_of_healed(records):
     """{key of a healed tick: key of the first marker of the gap that it was healed in} of one stream."""
-    event = (body_u64(records, 0) >> 8) & 0xFF
+    event = event_of(records)
     is_heal = (records["kind"] == 255) & (event == HEAL)
     # A run is contiguous, and begins with its marker.
     run = np.maximum.accumulate(np.where(is_heal, np.arange(len(records)), -1))
@@ -158,6 +190,10 @@ class Comparison:
         self.missing = []
         # Ticks that history can't give, in gaps: unreported trades.
         self.not_in_history = 0
+        # Ticks while the stream was not in the configuration.
+        self.unwanted = 0
+        # Ticks of seconds that the ledger names.
+        self.named = 0
         self.repeated = []
         self.altered = []
         self.misplaced = []
@@ -173,8 +209,9 @@ class Comparison:
         return min(found) if found else None
 
 
-def compare(stream, recorded, market, gaps):
-    """Compares one stream, from its first recorded tick to its last. `recorded` and `market`: {second: rows}."""
+def compare(stream, recorded, market, gaps, away=(), named=()):
+    """Compares one stream, from its first recorded tick to its last. `recorded` and `market`: {second: rows}; `away`: the seconds in
+    which nobody wanted it, [(first, last)]; `named`: those of which the ledger says that they are not whole."""
     result = Comparison(stream)
     if not recorded:
         return result
@@ -204,6 +241,10 @@ def compare(stream, recorded, market, gaps):
             text, flags = want[at]
             if is_gap and flags & UNREPORTED and stream.endswith("last"):
                 result.not_in_history += 1
+            elif any(begin <= second <= end for begin, end in away):
+                result.unwanted += 1
+            elif any(begin <= second <= end for begin, end in named):
+                result.named += 1
             else:
                 result.missing.append((second, text))
     return result

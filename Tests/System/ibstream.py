@@ -145,6 +145,11 @@ class Lab:
     def state(self):
         return self.root / "state"
 
+    @property
+    def where(self):
+        """What tells the operator's command where the recording is."""
+        return ["--root", self.root]
+
     def start(self, name, *arguments, **more):
         process = Process(self.logs, name, *arguments, **more)
         self.processes.append(process)
@@ -273,7 +278,7 @@ class Lab:
         """Recorded records as a NumPy array, through `ib-stream cat --format raw`."""
         arguments = ["cat", stream] if stream else ["cat"]
         result = subprocess.run(
-            [str(BIN / "ib-stream"), *arguments, "--root", str(self.root), "--format", "raw", "--order", "arrival"],
+            [str(BIN / "ib-stream"), *arguments, *map(str, self.where), "--format", "raw", "--order", "arrival"],
             capture_output=True, timeout=PATIENCE)
         assert result.returncode == 0, result.stderr.decode()
         return np.frombuffer(result.stdout, TICK)

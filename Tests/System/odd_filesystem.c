@@ -1,5 +1,6 @@
 /* A file system that lacks calls: preloaded, the calls that $ODD_CALLS names (such as "fallocate=95,directory_fsync=22") fail with the
-   errno that stands there, for what lies below $ODD_BELOW. Everything else goes to the kernel.
+   errno that stands there, for what lies below $ODD_BELOW. Everything else goes to the kernel. "@file": the file names them at the
+   program's start.
 
    fallocate, directory_fsync, fdatasync, link, renameat2, flock, and readonly_flock: an exclusive lock of what may only be read. */
 #define _GNU_SOURCE
@@ -14,10 +15,17 @@
 #include <unistd.h>
 
 static const char *below, *calls;
+static char kept[256];
 
 __attribute__((constructor)) static void begin(void) {
     below = getenv("ODD_BELOW");
     calls = getenv("ODD_CALLS");
+    if (calls == NULL || calls[0] != '@') return;
+    int file = open(calls + 1, O_RDONLY | O_CLOEXEC);
+    ssize_t length = file < 0 ? 0 : read(file, kept, sizeof kept - 1);
+    if (file >= 0) close(file);
+    kept[length > 0 ? length : 0] = 0;
+    calls = kept;
 }
 
 static int is_below(const char *path) { return below != NULL && strncmp(path, below, strlen(below)) == 0; }

@@ -207,9 +207,13 @@ def compare_order(report, expected, recorded):
         at = found.popleft()
 
 
-def compare_folders(truth, exports, streams=None, route=None, lossy=False):
-    """[Report] of every stream that was put on sockets; one without a file has nothing."""
+def compare_folders(truth, exports, streams=None, route=None, lossy=False, away=None):
+    """[Report] of every stream that was put on sockets; one without a file has nothing. `away`: {stream: [(first, last)]}, seconds in
+    which nobody wanted it."""
     expected = expectations(pathlib.Path(truth), route, lossy)
+    for name, spans in (away or {}).items():
+        for tick in expected.get(name, []):
+            tick.is_needed &= not any(first <= tick.key[0] <= last for first, last in spans)
     reports = []
     for name in sorted(streams or expected):
         path = pathlib.Path(exports) / f"{name}.csv"
