@@ -6,12 +6,13 @@ internal import Ticks
 ///
 ///     seal-benchmark DIRECTORY STREAMS TICKS [HOURS]
 ///
-/// Writes a log of STREAMS streams with TICKS quotes in all into DIRECTORY/log (in the order in which a recorder commits
-/// them), seals it, and prints one line of JSON. Exits with 1 when that took more memory than sealing may have, or when not
-/// every tick was sealed.
+/// Writes a log of STREAMS streams with TICKS quotes in all into DIRECTORY/log (in the order in which a recorder
+/// commits them), seals it, and prints one line of JSON. Exits with 1 when that took more memory than sealing may
+/// have, or when not every tick was sealed.
 ///
-/// With HOURS it then gives the sealed files names of that many hours (as links: the look does not read them), makes the list of
-/// them all, looks at them as a recorder does each hour, and fails when that took more memory than it may have.
+/// With HOURS it then gives the sealed files names of that many hours (as links: the look does not
+/// read them), makes the list of them all, looks at them as a recorder does each hour, and fails when
+/// that took more memory than it may have.
 @main enum Main {
     static func main() { exit(run(Array(CommandLine.arguments.dropFirst()))) }
 }

@@ -1,7 +1,7 @@
 // How small sealed segments are and how fast they are written and read: `make bench-segments`.
 //
-// usage: SegmentBenchmark [CSV]      a file of ts_ns,kind,price,size,bid_price,ask_price,bid_size,ask_size; without one,
-//                                    quotes are made up, the same each time
+// usage: SegmentBenchmark [CSV]    a file of ts_ns,kind,price,size,bid_price,ask_price,bid_size,ask_size; without
+//                                  one, quotes are made up, the same each time
 
 internal import Glibc
 internal import TickStore
@@ -12,8 +12,8 @@ enum Main {
     static func main() { exit(runSegmentBenchmark(Array(CommandLine.arguments.dropFirst()))) }
 }
 
-/// What is asked for: docs/decisions.md#sealed-quotes-have-a-size-that-is-held. A missed size, or a tick that is not read back as it was, ends with status 1;
-/// a missed rate is only printed, since a busy machine has others.
+/// What is asked for: docs/decisions.md#sealed-quotes-have-a-size-that-is-held. A missed size, or a tick that is not
+/// read back as it was, ends with status 1; a missed rate is only printed, since a busy machine has others.
 private let mostBytesATick = 7.0
 private let leastReadTicksPerSecond = 20_000_000.0
 /// 20 times a market of 20,000 ticks/s.
@@ -139,8 +139,8 @@ private func two(_ value: Double) -> String {
     return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)"
 }
 
-/// The file's quotes as the connector records them: TWS time in whole seconds, receive time in nanoseconds. Nil when the
-/// file is not there.
+/// The file's quotes as the connector records them: TWS time in whole seconds, receive time in
+/// nanoseconds. Nil when the file is not there.
 private func readQuotes(_ path: String) -> [Tick]? {
     guard let file = fopen(path, "r") else { return nil }
     defer { fclose(file) }
@@ -172,8 +172,8 @@ private func units(_ text: String) -> Int64 {
 
 private let madeUpSeed: UInt64 = 7
 
-/// An index future in a busy hour: half of the quotes change a size alone, the others move one or both prices by a step or two
-/// of 0.25; they come in bursts, with the clock's nanoseconds.
+/// An index future in a busy hour: half of the quotes change a size alone, the others move one or both prices by a step
+/// or two of 0.25; they come in bursts, with the clock's nanoseconds.
 private func madeUpQuotes(count: Int) -> [Tick] {
     var generator = SplitMix64(seed: madeUpSeed)
     func below(_ limit: UInt64) -> Int64 { Int64(generator.next() % limit) }

@@ -32,7 +32,8 @@ void clx_set_thread_name(const char *name) {
 int clx_thread_id(void) { return (int)syscall(SYS_gettid); }
 
 int clx_lower_thread_priority(void) {
-    // On Linux both belong to a thread. linux/ioprio.h is not installed everywhere: IOPRIO_WHO_PROCESS is 1, the idle class 3.
+    // On Linux both belong to a thread. linux/ioprio.h is not installed everywhere:
+    // IOPRIO_WHO_PROCESS is 1, the idle class 3.
     id_t self = (id_t)clx_thread_id();
     if (setpriority(PRIO_PROCESS, self, 10) != 0) return errno;
     return syscall(SYS_ioprio_set, 1, self, 3 << 13) == 0 ? 0 : errno;

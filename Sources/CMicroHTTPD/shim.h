@@ -5,7 +5,8 @@
 /// The calls that are variadic in C and so hidden from Swift.
 
 /// Starts a daemon with a thread of its own on a listening socket. `answer` is called for each request, `notify` when a
-/// connection begins and before its descriptor is closed, all with `context`, on the daemon's thread. NULL: errno says why.
+/// connection begins and before its descriptor is closed, all with `context`, on
+/// the daemon's thread. NULL: errno says why.
 static inline struct MHD_Daemon *_Nullable cmh_start(
     int listener, MHD_AccessHandlerCallback _Nonnull answer, MHD_NotifyConnectionCallback _Nonnull notify,
     void *_Nonnull context, unsigned connections, unsigned idle_seconds, size_t connection_bytes) {

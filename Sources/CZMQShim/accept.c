@@ -1,11 +1,11 @@
-// The one call of libzmq by which a stranger can end the process: 4.3.4 takes EMFILE from accept4 on a unix socket for a
-// bug of its own and aborts (ipc_listener.cpp). A thousand connections to a socket file did that to a service with the
-// usual limit of descriptors.
+// The one call of libzmq by which a stranger can end the process: 4.3.4 takes EMFILE from accept4 on a unix socket
+// for a bug of its own and aborts (ipc_listener.cpp). A thousand connections to a socket file did that to a
+// service with the usual limit of descriptors.
 //
 // The linker puts this accept4 before the C library's for everything in the program. It keeps the last descriptors for
 // the process itself: a connection that would take one of them is closed at once and reported as ECONNABORTED, which
-// libzmq (and libmicrohttpd) take for a peer that went away. Descriptors are given lowest first, so the number of the new
-// one says how many are open.
+// libzmq (and libmicrohttpd) take for a peer that went away. Descriptors are given lowest first, so the
+// number of the new one says how many are open.
 #define _GNU_SOURCE
 #include "czmq_shim.h"
 

@@ -50,8 +50,9 @@ const char *czs_error_text(int code) { return zmq_strerror(code); }
 
 // MARK: - Contexts
 
-/// Sends a byte from one socket to another through the system, which takes libzmq's own threads on both sides. 0 once it
-/// has arrived, or an errno value. In a context of its own: a closed socket gives its place back in its own time only.
+/// Sends a byte from one socket to another through the system, which takes libzmq's own threads on
+/// both sides. 0 once it has arrived, or an errno value. In a context of its own: a closed socket
+/// gives its place back in its own time only.
 static int threads_answer(void) {
     static _Atomic unsigned number;
     char endpoint[64];
@@ -200,8 +201,8 @@ static int listen_at(const char *path, int backlog) {
     return -1;
 }
 
-/// libzmq gets a socket that listens already: then the file is ours, and closing an old listener of the same path, which
-/// happens later and on another thread, can't remove the file of a new one.
+/// libzmq gets a socket that listens already: then the file is ours, and closing an old listener of the same path,
+/// which happens later and on another thread, can't remove the file of a new one.
 static int bind_file(czs_socket *socket, const char *endpoint, const char *path) {
     if (somebody_listens(path)) return EADDRINUSE;
     int backlog = 0;

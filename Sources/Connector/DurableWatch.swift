@@ -5,8 +5,8 @@ internal import ServiceKit
 internal import Synchronization
 internal import Ticks
 
-/// What the recorder has said to be durable, for the journal: it keeps what is not. Written by the `durable` thread, read by
-/// the session thread.
+/// What the recorder has said to be durable, for the journal: it keeps what is not. Written by the
+/// `durable` thread, read by the session thread.
 final class DurableBoard: Sendable {
     private let state: Mutex<[StreamID: TickKey]?>
 
@@ -32,7 +32,8 @@ struct DurableNote {
 
     init(journalDirectory: String) { path = journalDirectory + "/durable" }
 
-    /// What an earlier run kept. A note that can't be read is none: then the oldest segments go first, as without a recorder.
+    /// What an earlier run kept. A note that can't be read is none: then the oldest
+    /// segments go first, as without a recorder.
     func read() -> [StreamID: TickKey]? {
         do {
             let bytes = try Files.read(path, maxBytes: Self.maxBytes)
@@ -50,8 +51,9 @@ struct DurableNote {
     func write(_ report: [UInt8]) throws(FileError) { try Files.writeAtomically(report, to: path, sync: false) }
 }
 
-/// The `durable` thread: listens to the recorder's reports. Once a second is enough: what became durable a moment ago stays
-/// in the journal a moment longer. Of a second's reports the longest, which is the one of all streams, and the last count.
+/// The `durable` thread: listens to the recorder's reports. Once a second is enough: what became durable
+/// a moment ago stays in the journal a moment longer. Of a second's reports the longest, which is the
+/// one of all streams, and the last count.
 func runDurable(
     _ task: TaskContext, context: Context, paths: Paths, board: DurableBoard, note: DurableNote
 ) throws {

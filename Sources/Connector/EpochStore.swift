@@ -3,10 +3,10 @@ internal import ServiceKit
 
 /// The greatest epoch that was ever begun here, as decimal text, in two places: `<runtime>/epoch` and `<state>/epoch`.
 ///
-/// An epoch is persisted before the first record of it is published, so that no key is ever given out twice. The runtime
-/// directory is in memory: it takes the word at once, and keeps it over every death of a process. The state directory keeps
-/// it over a restart of the machine; its disk may not answer, so that `StateKeeper` writes there, and the session thread
-/// waits for it only a little.
+/// An epoch is persisted before the first record of it is published, so that no key is ever given out twice. The
+/// runtime directory is in memory: it takes the word at once, and keeps it over every death of a process. The state
+/// directory keeps it over a restart of the machine; its disk may not answer, so that `StateKeeper` writes there, and
+/// the session thread waits for it only a little.
 ///
 /// Source: docs/decisions.md#numbers-not-time-say-what-is-missing.
 struct EpochStore {
@@ -29,14 +29,14 @@ struct EpochStore {
 
     /// Chooses the epoch of a start: max(Unix seconds now, 1 + the greatest known).
     ///
-    /// Nil when none is left. A clock that would move it by more than a day beyond the greatest known epoch and the latest
-    /// time that a gateway has vouched for is not believed: then it is 1 + the greatest known, which is always right, since
-    /// nothing but the order of epochs has a meaning. Where no epoch is known, nothing speaks against a clock of the years
-    /// 2020 to 2099; another one gives a number near 2020 that rises with it.
+    /// Nil when none is left. A clock that would move it by more than a day beyond the greatest known epoch and the
+    /// latest time that a gateway has vouched for is not believed: then it is 1 + the greatest known, which is always
+    /// right, since nothing but the order of epochs has a meaning. Where no epoch is known, nothing speaks against a
+    /// clock of the years 2020 to 2099; another one gives a number near 2020 that rises with it.
     ///
     /// Without a word from this run of the machine (`isWitnessed` false) the clock alone would vouch for it, and a
-    /// predecessor of whom every trace was wiped may have begun in this very second: then it is the next second's, and must
-    /// not be used before that has come.
+    /// predecessor of whom every trace was wiped may have begun in this very second: then it is the next second's,
+    /// and must not be used before that has come.
     ///
     /// - Parameters:
     ///   - known: the greatest epoch of the journal, the runtime and the state directory; 0: none.
@@ -74,8 +74,8 @@ struct EpochStore {
         }
     }
 
-    /// Writes over the file's bytes, of which there are as many; true when that is on the disk. So few bytes at a file's
-    /// beginning are written whole or not at all.
+    /// Writes over the file's bytes, of which there are as many; true when that is on the disk. So few bytes at a
+    /// file's beginning are written whole or not at all.
     private func overwrite(_ text: [UInt8]) -> Bool {
         let descriptor = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC)
         guard descriptor >= 0 else { return false }

@@ -1,8 +1,8 @@
 internal import Messaging
 internal import ServiceKit
 
-/// The TCP addresses of the live feed. One that can't be bound (somebody else has the port, its interface is not there yet)
-/// costs its own subscribers and nothing else: recording goes on, it is tried again, and that is said.
+/// The TCP addresses of the live feed. One that can't be bound (somebody else has the port, its interface is not there
+/// yet) costs its own subscribers and nothing else: recording goes on, it is tried again, and that is said.
 struct FeedEndpoints {
     private var missing: [(endpoint: String, why: String)]
     private var nextNanos: Int64 = 0
@@ -11,7 +11,8 @@ struct FeedEndpoints {
 
     init(_ endpoints: [String]) { missing = endpoints.map { ($0, "not tried yet") } }
 
-    /// Tries what is missing, every two seconds at most. Returns what has changed: bound (nil), or another reason why not.
+    /// Tries what is missing, every two seconds at most. Returns what has changed:
+    /// bound (nil), or another reason why not.
     mutating func bind(
         nowNanos: Int64, _ bind: (String) throws(MessagingError) -> Void
     ) -> [(endpoint: String, fault: String?)] {

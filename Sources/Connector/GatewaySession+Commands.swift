@@ -169,7 +169,8 @@ extension GatewaySession {
         if unreadDefinitions.remove(contract) != nil, knowsVenue(contract) { definitionSchedule.add(contract) }
     }
 
-    /// A reader months later has to see where a contract's sizes or name became others: the ticks are recorded as they come.
+    /// A reader months later has to see where a contract's sizes or name became
+    /// others: the ticks are recorded as they come.
     private mutating func tellChanges(of contract: ContractID, from known: JSONValue, to json: JSONValue) {
         for change in DefinitionChange.between(known, json) {
             definitionChanges[contract, default: []].removeAll { $0.field == change.field }
@@ -198,8 +199,8 @@ extension GatewaySession {
         finishLookup(index)
     }
 
-    /// True when the error belongs to a contract request: of a lookup, or of our own. A warning ends neither; a code that
-    /// nobody knows is the answer only if nothing else comes.
+    /// True when the error belongs to a contract request: of a lookup, or of our own. A warning ends neither; a code
+    /// that nobody knows is the answer only if nothing else comes.
     mutating func lookupFailed(_ error: ErrorMessage, _ rule: ErrorPolicy.Rule) -> Bool {
         let request = error.requestId
         if definitionSchedule.contract(of: request) != nil {

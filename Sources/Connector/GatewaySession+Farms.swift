@@ -5,8 +5,8 @@ internal import Ticks
 
 /// The gateway's words on its farms: which streams they touch is seen from the streams alone.
 extension GatewaySession {
-    /// A market-data farm is down, inactive or connecting. Streams that may be its own are watched: what ticks on is left
-    /// alone.
+    /// A market-data farm is down, inactive or connecting. Streams that may be its own
+    /// are watched: what ticks on is left alone.
     mutating func farmDown(_ error: ErrorMessage) {
         let now = bootNanos()
         let isNews = marketFarms.broken(ErrorPolicy.farm(in: error.text) ?? "", nowNanos: now)
@@ -17,8 +17,8 @@ extension GatewaySession {
         suspectStreams(cause: cause, code: error.code, withinNanos: StreamWatch.firstNanos)
     }
 
-    /// A market-data farm is back, under whatever name. What ticked on has no gap; what is silent has one, and is asked for
-    /// anew unless it brings a tick soon.
+    /// A market-data farm is back, under whatever name. What ticked on has no gap; what is silent has one, and is
+    /// asked for anew unless it brings a tick soon.
     mutating func farmUp(_ error: ErrorMessage) {
         let now = bootNanos()
         let isEnd = marketFarms.restored(ErrorPolicy.farm(in: error.text) ?? "", nowNanos: now)
@@ -27,8 +27,8 @@ extension GatewaySession {
         watch.hasten(nowNanos: now)
     }
 
-    /// What has gone on speaks for the streams of its contract that tick seldom: they have no gap, and are left alone for a
-    /// while.
+    /// What has gone on speaks for the streams of its contract that tick seldom: they have
+    /// no gap, and are left alone for a while.
     private mutating func heedSiblings() {
         let now = path.steadyNanos
         var proven: Set<ContractID> = []
@@ -57,8 +57,8 @@ extension GatewaySession {
         for entry in subscriptions.entries { path.noteGoodNews(entry.slot, isEnd: isEnd) }
     }
 
-    /// All data are interrupted, as is said or known: every stream has a gap from here on. A tick that was on its way may
-    /// close it, and is no proof; what stays silent is asked for anew.
+    /// All data are interrupted, as is said or known: every stream has a gap from here on. A tick that was on its way
+    /// may close it, and is no proof; what stays silent is asked for anew.
     mutating func interruptAll(cause: String, code: Int32 = 0, withinNanos: Int64 = StreamWatch.graceNanos) {
         openAllGaps(cause: cause, code: code)
         beginDoubts(cause: cause, code: code, isCertain: true)

@@ -7,9 +7,9 @@ internal import Ticks
 extension GatewaySession {
     /// Tells the streams of a contract its smallest price step, as its definition has it.
     ///
-    /// `minTick` is the smallest step of any price range on any exchange, so the coarser steps of market rules need not be
-    /// known (source: TWS protocol, contractData). It binds quotes everywhere, trades on futures exchanges alone: shares
-    /// trade at mid prices and at hundredths of a cent. A mid price lies on half a step.
+    /// `minTick` is the smallest step of any price range on any exchange, so the coarser steps of market rules need not
+    /// be known (source: TWS protocol, contractData). It binds quotes everywhere, trades on futures exchanges alone:
+    /// shares trade at mid prices and at hundredths of a cent. A mid price lies on half a step.
     mutating func applyPriceStep(_ contract: ContractID) {
         guard let definition = definitions[contract] else { return }
         let step = GatewaySession.priceStep(definition)

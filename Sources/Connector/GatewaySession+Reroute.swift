@@ -3,8 +3,8 @@ internal import TWS
 internal import Ticks
 
 extension GatewaySession {
-    /// A contract for difference has no data of its own; the gateway names the underlying. That is followed once: its ticks
-    /// are recorded under the stream's own name, and marked. Somebody who names a third contract is not followed.
+    /// A contract for difference has no data of its own; the gateway names the underlying. That is followed once: its
+    /// ticks are recorded under the stream's own name, and marked. Somebody who names a third contract is not followed.
     mutating func reroute(_ request: Int32, _ conId: Int32, _ exchange: String) {
         guard let index = subscriptions.entry(of: request) else { return }
         let entry = subscriptions.entries[index]

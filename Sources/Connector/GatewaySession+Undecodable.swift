@@ -4,8 +4,8 @@ internal import Ticks
 
 /// Messages that can't be what they say they are: each costs itself. `DecodeFaults` decides when there are too many.
 extension GatewaySession {
-    /// Writes the message down where it belongs: into its stream as a marker, else as an event. A request that it answers is
-    /// over; everything else goes on.
+    /// Writes the message down where it belongs: into its stream as a marker, else as an event. A request that it
+    /// answers is over; everything else goes on.
     mutating func setAside(_ body: UnsafeRawBufferPointer, _ error: DecodeError) {
         decodeFaults.note(error)
         let message = UndecodableMessage(

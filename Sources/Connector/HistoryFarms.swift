@@ -2,10 +2,10 @@ internal import Ticks
 
 /// The gateway's history farms that are down, and whether a contract's history may be asked for nevertheless.
 ///
-/// The gateway does not say which farm has which contract's history, and reports farms that nobody needs (`fundfarm`). So a
-/// request is tried a minute after the bad news: an answer with ticks shows that the contract does not need the farms that
-/// are down, and that holds until one of its requests fails. Pure; times are of one monotonic clock. Owner: the session
-/// thread.
+/// The gateway does not say which farm has which contract's history, and reports farms that nobody needs
+/// (`fundfarm`). So a request is tried a minute after the bad news: an answer with ticks shows that the contract
+/// does not need the farms that are down, and that holds until one of its requests fails. Pure; times are of one
+/// monotonic clock. Owner: the session thread.
 struct HistoryFarms {
     /// There are a few dozen farms in all; more names are not remembered.
     static let limit = 64

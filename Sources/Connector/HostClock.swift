@@ -1,7 +1,8 @@
-/// Whether the host's real-time clock can be believed, by the gateway's word, by the boot clock and by the epochs before.
+/// Whether the host's real-time clock can be believed, by the gateway's word, by
+/// the boot clock and by the epochs before.
 ///
-/// While it can't, every record carries the flag `clock bad`, health is degraded, and no epoch is taken from it. Pure; owner:
-/// the session thread.
+/// While it can't, every record carries the flag `clock bad`, health is degraded, and no epoch is taken
+/// from it. Pure; owner: the session thread.
 struct HostClock {
     /// A difference above this is a clock that is wrong, not one that drifts.
     static let limitNanos: Int64 = 600_000_000_000

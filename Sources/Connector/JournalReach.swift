@@ -24,7 +24,8 @@ struct JournalReach {
         bytesPerSecond = old + (rate - old) * (1 - exp(-seconds / Self.smoothingSeconds))
     }
 
-    /// How long it takes to write so much at the present rate; nil: the rate is not known, or so low that it does not matter.
+    /// How long it takes to write so much at the present rate; nil: the rate is not
+    /// known, or so low that it does not matter.
     func seconds(of bytes: UInt64) -> Int64? {
         guard let bytesPerSecond, bytesPerSecond > 0 else { return nil }
         let seconds = Double(bytes) / bytesPerSecond

@@ -1,7 +1,7 @@
 internal import Ticks
 
-/// What the gateway calls the data of a level 1 request, in message 58; it may change at any time. A new request has live
-/// data until it is told otherwise.
+/// What the gateway calls the data of a level 1 request, in message 58; it may change at any time. A new request
+/// has live data until it is told otherwise.
 enum MarketDataType: Int32 {
     case live = 1
     /// The values of the last close: nothing of them shows that the market, or our data of it, live.

@@ -1,8 +1,8 @@
 /// The gateway's market-data farms that are down, as far as it says.
 ///
 /// Nothing is learned of which stream comes from which farm: a stream that ticked through one outage may have been back
-/// before its farm's word, or have been served by another farm for that time. Pure; times are of the boot clock. Owner: the
-/// session thread.
+/// before its farm's word, or have been served by another farm for that time. Pure; times are of
+/// the boot clock. Owner: the session thread.
 struct MarketFarms {
     /// There are a few dozen farms in all; more names are not remembered.
     static let limit = 64
@@ -16,8 +16,8 @@ struct MarketFarms {
         return true
     }
 
-    /// A farm is back. True when no other one went down just now. One that is back and was not known to be down may be any
-    /// of those that were, under another name.
+    /// A farm is back. True when no other one went down just now. One that is back and was not known to be down may be
+    /// any of those that were, under another name.
     mutating func restored(_ name: String, nowNanos now: Int64) -> Bool {
         if downSince.removeValue(forKey: name) == nil { downSince.removeAll() }
         return !downSince.values.contains { now - $0 < StreamDoubt.lastingNanos }

@@ -1,7 +1,7 @@
 internal import Ticks
 
-/// Decides which of the gateway's codes are told, to the log and to the feed: the same code and text of the same stream once a
-/// minute, and not more than `capacity` different ones in a minute. The others are counted. Pure.
+/// Decides which of the gateway's codes are told, to the log and to the feed: the same code and text of the same stream
+/// once a minute, and not more than `capacity` different ones in a minute. The others are counted. Pure.
 ///
 /// A gateway that repeated one code as fast as it could filled the journal with 12.7 MB a second.
 struct NoticeLimiter {

@@ -6,17 +6,17 @@ internal import Ticks
 /// anew (source: TWS protocol, what is known of bad data). Such ticks are recorded like all others; what is done about
 /// them is decided here:
 ///
-/// - A price is **off the grid** when it is no multiple of the instrument's smallest step (`grid`; of a mid price: half a
-///   step). It is **far off** when it differs from the last good price of its side by more than half of that price and by
-///   more than 1,000 steps. A last good price of over 10 minutes ago is only held against a price that differs by more
-///   than 99 times as much as it: a market may open anywhere, shares are split. No price, zero (a halt, nobody there), a
-///   quote of size zero and the first price of all are good; so are negative prices near the last one.
-/// - **Marks**: the 1st, 2nd, 4th, 8th … suspicious tick of a series is followed by a marker, so that a bad stream grows by
-///   a few records, not by half. A series ends when none came for a minute.
+/// - A price is **off the grid** when it is no multiple of the instrument's smallest step (`grid`; of a mid price: half
+///   a step). It is **far off** when it differs from the last good price of its side by more than half of that price
+///   and by more than 1,000 steps. A last good price of over 10 minutes ago is only held against a price that differs
+///   by more than 99 times as much as it: a market may open anywhere, shares are split. No price, zero (a halt, nobody
+///   there), a quote of size zero and the first price of all are good; so are negative prices near the last one.
+/// - **Marks**: the 1st, 2nd, 4th, 8th … suspicious tick of a series is followed by a marker, so that a bad stream
+///   grows by a few records, not by half. A series ends when none came for a minute.
 /// - **Subscribing anew**: after 8 suspicious ticks in a row, or so many that they outweigh four good ones each; then
-///   not again for 1 minute, 2, 4 … 60 minutes, until there was peace for two hours. What the new subscription brings first
-///   is believed, as far as distance goes: two subscriptions outvote the past. Prices off the grid in two subscriptions
-///   in turn put an end to the grid instead: it is not this market's.
+///   not again for 1 minute, 2, 4 … 60 minutes, until there was peace for two hours. What the new subscription brings
+///   first is believed, as far as distance goes: two subscriptions outvote the past. Prices off the grid in two
+///   subscriptions in turn put an end to the grid instead: it is not this market's.
 ///
 /// For a tick with good prices this costs a few integer operations and no allocation. Owner: the session thread.
 struct PriceCheck {
@@ -158,8 +158,8 @@ struct PriceCheck {
         case first, second, third
     }
 
-    /// Bid, ask and last price, also the delayed ones; all other fields are no prices, or prices of another kind. -1 is TWS's
-    /// word for none.
+    /// Bid, ask and last price, also the delayed ones; all other fields are no prices, or prices of
+    /// another kind. -1 is TWS's word for none.
     private mutating func judge(_ level1: Level1Body, _ now: Int64) -> Suspicion? {
         guard level1.value.isFinite, level1.value != -1 else { return nil }
         let price = FixedPoint.from(level1.value).units

@@ -1,9 +1,9 @@
 /// The prices that an instrument can have: the multiples of its smallest price step.
 ///
-/// Whether a price is one of them is asked for every tick, so it is answered without a division: for an odd divisor d the
-/// product of a number with d's inverse modulo 2^64 is at most (2^64 - 1) / d exactly for the multiples of d, and a power
-/// of two in the divisor is a rotation. Source: Granlund and Montgomery, Division by Invariant Integers,
-/// section 9, https://gmplib.org/~tege/divcnst-pldi94.pdf.
+/// Whether a price is one of them is asked for every tick, so it is answered without a division: for an odd divisor d
+/// the product of a number with d's inverse modulo 2^64 is at most (2^64 - 1) / d exactly for the multiples of d, and a
+/// power of two in the divisor is a rotation. Source: Granlund and Montgomery, Division by Invariant Integers, section
+/// 9, https://gmplib.org/~tege/divcnst-pldi94.pdf.
 struct PriceGrid: Equatable, BitwiseCopyable {
     /// Units of 1e-9; 0: not known, and every price is on the grid.
     let step: Int64

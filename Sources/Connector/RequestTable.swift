@@ -1,8 +1,8 @@
 /// Which slot the ticks of a request belong to; ids of ended subscriptions lead nowhere.
 ///
 /// An open-addressing table of the live requests alone: what it takes depends on how many streams there are, never on
-/// how many requests were made since the start. Ids count up, so a look-up nearly always hits at once. Owner: the session
-/// thread.
+/// how many requests were made since the start. Ids count up, so a look-up nearly always
+/// hits at once. Owner: the session thread.
 struct RequestTable {
     static let none: Int32 = -1
 

@@ -4,8 +4,8 @@ internal import ServiceKit
 internal import Synchronization
 internal import Ticks
 
-/// The connector's only way to the state directory: a thread of its own, so that a disk that is full, frozen or gone never
-/// holds up receiving, the journal and publishing.
+/// The connector's only way to the state directory: a thread of its own, so that a disk that is full, frozen or gone
+/// never holds up receiving, the journal and publishing.
 ///
 /// What it does there is little: reads the epoch and the kept definitions at the start, writes each new epoch. (The
 /// definitions are written by the recorder.) Bounded: of epochs that wait for the disk only the greatest is written.

@@ -2,11 +2,11 @@ internal import TWS
 
 /// One stream behind news that its ticks may be missing: whether it goes on as if nothing had happened.
 ///
-/// The gateway names farms, and never says which stream comes from which; it says that it has lost its server, and goes on all
-/// the same. A stream that ticks on as usual has lost nothing that anybody could see. One that falls silent has a gap from its
-/// last tick on. A tick right behind the news says nothing (`Straggler`): it may close a gap, and the doubt stands.
-/// Pure; times are of the boot clock (ns), whatever the host's real-time clock does. Lives in the stream's slot: ticks come here only while
-/// there is a doubt.
+/// The gateway names farms, and never says which stream comes from which; it says that it has lost its server, and goes
+/// on all the same. A stream that ticks on as usual has lost nothing that anybody could see. One that falls silent has
+/// a gap from its last tick on. A tick right behind the news says nothing (`Straggler`): it may close a gap, and the
+/// doubt stands. Pure; times are of the boot clock (ns), whatever the host's real-time clock does. Lives in the
+/// stream's slot: ticks come here only while there is a doubt.
 struct StreamDoubt: Equatable {
     /// A stream that ticks so long after the last news gets its ticks whatever is down.
     static let lastingNanos: Int64 = 60_000_000_000
@@ -73,8 +73,8 @@ struct StreamDoubt: Equatable {
         return verdict
     }
 
-    /// The gateway says that something is back. True: the stream has not gone on, and has a gap. One that has lost ticks already
-    /// comes from what was down: then also a silence that would be usual may be a hole.
+    /// The gateway says that something is back. True: the stream has not gone on, and has a gap. One that has lost
+    /// ticks already comes from what was down: then also a silence that would be usual may be a hole.
     ///
     /// - Parameter isEnd: nothing else is down.
     mutating func goodNews(atNanos now: Int64, isEnd: Bool) -> Bool {
@@ -82,8 +82,8 @@ struct StreamDoubt: Equatable {
         return !hasTicked || isLate(now) || (!isWhole && now - lastNanos > TickRhythm.leastLimitNanos)
     }
 
-    /// The streams of a contract come from one farm. One that ticks often and has gone on shows that it is not down for those
-    /// that tick seldom.
+    /// The streams of a contract come from one farm. One that ticks often and has gone on shows that it
+    /// is not down for those that tick seldom.
     func speaksForContract(atNanos now: Int64) -> Bool {
         !isCertain && isWhole && hasTicked && limitNanos <= StreamDoubt.oftenNanos && !isLate(now)
     }

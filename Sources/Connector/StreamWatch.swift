@@ -3,16 +3,17 @@ internal import TWS
 /// Subscriptions that may be dead without a word, and when each is given up and asked for anew unless it brings a tick.
 ///
 /// A stream gets here by what interrupts it (a farm or the link went away and came back, or did not) and by a code that
-/// nobody knows. Its first tick ends the suspicion; a stream that ticks is left alone. Asked for anew, a silent stream stays
-/// under watch: what answers now may have been deaf a moment ago. Pure; times are of one monotonic clock. Owner: the session
-/// thread.
+/// nobody knows. Its first tick ends the suspicion; a stream that ticks is left alone. Asked for anew, a
+/// silent stream stays under watch: what answers now may have been deaf a moment ago. Pure; times are of one
+/// monotonic clock. Owner: the session thread.
 struct StreamWatch {
     private static let second: Int64 = 1_000_000_000
     /// How long a stream may stay silent after the gateway said that data flow again.
     static let graceNanos = 5 * second
     /// From the suspicion to the first new request, when nothing more is heard.
     static let firstNanos = 10 * second
-    /// A slow stream has this long that had data before a code of unknown meaning came, or of whose contract others tick on.
+    /// A slow stream has this long that had data before a code of unknown meaning
+    /// came, or of whose contract others tick on.
     static let patientNanos = 60 * second
     /// Between the first new request and the second, and so on; the last one holds for all that follow.
     private static let stepsNanos = [20, 30, 60, 120, 240, 300].map { $0 * second }
@@ -52,7 +53,8 @@ struct StreamWatch {
     /// When `takeDue` has something to do; nil: nothing is suspected.
     private(set) var nextNanos: Int64?
 
-    /// From now on the stream has to bring a tick. One that is silent already may become due earlier by this, never later.
+    /// From now on the stream has to bring a tick. One that is silent already may
+    /// become due earlier by this, never later.
     ///
     /// - Parameter hasStragglers: ticks from before may still be on their way.
     mutating func suspect(
@@ -71,8 +73,8 @@ struct StreamWatch {
         nextNanos = min(nextNanos ?? .max, suspicions[entry]?.nextNanos ?? due)
     }
 
-    /// The gateway says that some farm is there again, or about to be: all that is silent shows itself soon, or is asked for
-    /// anew. Names do not count: the farm that comes back is not always called as the one that went.
+    /// The gateway says that some farm is there again, or about to be: all that is silent shows itself soon, or is
+    /// asked for anew. Names do not count: the farm that comes back is not always called as the one that went.
     mutating func hasten(nowNanos now: Int64) {
         let due = now + StreamWatch.graceNanos
         for (entry, suspicion) in suspicions where suspicion.dueNanos > due && !suspicion.isPatient {

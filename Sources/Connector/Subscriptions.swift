@@ -2,10 +2,11 @@ internal import ServiceKit
 internal import TWS
 internal import Ticks
 
-/// What must be subscribed, what is, and what has to be asked for next: the reconciler between configuration and gateway.
+/// What must be subscribed, what is, and what has to be asked for next: the
+/// reconciler between configuration and gateway.
 ///
-/// Pure: events and the time go in, requests come out. A tick-by-tick request has no success reply; the first tick, or no
-/// error for a while, is all there is. Request ids only rise and are never used again. Owner: the session thread.
+/// Pure: events and the time go in, requests come out. A tick-by-tick request has no success reply; the first tick, or
+/// no error for a while, is all there is. Request ids only rise and are never used again. Owner: the session thread.
 struct Subscriptions {
     enum State: Equatable {
         /// Not asked for yet, or again after this time (boot clock).
@@ -100,8 +101,8 @@ struct Subscriptions {
     /// The entry that a request id belongs to, if it is a live one.
     func entry(of request: Int32) -> Int? { entryOf[request] }
 
-    /// What to send next, if anything may go out now. `mayAsk` is asked with the entry and answers whether pacing allows
-    /// its request; streams are asked for in file order.
+    /// What to send next, if anything may go out now. `mayAsk` is asked with the entry and answers whether pacing
+    /// allows its request; streams are asked for in file order.
     mutating func next(nowNanos: Int64, request: () -> Int32, mayAsk: (Entry) -> Bool) -> Action? {
         if let cancel = cancels.popLast() { return .cancel(entry: cancel.entry, request: cancel.request) }
         for index in entries.indices {

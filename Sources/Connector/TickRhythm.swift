@@ -1,5 +1,5 @@
-/// How a stream usually ticks: its longest silence of the last one to two minutes, which tells a silence that is none of its
-/// own. Averages don't: they hide bursts and pauses, and remember hours in which there was no market.
+/// How a stream usually ticks: its longest silence of the last one to two minutes, which tells a silence that is none
+/// of its own. Averages don't: they hide bursts and pauses, and remember hours in which there was no market.
 ///
 /// Pure; times are of the boot clock (ns). Lives in the stream's slot: two comparisons a tick.
 struct TickRhythm: Equatable {

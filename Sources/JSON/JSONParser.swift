@@ -24,9 +24,9 @@ extension JSONValue {
 
     /// Parses one whole JSON text (UTF-8; any value at the top; a name twice in an object is refused).
     ///
-    /// Integers from -2^63 to 2^64 - 1 are read exactly. Those outside, NUL characters and numbers beyond a double's range
-    /// are refused too. The place of a fault is counted in the text as it came, unless integers above 2^63 - 1 stand in front
-    /// of it in the same line.
+    /// Integers from -2^63 to 2^64 - 1 are read exactly. Those outside, NUL characters and numbers beyond a
+    /// double's range are refused too. The place of a fault is counted in the text as it came, unless integers
+    /// above 2^63 - 1 stand in front of it in the same line.
     public init(parsing bytes: UnsafeRawBufferPointer, maxBytes: Int = 1 << 20) throws(JSONError) {
         guard bytes.count <= maxBytes else { throw .tooLong(bytes: bytes.count, limit: maxBytes) }
         guard let marked = LargeIntegers.marked(bytes) else {

@@ -1,11 +1,12 @@
-/// A JSON value. Objects keep the order of their members; integers are exact from -2^63 to 2^64 - 1, other numbers `Double`.
+/// A JSON value. Objects keep the order of their members; integers are exact from
+/// -2^63 to 2^64 - 1, other numbers `Double`.
 public enum JSONValue: Sendable, Equatable {
     case null
     case bool(Bool)
     /// A number without fraction and exponent that is no greater than 2^63 - 1.
     case integer(Int64)
-    /// An integer above 2^63 - 1, and nothing else: keys of ticks with an epoch from 2^31 on are such numbers. To be made
-    /// with `unsigned(_:)`, which takes the right case.
+    /// An integer above 2^63 - 1, and nothing else: keys of ticks with an epoch from 2^31 on are such numbers. To be
+    /// made with `unsigned(_:)`, which takes the right case.
     case large(UInt64)
     case number(Double)
     case string(String)

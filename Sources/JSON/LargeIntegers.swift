@@ -1,8 +1,8 @@
 /// Integers above `Int64.max`, which jansson can't hold: before it parses, they become texts that nothing else can be.
 ///
-/// Such a text is NUL and the digits. No text of a document is one: a document with `\u0000` in a text is left as it is, and
-/// refused, and an object's name can't hold NUL at all. Only whole tokens between 2^63 and 2^64 - 1 are taken; what is larger, negative, or has a
-/// fraction or an exponent stays what it is, and is the parser's to judge.
+/// Such a text is NUL and the digits. No text of a document is one: a document with `\u0000` in a text is left as it
+/// is, and refused, and an object's name can't hold NUL at all. Only whole tokens between 2^63 and 2^64 - 1 are taken;
+/// what is larger, negative, or has a fraction or an exponent stays what it is, and is the parser's to judge.
 ///
 /// Bounded: each such token becomes 8 bytes longer, so that the copy has less than half as much again.
 enum LargeIntegers {
@@ -13,8 +13,8 @@ enum LargeIntegers {
     /// 2^63 has as many digits as any below it that does not fit; a shorter token always does.
     private static let leastDigits = 19
 
-    /// The document with every large integer marked; nil when it can be parsed as it is: when there is none, or when it is
-    /// refused anyway.
+    /// The document with every large integer marked; nil when it can be parsed as it is: when
+    /// there is none, or when it is refused anyway.
     static func marked(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
         var out: [UInt8] = []
         var copied = 0

@@ -1,8 +1,8 @@
 internal import CLinux
 internal import CZMQShim
 
-/// What a server's answers to clients that do not read take up, over all of them bounded: when it is too much, the client for
-/// whom most waits is cut off. Owned by the server's thread.
+/// What a server's answers to clients that do not read take up, over all of them bounded: when it is too much, the
+/// client for whom most waits is cut off. Owned by the server's thread.
 ///
 /// A queue per client (its high-water mark) bounds one client; a few dozen clients that ask and never read took half a
 /// gigabyte.
@@ -41,7 +41,8 @@ struct ClientBacklogs: ~Copyable {
 
     var bytes: Int64 { clients.values.reduce(0) { $0 + $1.bytes } }
 
-    /// The client of a request, to answer it; nil when it has just been cut off (or memory is short): it gets no answer.
+    /// The client of a request, to answer it; nil when it has just been cut off
+    /// (or memory is short): it gets no answer.
     ///
     /// - descriptor: of the connection that the request came over. path: the server's socket file.
     mutating func client(_ routing: [UInt8], descriptor: Int32, path: String) -> Client? {

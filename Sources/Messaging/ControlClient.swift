@@ -22,8 +22,8 @@ public struct ControlClient: ~Copyable {
 
     /// Carries out one command and returns its `result`.
     ///
-    /// Throws `refused` with the service's words when the answer is not `ok`, `timedOut` when no answer, or no connection,
-    /// came within `timeoutMillis`; a late answer is dropped by the next call.
+    /// Throws `refused` with the service's words when the answer is not `ok`, `timedOut` when no answer, or no
+    /// connection, came within `timeoutMillis`; a late answer is dropped by the next call.
     public mutating func call(
         _ command: String, _ members: [JSONObject.Member] = [], timeoutMillis: Int32
     ) throws(MessagingError) -> JSONValue {

@@ -47,8 +47,8 @@ public struct ControlServer: ~Copyable {
     /// Bytes of answers that wait for clients.
     var backlogBytes: Int64 { backlogs.bytes }
 
-    /// Waits for one request (0: looks once, -1: for ever), lets `handler` answer it, and sends the answer. Throws for the
-    /// server's own faults and for the context's shutdown, never for what a client sent.
+    /// Waits for one request (0: looks once, -1: for ever), lets `handler` answer it, and sends the answer. Throws for
+    /// the server's own faults and for the context's shutdown, never for what a client sent.
     public mutating func serve(
         timeoutMillis: Int32, _ handler: (ControlRequest, ControlToken) -> ControlReply
     ) throws(MessagingError) -> Served {

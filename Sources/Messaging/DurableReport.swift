@@ -1,10 +1,11 @@
 public import JSON
 public import Ticks
 
-/// The recorder's `durable`: the newest fsynced record of streams, after each commit those that changed, all once a second.
+/// The recorder's `durable`: the newest fsynced record of streams, after each
+/// commit those that changed, all once a second.
 ///
-/// `{"streams":{"711280073.bid_ask":[epoch,seq,ts_event,ts_recv]}}`; times in nanoseconds, `ts_event` null when the record
-/// has none.
+/// `{"streams":{"711280073.bid_ask":[epoch,seq,ts_event,ts_recv]}}`; times in nanoseconds,
+/// `ts_event` null when the record has none.
 public struct DurableReport: Sendable, Equatable {
     public static let topic: StaticString = "durable"
 

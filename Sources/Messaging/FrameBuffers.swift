@@ -7,8 +7,8 @@ struct FrameBuffers: ~Copyable {
     private let memory: UnsafeMutableRawPointer
     private let count: Int
 
-    /// What came: the frames that the message had (those beyond the buffers are gone), and whether one was longer than its
-    /// buffer.
+    /// What came: the frames that the message had (those beyond the buffers are gone), and
+    /// whether one was longer than its buffer.
     struct Arrival {
         let frames: Int
         let wasCut: Bool

@@ -55,8 +55,8 @@ struct JoinedStream {
         return first <= last.next || (first.epoch > last.epoch && first.seq == 1)
     }
 
-    /// The held records begin exactly where the given ones end. Behind an epoch whose end was written down as lost comes
-    /// the next one's beginning.
+    /// The held records begin exactly where the given ones end. Behind an epoch whose end was written down
+    /// as lost comes the next one's beginning.
     var heldIsNext: Bool {
         guard let last, let first = held.first?.first else { return false }
         return first == last.next || (last.seq == .max && first.epoch > last.epoch && first.seq == 1)

@@ -8,13 +8,15 @@ public protocol JoinSink: ~Copyable {
 
 /// Joins streams late, without a hole and without a repeat: the decisions, apart from the sockets.
 ///
-/// The caller subscribes and hands over what comes live (`live`), which is held back at first. For each stream pages are
-/// asked for (`nextFetch`), from the recorder's history until that has nothing more, then from the connector's replay,
-/// until a page reaches the first live record that is held. Then what is held is given, and from then on what comes. A
-/// later jump in the live keys (the live feed may drop), or a new epoch, is asked for in the same way, replay first.
+/// The caller subscribes and hands over what comes live (`live`), which is held back at first. For each stream
+/// pages are asked for (`nextFetch`), from the recorder's history until that has nothing more, then from the
+/// connector's replay, until a page reaches the first live record that is held. Then what is held is given,
+/// and from then on what comes. A later jump in the live keys (the live feed may drop), or a new epoch, is
+/// asked for in the same way, replay first.
 ///
 /// At most `holdBytes` are held for all streams together. When that is full, what comes newest is dropped and its keys
-/// are noted, so it is paged in when the held records have been given: a reader slower than the feed reads files instead.
+/// are noted, so it is paged in when the held records have been given: a reader
+/// slower than the feed reads files instead.
 ///
 /// Records that neither server can give are said (`Notice.missing`) after `dryLimitNanos` and passed over. One thread;
 /// times are of one clock that never falls.
@@ -115,8 +117,8 @@ public struct LateJoin {
         return slot
     }
 
-    /// A connector of this epoch lives. A new one means that the old epoch's tail is complete in its journal: every stream
-    /// asks for it, also one that never ticks again.
+    /// A connector of this epoch lives. A new one means that the old epoch's tail is complete in its journal: every
+    /// stream asks for it, also one that never ticks again.
     public mutating func announce(epoch: UInt32) {
         guard epoch > self.epoch else { return }
         self.epoch = epoch

@@ -2,8 +2,8 @@ internal import CZMQShim
 
 /// Waits for messaging sockets and file descriptors together. Owned by one thread; no allocation in `wait`.
 ///
-/// It holds the sockets' handles, not the sockets: remove a socket's entry (`clear`) or drop the poller before the socket
-/// ends.
+/// It holds the sockets' handles, not the sockets: remove a socket's entry (`clear`) or
+/// drop the poller before the socket ends.
 public struct Poller: ~Copyable {
     /// What to wait for, and what was found.
     public struct Events: OptionSet, Sendable {
@@ -83,8 +83,8 @@ public struct Poller: ~Copyable {
     /// Empties an entry: its socket may end now.
     public mutating func clear(_ entry: Entry) { setDescriptor(-1, at: entry) }
 
-    /// Waits until something is ready, `timeoutMillis` are over (-1: for ever) or a signal came; says how many are ready.
-    /// Throws `contextClosed` after the context's shutdown.
+    /// Waits until something is ready, `timeoutMillis` are over (-1: for ever) or a signal came; says how many are
+    /// ready. Throws `contextClosed` after the context's shutdown.
     public mutating func wait(timeoutMillis: Int) throws(MessagingError) -> Int {
         var ready = 0
         try check(czs_poll(items, count, timeoutMillis, &ready), "poll", "sockets")

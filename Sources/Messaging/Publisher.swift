@@ -3,15 +3,15 @@ internal import Glibc
 
 /// The live feed's sending end: XPUB with XPUB_VERBOSE, so that each subscription is told, repeated ones too.
 ///
-/// Never blocks: what a subscriber's full queue cannot hold is dropped for that subscriber alone, who sees it as a jump in
-/// the key. Owned by one thread.
+/// Never blocks: what a subscriber's full queue cannot hold is dropped for that subscriber alone, who sees it as
+/// a jump in the key. Owned by one thread.
 public struct Publisher: ~Copyable {
     /// Messages queued per subscriber: at most 8,192 of 16 KiB and a topic.
     public static let highWaterMark = 8192
     /// Longer topics in subscriptions are taken as "none of ours".
     public static let longestSubscription = 256
-    // Subscriptions are a byte and a prefix, and our longest topic has 40 bytes. A longer frame ends the connection: libzmq
-    // keeps a node for each byte of a prefix, so 2,000 prefixes of 4,000 bytes took 270 MiB (seen).
+    // Subscriptions are a byte and a prefix, and our longest topic has 40 bytes. A longer frame ends the connection:
+    // libzmq keeps a node for each byte of a prefix, so 2,000 prefixes of 4,000 bytes took 270 MiB (seen).
     private static let maxFrameBytes = 192
     // A CURVE handshake's messages are longer.
     private static let maxCurveFrameBytes = 512

@@ -12,11 +12,11 @@ public struct ReplayPage: Sendable {
 }
 
 extension ReplayRequest {
-    /// Answers this request from a reader of pages, in the protocol's order: `gone` where the wanted key is gone, then the
-    /// records from the first one there is.
+    /// Answers this request from a reader of pages, in the protocol's order: `gone` where the wanted key is gone, then
+    /// the records from the first one there is.
     ///
-    /// - firstKey: the first record received at a time or later, nil when there is none yet (answered with an empty page whose
-    ///   next key is 0: there is none to go on from).
+    /// - firstKey: the first record received at a time or later, nil when there is none yet (answered with an empty
+    ///   page whose next key is 0: there is none to go on from).
     /// - read: gives records from a key on, in runs; gives none when it reports a key as gone.
     public func answer<Failure: Error>(
         into sink: inout ReplaySink, firstKey: (Int64) throws(Failure) -> TickKey?,

@@ -11,7 +11,8 @@ public enum ReplayAnswer {
     case end(next: TickKey)
     /// The wanted key is gone; this is the first that there is. Batches or the end follow.
     case gone(first: TickKey)
-    /// The gaps of the stream that was asked about, as JSON; valid until the client's next call. That was the whole answer.
+    /// The gaps of the stream that was asked about, as JSON; valid until the
+    /// client's next call. That was the whole answer.
     case gaps(UnsafeRawBufferPointer)
     /// The server refused; its words. The page is over.
     case error(String)
@@ -47,14 +48,14 @@ public struct ReplayClient: ~Copyable {
 
     public mutating func connect(_ endpoint: String) throws(MessagingError) { try socket.connect(endpoint) }
 
-    /// Sends a request; an earlier one is given up. False when no connection stands within `timeoutMillis` (0: look once):
-    /// try again later.
+    /// Sends a request; an earlier one is given up. False when no connection stands within
+    /// `timeoutMillis` (0: look once): try again later.
     public mutating func request(_ request: ReplayRequest, timeoutMillis: Int32 = 0) throws(MessagingError) -> Bool {
         try ask(.page(request), timeoutMillis: timeoutMillis)
     }
 
-    /// Asks for the gaps of a stream; `receive` then gives `gaps` or `error`. Otherwise as `request`. Only the recorder's
-    /// history has gaps.
+    /// Asks for the gaps of a stream; `receive` then gives `gaps` or `error`. Otherwise as
+    /// `request`. Only the recorder's history has gaps.
     public mutating func requestGaps(of stream: StreamID, timeoutMillis: Int32 = 0) throws(MessagingError) -> Bool {
         try ask(.gaps(stream), timeoutMillis: timeoutMillis)
     }

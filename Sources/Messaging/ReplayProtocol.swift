@@ -3,8 +3,9 @@ internal import JSON
 
 /// The replay and history protocol: pull paging over ROUTER (server) and DEALER (client).
 ///
-/// Frames of a message: `[type, id, body]`. The client sends `request`; the server answers with at most one `gone`, then
-/// `batch` …, then `end`; asked for gaps, with `gaps`; or with `error` alone. `id` echoes the request's. `docs/feed-protocol.md` has every shape.
+/// Frames of a message: `[type, id, body]`. The client sends `request`; the server answers with at most one `gone`,
+/// then `batch` …, then `end`; asked for gaps, with `gaps`; or with `error` alone. `id` echoes the request's.
+/// `docs/feed-protocol.md` has every shape.
 enum ReplayFrame {
     static let request: StaticString = "request"
     static let batch: StaticString = "batch"
@@ -31,8 +32,8 @@ enum ReplayQuestion: Sendable, Equatable {
     /// The gaps of a stream.
     case gaps(StreamID)
 
-    /// Reads the JSON body of a request; a refusal's text names the member that is wrong. The id is told as soon as it is
-    /// known, so that the refusal can carry it.
+    /// Reads the JSON body of a request; a refusal's text names the member that is wrong. The id is told as soon as it
+    /// is known, so that the refusal can carry it.
     static func parse(
         _ body: UnsafeRawBufferPointer, id tell: (String) -> Void = { _ in }
     ) throws(ReplayRefusal) -> ReplayQuestion {
@@ -135,8 +136,8 @@ public protocol ReplaySource: ~Copyable {
     /// Sends the records of one page into `sink`, in key order, and returns the first key not sent.
     ///
     /// At most `request.limit` records, but a tick is never parted from its `more` records, even if the page grows by
-    /// them. When the wanted key is gone, `sink.gone(first:)` comes before the first record. Stops when `sink` says that
-    /// the client has gone. A throw sends the client an `error`.
+    /// them. When the wanted key is gone, `sink.gone(first:)` comes before the first record. Stops when `sink` says
+    /// that the client has gone. A throw sends the client an `error`.
     mutating func read(_ request: ReplayRequest, into sink: inout ReplaySink) throws(ReplayRefusal) -> TickKey
 
     /// The JSON of a stream's gaps, at most `ReplayClient.longestGapsBytes`. A throw sends the client an `error`.

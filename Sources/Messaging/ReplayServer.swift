@@ -4,11 +4,12 @@ internal import JSON
 
 /// Answers the page requests of replay or history clients, one at a time, in the order they came. Owned by one thread.
 ///
-/// A ROUTER that says when a client is gone or does not read (ROUTER_MANDATORY): then the rest of that page is dropped and
-/// the client asks again. A page of the greatest limit always fits the queue of a client that has read the one before.
+/// A ROUTER that says when a client is gone or does not read (ROUTER_MANDATORY): then the rest of
+/// that page is dropped and the client asks again. A page of the greatest limit always fits the queue
+/// of a client that has read the one before.
 public struct ReplayServer: ~Copyable {
-    /// Messages queued per client. A page has at most 65,536 records, so about 260 messages, and libzmq notices only by half
-    /// queues what a client has read: room for two pages and a few. A client that never reads costs 10 MiB.
+    /// Messages queued per client. A page has at most 65,536 records, so about 260 messages, and libzmq notices only by
+    /// half queues what a client has read: room for two pages and a few. A client that never reads costs 10 MiB.
     static let highWaterMark = 640
     /// Bytes of a request's body.
     static let requestBytes = 4096

@@ -79,7 +79,8 @@ public struct Socket: ~Copyable {
             try set(CZS_CURVE_SECRET_KEY, secretKey)
             try check(
                 czs_socket_set_bytes(handle, CZS_ZAP_DOMAIN, domain, domain.utf8.count), "set the domain of", subject)
-            // Fails closed: libzmq lets everybody in when nobody answers for the domain, unless it is told to enforce it.
+            // Fails closed: libzmq lets everybody in when nobody answers for the
+            // domain, unless it is told to enforce it.
             try check(czs_socket_set_int(handle, CZS_ZAP_ENFORCE_DOMAIN, 1), "enforce the domain of", subject)
         case .client(let serverKey, let keys):
             try set(CZS_CURVE_SERVER_KEY, serverKey)
@@ -108,8 +109,8 @@ public struct Socket: ~Copyable {
         try check(code, "bind", endpoint)
     }
 
-    /// Looks, once a second however often it is called, whether the files of all bound `ipc://` endpoints are still this
-    /// socket's own, and binds anew those that are not. Returns what is to be said about it, seldom anything.
+    /// Looks, once a second however often it is called, whether the files of all bound `ipc://` endpoints are still
+    /// this socket's own, and binds anew those that are not. Returns what is to be said about it, seldom anything.
     public mutating func restoreFiles(nowNanos: Int64) -> [(path: String, fault: String?)] {
         guard nowNanos >= nextLookNanos else { return [] }
         nextLookNanos = nowNanos + 1_000_000_000
@@ -128,12 +129,12 @@ public struct Socket: ~Copyable {
         subject = endpoint
     }
 
-    /// A socket has ZMTP heartbeats each 5 s, so that a peer who is silent for 15 s is dropped: over TCP, where nobody else tells of a host
-    /// that is gone, and from publishers, whose queue for a stopped subscriber is large.
+    /// A socket has ZMTP heartbeats each 5 s, so that a peer who is silent for 15 s is dropped: over TCP, where nobody
+    /// else tells of a host that is gone, and from publishers, whose queue for a stopped subscriber is large.
     ///
-    /// Not from others on this host, where the kernel tells of every end: libzmq 4.3 aborts the process when it is to send a
-    /// heartbeat on a connection that ended while nobody took what had come over it (`!_io_error`, reported to it as 4841), such as a
-    /// recorder's whose disk is frozen when the connector is restarted.
+    /// Not from others on this host, where the kernel tells of every end: libzmq 4.3 aborts the process when it is to
+    /// send a heartbeat on a connection that ended while nobody took what had come over it (`!_io_error`, reported to
+    /// it as 4841), such as a recorder's whose disk is frozen when the connector is restarted.
     private func limitHeartbeats(_ endpoint: String) throws(MessagingError) {
         if kind != .publisher, endpoint.hasPrefix("ipc://") { try set(CZS_HEARTBEAT_INTERVAL_MILLIS, 0) }
     }

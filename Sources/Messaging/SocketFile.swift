@@ -2,8 +2,8 @@ internal import CLinux
 internal import CZMQShim
 internal import Glibc
 
-/// The file of a socket that is bound to `ipc://PATH`. Anybody with access to its directory can remove it: connections that
-/// stand go on, and nobody new finds the socket. So its owner looks again and again, and binds anew.
+/// The file of a socket that is bound to `ipc://PATH`. Anybody with access to its directory can remove it: connections
+/// that stand go on, and nobody new finds the socket. So its owner looks again and again, and binds anew.
 struct SocketFile {
     let endpoint: String
     let path: String
@@ -39,8 +39,8 @@ struct SocketFile {
         return clx_file_at(path, &now) == 0 && now.device == id.device && now.inode == id.inode
     }
 
-    /// Binds anew when the file is not its own any more. Returns nil when all is well, or when it fails as it did the last
-    /// time; else what is to be said: that it was bound anew (`fault` nil), or why it can't be.
+    /// Binds anew when the file is not its own any more. Returns nil when all is well, or when it fails as it did the
+    /// last time; else what is to be said: that it was bound anew (`fault` nil), or why it can't be.
     mutating func restore(_ handle: OpaquePointer) -> (path: String, fault: String?)? {
         if isOwn { return nil }
         if bindings >= Self.mostBindings, czs_socket_unbind(handle, endpoint) == 0 { bindings = 0 }

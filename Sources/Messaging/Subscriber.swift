@@ -38,11 +38,11 @@ public struct Subscriber: ~Copyable {
             czs_socket_set_bytes(socket.handle, CZS_UNSUBSCRIBE, prefix, prefix.utf8.count), "unsubscribe", socket.name)
     }
 
-    /// Receives one message, its payload into `buffer`; nil when none came within `timeoutMillis` (0: look once, -1: wait
-    /// for ever).
+    /// Receives one message, its payload into `buffer`; nil when none came within
+    /// `timeoutMillis` (0: look once, -1: wait for ever).
     ///
-    /// Throws `truncated` for a payload longer than the buffer and `malformed` for a message that is not two frames; that
-    /// message is gone, the next call goes on.
+    /// Throws `truncated` for a payload longer than the buffer and `malformed` for a message that is not two frames;
+    /// that message is gone, the next call goes on.
     public func receive(
         into buffer: UnsafeMutableRawBufferPointer, timeoutMillis: Int32
     ) throws(MessagingError) -> Received? {

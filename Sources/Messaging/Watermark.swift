@@ -4,7 +4,8 @@ public import Ticks
 /// The live feed's `watermark`: the newest number of every stream, each second, so that silence and loss can be told
 /// apart.
 ///
-/// `{"epoch":E,"streams":{"711280073.bid_ask":last_seq,…}}`; 0 stands for a stream that has no record in this epoch yet.
+/// `{"epoch":E,"streams":{"711280073.bid_ask":last_seq,…}}`; 0 stands for a
+/// stream that has no record in this epoch yet.
 public struct Watermark: Sendable, Equatable {
     public static let topic: StaticString = "watermark"
 

@@ -2,8 +2,8 @@ internal import ServiceKit
 internal import TickStore
 internal import Ticks
 
-/// Finds what is not there although no marker tells of it: streams without a tick, times before the first one, keys that are
-/// missing, files that are damaged, what is published and not durable.
+/// Finds what is not there although no marker tells of it: streams without a tick, times before the first one, keys
+/// that are missing, files that are damaged, what is published and not durable.
 struct Absences {
     let report: VerifyReport
     let account: RecordingAccount

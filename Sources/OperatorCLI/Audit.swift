@@ -13,7 +13,8 @@ struct Audit {
     /// Gaps of the time that is asked for, healed ones too.
     let gaps: [GapRow]
     let absences: [Absence]
-    /// When an ordinary stop ended the recording, where no time was asked for and nothing runs: it is looked at up to then.
+    /// When an ordinary stop ended the recording, where no time was asked for and
+    /// nothing runs: it is looked at up to then.
     let stoppedNanos: Int64?
     /// Past hours that are in the log still.
     let unsealedHours: [Int64]

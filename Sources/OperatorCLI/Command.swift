@@ -7,7 +7,8 @@ struct Command: Sendable {
     /// Returns the exit status. Nil: not built yet.
     let run: (@Sendable (OperatorContext) throws(ProgramError) -> Int32)?
 
-    /// A command with the flags of every command (`--config`, `--root`, `--simulate`, `--help`, `--version`) and its own.
+    /// A command with the flags of every command (`--config`, `--root`,
+    /// `--simulate`, `--help`, `--version`) and its own.
     ///
     /// - usage: behind `ib-stream NAME` in the help, such as `STREAM|FILE [FLAGS]`.
     /// - words: how many words that are no flags it takes.

@@ -5,8 +5,8 @@ internal import Ticks
 
 /// Whether all that had been published is durable: one answer for `gaps` and `audit`.
 ///
-/// What the files lack of it may have become durable since they were read: the recorder is asked, until it says so or the ticks have
-/// waited too long. Beside a running connector its answer is needed in any case.
+/// What the files lack of it may have become durable since they were read: the recorder is asked, until it says so or
+/// the ticks have waited too long. Beside a running connector its answer is needed in any case.
 struct Durability {
     /// What the recorder says when it is asked.
     enum Recorder: Equatable {

@@ -23,8 +23,8 @@ struct ExpectedStreams {
     /// Where the streams are named, in words.
     private(set) var source = "those that are recorded, as no configuration names any"
 
-    /// No file is ever to be removed, as far as a configuration tells: a recording that does not begin with its first key has
-    /// lost files.
+    /// No file is ever to be removed, as far as a configuration tells: a recording that does not
+    /// begin with its first key has lost files.
     private(set) var keepsAll = false
 
     /// Old files are to be removed.
@@ -36,8 +36,8 @@ struct ExpectedStreams {
     var isRunning: Bool { !running.isEmpty }
     var isConnectorRunning: Bool { running.contains("ib-connector") }
 
-    /// A file that was named or found counts beside the running system: what was added to it is answered for too. Built-in
-    /// contracts (of a simulated system) count only while nobody knows better.
+    /// A file that was named or found counts beside the running system: what was added to it is answered for too.
+    /// Built-in contracts (of a simulated system) count only while nobody knows better.
     init(_ context: OperatorContext, _ paths: Paths) throws(ProgramError) {
         running = ["ib-connector", "ib-recorder", "ib-watchdog"].filter { ServiceLock.isHeld(name: $0, paths: paths) }
         let loaded = try context.load(simulate: paths.simulated)

@@ -34,7 +34,8 @@ enum ExplainText {
         }
     }
 
-    /// The rate is that of the time which has data: neither the future nor what lies before the recording makes it less.
+    /// The rate is that of the time which has data: neither the future nor what
+    /// lies before the recording makes it less.
     private static func side(_ side: Explanation.Side) -> String {
         var text = "\(side.ticks) live ticks"
         if let rate = side.ticksPerSecond {

@@ -23,8 +23,8 @@ struct GapSelection {
         try CatSelection.refuseBackwards(command, fromNanos, toNanos)
     }
 
-    /// Of a time that lies ahead nobody can say that all is there. Where something is recorded of it, the clock was ahead, and it is
-    /// a time like any other.
+    /// Of a time that lies ahead nobody can say that all is there. Where something is recorded of it, the clock was
+    /// ahead, and it is a time like any other.
     func refuseAhead(_ command: String, _ report: VerifyReport, nowNanos: Int64) throws(ProgramError) {
         guard let from = fromNanos, from > nowNanos,
             !report.streams.contains(where: { selects($0.key) && $0.value.lastRecvNanos >= from })
@@ -37,8 +37,9 @@ struct GapSelection {
 
     /// All gaps that the files tell of now, streams in order, each stream's in the order of keys.
     ///
-    /// Where nothing is recorded from a stream's last tick on, that is a gap too: a connector ran since the host started and
-    /// none runs now, or none runs and the stream is to be recorded, or the time that was asked for reaches beyond.
+    /// Where nothing is recorded from a stream's last tick on, that is a gap too: a connector ran
+    /// since the host started and none runs now, or none runs and the stream is to be recorded, or the
+    /// time that was asked for reaches beyond.
     func rows(_ account: RecordingAccount, _ expected: ExpectedStreams, _ paths: Paths) -> [GapRow] {
         let isDead = ServiceLock.isLeft(name: "ib-connector", paths: paths)
         let streams = account.streams.keys.filter(selects).sorted()

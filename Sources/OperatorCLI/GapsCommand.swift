@@ -71,8 +71,8 @@ private func gapWait(_ flags: ParsedFlags) throws(ProgramError) -> Int64? {
     return nanos
 }
 
-/// Looks again as ticks become durable, until no gap is pending, and none open of a stream that the connector wants, or the
-/// time is over. Ends early when nothing runs that could close or heal a gap.
+/// Looks again as ticks become durable, until no gap is pending, and none open of a stream that the connector wants, or
+/// the time is over. Ends early when nothing runs that could close or heal a gap.
 private func wait(
     until deadline: Int64, _ scan: inout GapScan, _ selection: GapSelection, _ paths: Paths
 ) throws(ProgramError) {

@@ -3,7 +3,8 @@ internal import JSON
 internal import ServiceKit
 internal import Ticks
 
-/// When the markets of recorded contracts are closed, as far as their kept definitions tell. What is not known counts as open.
+/// When the markets of recorded contracts are closed, as far as their kept definitions
+/// tell. What is not known counts as open.
 struct OpeningHours {
     private static let maxDefinitionBytes = 1 << 20
 

@@ -2,8 +2,8 @@ internal import Glibc
 internal import ServiceKit
 
 extension OperatorContext {
-    /// As `locate`, for a command that connects to running services. Throws 77 at once where this user may not use their
-    /// sockets: a connection would only be tried again and again, in silence.
+    /// As `locate`, for a command that connects to running services. Throws 77 at once where this user may not use
+    /// their sockets: a connection would only be tried again and again, in silence.
     func locateServices(_ command: String) throws(ProgramError) -> (configuration: Configuration, paths: Paths) {
         let real = try Paths(
             configuration: load().configuration, simulate: flags.has("simulate"), environment: environment)

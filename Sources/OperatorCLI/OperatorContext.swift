@@ -21,8 +21,8 @@ struct OperatorContext: Sendable {
 
     /// Configuration and directories of the system that is meant.
     ///
-    /// With `--simulate` the simulated one. Without it the real one; but where no real system runs or has ever recorded,
-    /// and a simulated one does or has, that one is meant (a note on standard error says so).
+    /// With `--simulate` the simulated one. Without it the real one; but where no real system runs or has ever
+    /// recorded, and a simulated one does or has, that one is meant (a note on standard error says so).
     func locate() throws(ProgramError) -> (configuration: Configuration, paths: Paths) {
         let real = try load()
         let paths = try Paths(

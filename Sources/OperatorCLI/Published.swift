@@ -16,8 +16,8 @@ struct Published {
     /// What can't be known, in words.
     private(set) var doubts: [String] = []
 
-    /// - Parameter journal: the journal's directory. One that is not there holds nothing: after a restart of the machine there is
-    ///   none, and a copy of a recording has none.
+    /// - Parameter journal: the journal's directory. One that is not there holds nothing: after a restart of the
+    ///   machine there is none, and a copy of a recording has none.
     init(journal: String, paths: Paths) {
         atNanos = bootNanos()
         var isWithdrawn = false

@@ -1,7 +1,7 @@
 internal import Ticks
 
-/// Which streams a command means: those whose names begin so. A whole name means that stream alone, not `265598.last@1` by
-/// `265598.last` too; `265598@1` means all streams of a contract at one source.
+/// Which streams a command means: those whose names begin so. A whole name means that stream alone, not `265598.last@1`
+/// by `265598.last` too; `265598@1` means all streams of a contract at one source.
 struct StreamPrefix {
     let text: String
     private let whole: StreamID?

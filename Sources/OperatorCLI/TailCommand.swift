@@ -65,7 +65,8 @@ private func refuseUnknown(
     func isKnown() -> Bool { known.contains(where: filter.takes) }
     if isKnown() { return }
     if ServiceLock.isHeld(name: "ib-connector", paths: paths) {
-        // A stream that a command wants is told within a second; the second look is for one that was asked for just now.
+        // A stream that a command wants is told within a second; the second look
+        // is for one that was asked for just now.
         for pause in [0, 1200] {
             sleepMillis(pause)
             guard let streams = ConnectorHeals.answer("streams", paths)?["streams"]?.object else { return }

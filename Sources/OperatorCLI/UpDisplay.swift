@@ -87,7 +87,8 @@ struct UpDisplay {
         limitLog()
     }
 
-    /// The file of the services' lines is emptied when it has grown too long; they append, so that they go on at its start.
+    /// The file of the services' lines is emptied when it has grown too long; they
+    /// append, so that they go on at its start.
     private func limitLog() {
         var info = stat()
         guard stat(Self.logPath(paths), &info) == 0, info.st_size > Self.logLimitBytes else { return }

@@ -3,8 +3,8 @@ internal import JSON
 internal import Messaging
 internal import ServiceKit
 
-/// The recorder's last work when the whole system ends, as `up` sees it: asks once a second what is left and tells it. Main
-/// thread only.
+/// The recorder's last work when the whole system ends, as `up` sees it: asks once a second what
+/// is left and tells it. Main thread only.
 struct UpDrain {
     private let paths: Paths
     private let beganNanos: Int64

@@ -1,8 +1,8 @@
 internal import Glibc
 internal import ServiceKit
 
-/// The simulated gateway of `up --simulate`: started on a port picked by the system, started again on the same port when
-/// it ends. Main thread only.
+/// The simulated gateway of `up --simulate`: started on a port picked by the system, started again on the
+/// same port when it ends. Main thread only.
 final class UpSimulator {
     private(set) var process: HeldProcess?
     private(set) var port: UInt16 = 0

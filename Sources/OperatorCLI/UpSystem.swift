@@ -38,7 +38,8 @@ final class UpSystem {
     /// The services' graces and their ordered stop end well within this, counted from the recorder's last progress with
     /// what it has to write.
     static let servicesLimitNanos: Int64 = 35_000_000_000
-    /// The watchdog ends within this once both services have: it may wait 3 s for the answer of a connector that is gone.
+    /// The watchdog ends within this once both services have: it may wait 3 s for
+    /// the answer of a connector that is gone.
     static let watchdogLimitNanos: Int64 = 8_000_000_000
 
     /// - simulator: more flags for the simulator; nil: no simulator.
@@ -170,8 +171,8 @@ final class UpSystem {
         }
     }
 
-    /// Reaps everything that ended: the watchdog, the simulator, and services whose watchdog died before them. The first
-    /// watchdog that ends because of something that a new try does not change ends the start.
+    /// Reaps everything that ended: the watchdog, the simulator, and services whose watchdog died before them. The
+    /// first watchdog that ends because of something that a new try does not change ends the start.
     private func reap(_ display: inout UpDisplay) {
         var ended = clx_exit()
         while clx_reap(-1, &ended) == 1 {

@@ -4,8 +4,8 @@ internal import Ticks
 
 /// A time of which no tick is recorded: the nearest ones around it, and why there is none.
 struct Vacancy {
-    /// When the last tick before the time was received (a healed one, or one of a wrong clock: the gateway's time); nil: there is
-    /// none.
+    /// When the last tick before the time was received (a healed one, or one of a wrong clock:
+    /// the gateway's time); nil: there is none.
     let beforeNanos: Int64?
     /// The first one behind it.
     let afterNanos: Int64?

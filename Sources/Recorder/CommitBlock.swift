@@ -12,7 +12,8 @@ struct CommitBlock: ~Copyable, @unchecked Sendable {
 
     let records: UnsafeMutablePointer<Tick>
     private(set) var count = 0
-    /// The number of disk failures that the ingest thread knew of: a block from before a failure is not written after it.
+    /// The number of disk failures that the ingest thread knew of: a block from
+    /// before a failure is not written after it.
     var generation = 0
     /// The commit interval is over: make durable what has come so far.
     var isCommit = false

@@ -102,8 +102,8 @@ final class CommitQueue: Sendable {
     struct Start {
         /// Behind everything that is durable or on its way to be.
         let positions: [StreamID: StreamPosition]
-        /// The disk failures that these positions know of. A failure between two looks would leave a hole: what it takes
-        /// back would never be asked for again.
+        /// The disk failures that these positions know of. A failure between two looks would leave a hole: what it
+        /// takes back would never be asked for again.
         let generation: Int
     }
 

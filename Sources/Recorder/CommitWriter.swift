@@ -8,9 +8,9 @@ internal import Ticks
 /// The write thread's work: appends what the ingest thread hands over, makes it durable, and then says so.
 ///
 /// Owns the open log and the `durable` publisher. One fdatasync per commit interval: what piles up during a slow one is
-/// appended before the next, so a slow disk makes larger commits, not more of them. After a failed write or fdatasync the
-/// part is given up, a new one is tried with backoff, and the ingest thread fetches everything above the durable records
-/// again.
+/// appended before the next, so a slow disk makes larger commits, not more of them. After a failed write or
+/// fdatasync the part is given up, a new one is tried with backoff, and the ingest thread fetches
+/// everything above the durable records again.
 struct CommitWriter: ~Copyable {
     /// All streams are reported this often, changed or not.
     private static let reportAllNanos: Int64 = 1_000_000_000
@@ -45,8 +45,8 @@ struct CommitWriter: ~Copyable {
         _ task: TaskContext, context: Context, paths: Paths, queue: CommitQueue, status: RecorderStatus,
         openLog: consuming OpenLog, clock: LogClock, commitIntervalNanos: Int64
     ) throws(MessagingError) {
-        // A report says how things stand, and the next full one comes within a second: who does not read needs no long queue.
-        // With thousands of streams a report has hundreds of kilobytes.
+        // A report says how things stand, and the next full one comes within a second: who does not read needs no long
+        // queue. With thousands of streams a report has hundreds of kilobytes.
         var publisher = try Publisher(in: context, highWaterMark: 64)
         try publisher.bind(Paths.endpoint(paths.durableSocket))
         self.task = task
@@ -209,7 +209,8 @@ struct CommitWriter: ~Copyable {
     // MARK: - Durable reports
 
     /// Once a second: the report of all streams, and a look whether the files are still there. Throws when somebody has
-    /// removed the part that is being written: all that was recorded is gone, and a new start takes what the journal has.
+    /// removed the part that is being written: all that was recorded is gone, and
+    /// a new start takes what the journal has.
     private mutating func publishAllWhenDue() throws(StoreError) {
         publishReportWhenDue()
         let now = bootNanos()

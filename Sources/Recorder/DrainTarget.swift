@@ -4,7 +4,8 @@ internal import Ticks
 
 /// Decides whether it is known at the stop what has to become durable. Pure.
 ///
-/// The connector says once a second how far it is, and what it said last may be a second old: only the journal has the rest.
+/// The connector says once a second how far it is, and what it said last may be a
+/// second old: only the journal has the rest.
 enum DrainTarget {
     /// Why the journal's word is not all that there is; nil: it is.
     ///
@@ -22,7 +23,8 @@ enum DrainTarget {
         return "the journal has nothing of epoch \(epoch), of which ticks were received"
     }
 
-    /// The same when the journal could not be read. A directory that is not there has nothing to tell where no connector was heard.
+    /// The same when the journal could not be read. A directory that is not there has
+    /// nothing to tell where no connector was heard.
     static func fault(_ error: StoreError, epoch: UInt32) -> String? {
         error.code == ENOENT && epoch == 0 ? nil : "the journal can't be read: \(error)"
     }

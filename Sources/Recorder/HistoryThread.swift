@@ -29,8 +29,8 @@ func runHistory(_ task: TaskContext, context: Context, paths: Paths, queue: Comm
 private struct FileSource: ReplaySource, ~Copyable {
     /// Settled gaps of a stream beyond so many are forgotten: who wants all of them reads the files.
     private static let keptGaps = GapReport.maxGaps
-    /// Markers are collected as they become durable, so that a question for gaps finds little left to read: once a second,
-    /// at most so much, far more than a market sends.
+    /// Markers are collected as they become durable, so that a question for gaps finds little left to read: once a
+    /// second, at most so much, far more than a market sends.
     private static let collectNanos: Int64 = 1_000_000_000
     private static let collectBytes: UInt64 = 16 << 20
 

@@ -5,8 +5,8 @@ internal import Ticks
 
 /// The last work of the ingest thread: all that had been published when the stop came is made durable.
 ///
-/// What lies in the socket's queue comes first, then what the journal's files hold. They are read here, since the connector
-/// may have ended before: it does so when the whole system stops.
+/// What lies in the socket's queue comes first, then what the journal's files hold. They are read here, since the
+/// connector may have ended before: it does so when the whole system stops.
 extension Ingest {
     /// Live messages taken at the end, at most; a connector that goes on would never let it end.
     private static let lastMessages: UInt64 = 100_000
@@ -62,7 +62,8 @@ extension Ingest {
         }
     }
 
-    /// Learns from the journal what there is. False when that is not known (yet): it can't be read, or knows less than was heard.
+    /// Learns from the journal what there is. False when that is not known (yet): it
+    /// can't be read, or knows less than was heard.
     private mutating func readTarget(_ reader: inout JournalReader) -> Bool {
         let fault: String?
         do throws(StoreError) {
@@ -78,7 +79,8 @@ extension Ingest {
         return fault == nil
     }
 
-    /// What has to become durable from now on: the newest key of every stream, as the journal has it or as the connector has said.
+    /// What has to become durable from now on: the newest key of every stream, as the
+    /// journal has it or as the connector has said.
     private mutating func setTarget() -> [StreamID: TickKey] {
         let wanted = sequencer.highestKeys
         drainTarget = wanted

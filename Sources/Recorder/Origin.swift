@@ -5,8 +5,8 @@ internal import Ticks
 /// Whether a state directory holds simulated or real ticks: decided by its first tick, for ever.
 ///
 /// The file `<state>/origin` has one word, `simulated` or `live`. A recorder refuses ticks of the other kind, so that
-/// nobody finds invented prices in a real recording. The ingest thread decides; the write thread keeps the word, before the
-/// first record.
+/// nobody finds invented prices in a real recording. The ingest thread decides; the write thread
+/// keeps the word, before the first record.
 struct Origin: Sendable {
     private let path: String
     private static let simulatedWord = "simulated"
@@ -36,8 +36,8 @@ struct Origin: Sendable {
     /// What every record of this root carries.
     var flags: TickFlags { word == Origin.simulatedWord ? .simulated : [] }
 
-    /// Decides by the first tick; throws 78 for a tick of the other kind. True when it has decided just now: the word has
-    /// to be written to `path`.
+    /// Decides by the first tick; throws 78 for a tick of the other kind. True when it has decided just
+    /// now: the word has to be written to `path`.
     mutating func check(_ tick: Tick) throws(ProgramError) -> Bool {
         let isSimulated = tick.flags.contains(.simulated)
         guard let word else {

@@ -1,8 +1,8 @@
 internal import ServiceKit
 internal import Ticks
 
-/// Small files that the write thread keeps for the ingest thread, which never waits for the disk. Newer ones take the place
-/// of older ones, so that this is bounded.
+/// Small files that the write thread keeps for the ingest thread, which never waits for the disk. Newer ones take the
+/// place of older ones, so that this is bounded.
 struct Papers: Sendable, Equatable {
     /// More definitions wait only while the disk takes none: later ones are left out, and come again with the next
     /// subscription to the feed.

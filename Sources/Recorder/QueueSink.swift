@@ -84,8 +84,8 @@ struct QueueSink: CommitSink, ~Copyable {
     }
 }
 
-/// Where the piece that begins at `start` ends: at most `count` records, never between a record and the `more` behind it.
-/// It is empty (`start`) when the first record and its `more` records alone are longer than that.
+/// Where the piece that begins at `start` ends: at most `count` records, never between a record and the `more` behind
+/// it. It is empty (`start`) when the first record and its `more` records alone are longer than that.
 func groupEnd(_ records: UnsafeBufferPointer<Tick>, from start: Int, atMost count: Int) -> Int {
     var end = min(start + count, records.count)
     if end == records.count { return end }

@@ -14,8 +14,9 @@ let recorderService = ServiceDescription(
         ("ib-recorder --root ~/try --simulate", "beside an ib-connector with the same flags"),
     ])
 
-/// Builds the recorder's threads. Recovery is the write thread's first work, so that a disk that does not answer holds up
-/// nobody else. At the stop the ingest thread goes on until all that was published is durable (`Ingest.drain`), then the writer ends.
+/// Builds the recorder's threads. Recovery is the write thread's first work, so that a disk that does not answer
+/// holds up nobody else. At the stop the ingest thread goes on until all that was published is durable
+/// (`Ingest.drain`), then the writer ends.
 func startRecorder(_ service: ServiceContext) throws {
     let paths = service.paths
     let settings = service.configuration.recorder
@@ -107,8 +108,8 @@ func startRecorder(_ service: ServiceContext) throws {
     }
 }
 
-/// Reads what the log holds, reports what recovery found, and tells the ingest thread where the files end. The first start
-/// and each start of a write thread that failed: then everything above is asked for again.
+/// Reads what the log holds, reports what recovery found, and tells the ingest thread where the files end. The first
+/// start and each start of a write thread that failed: then everything above is asked for again.
 private func recover(
     _ paths: Paths, _ queue: CommitQueue, _ damage: DamageWatch, journalDirectory: String
 ) throws -> LogRecovery {
@@ -131,8 +132,8 @@ private func recover(
     return recovery
 }
 
-/// Writes damaged parts of the log anew, with what the journal has of them; the rest is lost, and is said to be. True when that
-/// was done: the log is to be read again.
+/// Writes damaged parts of the log anew, with what the journal has of them; the rest is lost, and is said to be. True
+/// when that was done: the log is to be read again.
 private func mend(_ findings: [LogFinding], _ paths: Paths, _ journalDirectory: String) throws -> Bool {
     let damaged = Set(findings.filter(\.isAlarm).compactMap { PartName(path: $0.path) })
     guard !damaged.isEmpty else { return false }

@@ -53,7 +53,8 @@ final class RecorderStatus: Sendable {
         facts.status = isCatchingUp ? "catching up" : "recording"
     }
 
-    /// Looks at the disk, each round. A change is told at once: health turns red without waiting for the next heartbeat.
+    /// Looks at the disk, each round. A change is told at once: health turns red
+    /// without waiting for the next heartbeat.
     ///
     /// - waitNanos: how long the write thread has been inside its present disk call.
     func noteDisk(_ disk: CommitQueue.DiskState, waitNanos: Int64) {

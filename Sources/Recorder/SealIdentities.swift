@@ -3,8 +3,8 @@ internal import ServiceKit
 internal import TickStore
 internal import Ticks
 
-/// What sealed files say of their instruments: the symbol of the configuration (else the gateway's), and the definition as
-/// the connector stored it. One thread.
+/// What sealed files say of their instruments: the symbol of the configuration (else the gateway's), and the definition
+/// as the connector stored it. One thread.
 final class SealIdentities {
     private static let maxDefinitionBytes = 1 << 20
 

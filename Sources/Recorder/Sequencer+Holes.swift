@@ -3,8 +3,9 @@ internal import Ticks
 
 /// What nobody has any more is written down as lost: exactly what is missing, as far as that is known, and never less.
 extension Sequencer {
-    /// Replay no longer has the keys below `first`: they are lost, and the records that say so are committed. What is held
-    /// among them is not lost. Where `first` begins an epoch, its record tells how far the run before went: it is waited for.
+    /// Replay no longer has the keys below `first`: they are lost, and the records that say so are
+    /// committed. What is held among them is not lost. Where `first` begins an epoch, its record tells how
+    /// far the run before went: it is waited for.
     ///
     /// - Parameter nowNanos: the host's real-time clock, for records of our own.
     mutating func fetchGone(first: TickKey, sink: inout some CommitSink & ~Copyable, nowNanos: Int64) {
@@ -22,9 +23,9 @@ extension Sequencer {
         }
     }
 
-    /// Before a page's next records are taken. They begin another epoch: what is held of the one before comes first, and what
-    /// their first record says to be missing is lost, since it was asked for. False when the page can't be taken on:
-    /// there is no room, or something else has to be asked for.
+    /// Before a page's next records are taken. They begin another epoch: what is held of the one before comes first,
+    /// and what their first record says to be missing is lost, since it was asked for. False when the page can't be
+    /// taken on: there is no room, or something else has to be asked for.
     mutating func cross(
         to first: Tick, slot: Int, sink: inout some CommitSink & ~Copyable, nowNanos: Int64
     ) -> Bool {
@@ -34,7 +35,8 @@ extension Sequencer {
         guard settle(slot, below: first.key, cause: cause, sink: &sink, nowNanos: nowNanos) else { return false }
         // What was held may have been of this epoch already.
         guard first.epoch > streams[slot].last.key.epoch else { return true }
-        // Who asks for all that there is hears nothing of what is missing behind the records that he holds: he asks again.
+        // Who asks for all that there is hears nothing of what is missing behind
+        // the records that he holds: he asks again.
         if wasNew, streams[slot].last.key > .zero { return false }
         guard sink.freeRecords > 1 else { return false }
         lose(before: first.key, chain: first.chain, slot: slot, cause: cause, sink: &sink, nowNanos: nowNanos)
@@ -65,8 +67,8 @@ extension Sequencer {
         drain(slot, sink: &sink)
     }
 
-    /// Commits what is held below a key, and writes down what is missing before each of the held runs. False when the sink has
-    /// no room to go on.
+    /// Commits what is held below a key, and writes down what is missing before each of the held runs.
+    /// False when the sink has no room to go on.
     private mutating func settle(
         _ slot: Int, below limit: TickKey, cause: Loss, sink: inout some CommitSink & ~Copyable, nowNanos: Int64
     ) -> Bool {

@@ -33,8 +33,8 @@ public final class HeldProcess {
         }
     }
 
-    /// Starts a program in a process group of its own, with no signal blocked, all handlers at their defaults and standard
-    /// input from `/dev/null`.
+    /// Starts a program in a process group of its own, with no signal blocked, all handlers at their
+    /// defaults and standard input from `/dev/null`.
     ///
     /// - inherit: descriptors that the program gets under their own numbers, beside standard output and error.
     /// - output: a descriptor that becomes its standard output; -1: ours.

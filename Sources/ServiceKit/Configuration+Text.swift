@@ -1,8 +1,8 @@
 internal import CSodium
 
 extension Configuration {
-    /// The whole effective configuration as a file: every key that has a value, in the schema's order, the same text for the
-    /// same configuration. Read back by `Configuration.load`, it gives an equal one. Holds secrets.
+    /// The whole effective configuration as a file: every key that has a value, in the schema's order, the same text
+    /// for the same configuration. Read back by `Configuration.load`, it gives an equal one. Holds secrets.
     public var text: String {
         var text = ""
         for section in ConfigurationSchema.sections {

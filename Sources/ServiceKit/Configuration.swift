@@ -1,7 +1,7 @@
 public import Ticks
 
-/// Everything that a user can decide, typed and checked. `Configuration.load` makes one; a plain `Configuration()` has the
-/// built-in defaults (and no contract).
+/// Everything that a user can decide, typed and checked. `Configuration.load` makes one; a plain `Configuration()` has
+/// the built-in defaults (and no contract).
 public struct Configuration: Sendable, Equatable {
     /// `root: DIR`: state in `DIR/state`, runtime in `DIR/run`. Nil: see `Paths`.
     public var root: String?

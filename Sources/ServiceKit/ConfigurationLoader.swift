@@ -98,9 +98,10 @@ extension Configuration {
     /// `IB_STREAM_<SECTION>_<KEY>`, then the `root` flag.
     ///
     /// - file: what `--config` named; nil: the default file if it exists.
-    /// - simulate: with it, a configuration without contracts gets the simulator's own, and the gateway's limits default
-    ///   to what the simulator allows.
-    /// Throws every problem that was found. A configuration without contracts is no problem here (`LoadedConfiguration.startable`).
+    /// - simulate: with it, a configuration without contracts gets the simulator's own, and the gateway's limits
+    ///   default to what the simulator allows.
+    /// Throws every problem that was found. A configuration without contracts is no problem
+    /// here (`LoadedConfiguration.startable`).
     public static func load(
         file: String?, root: String? = nil, simulate: Bool = false, environment: [String: String]
     ) throws(ConfigurationFailure) -> LoadedConfiguration {

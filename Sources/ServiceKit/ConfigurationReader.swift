@@ -43,8 +43,8 @@ struct ConfigurationReader {
         }
     }
 
-    /// A key without a value could mean its default, nothing at all or a slip: nobody is to guess. Only a section may be left
-    /// empty, which is what it is when all its keys are commented out.
+    /// A key without a value could mean its default, nothing at all or a slip: nobody is to guess. Only a section may
+    /// be left empty, which is what it is when all its keys are commented out.
     private mutating func refuseNulls(_ document: YAMLNode) {
         for null in document.nulls() where !(null.text.isEmpty && Self.sectionNames.contains(null.path)) {
             let isEntry = null.path.hasSuffix("]")

@@ -149,8 +149,8 @@ public enum DurationText {
         ("min", 60_000_000_000), ("h", 3_600_000_000_000), ("d", 86_400_000_000_000),
     ]
 
-    /// Nanoseconds of `15s`, `0.5s` or `1h 30m`; nil if it is anything else, negative or beyond 64 bits. A bare `0` needs
-    /// no unit.
+    /// Nanoseconds of `15s`, `0.5s` or `1h 30m`; nil if it is anything else, negative or
+    /// beyond 64 bits. A bare `0` needs no unit.
     public static func parse(_ text: String) -> Int64? {
         if text == "0" { return 0 }
         var total: Int64 = 0

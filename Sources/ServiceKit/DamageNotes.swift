@@ -1,14 +1,14 @@
 internal import Glibc
 internal import Ticks
 
-/// What of a recording was durable and has been destroyed since, until somebody has repaired it or says that he knows: two
-/// small files in the state directory, which outlive every process.
+/// What of a recording was durable and has been destroyed since, until somebody has repaired it or says that he knows:
+/// two small files in the state directory, which outlive every process.
 ///
 ///     <state>/damage               a line for each place: number, time, text; parted by blanks
 ///     <state>/damage.acknowledged  the greatest number that somebody has acknowledged, decimal
 ///
-/// The first has one writer at a time, whoever holds the recorder's lock; the second the operator's command. A place that is
-/// noted is not noted again, so that one that was acknowledged stays so. Any thread that may wait for a disk.
+/// The first has one writer at a time, whoever holds the recorder's lock; the second the operator's command. A place
+/// that is noted is not noted again, so that one that was acknowledged stays so. Any thread that may wait for a disk.
 public struct DamageNotes: Sendable {
     /// Places kept; what comes beyond them changes nothing.
     static let maxPlaces = 200

@@ -1,23 +1,24 @@
 internal import Glibc
 
-/// Refuses directories in which somebody else could plant files: a link that another user puts where a service of root is about
-/// to write makes root overwrite the link's target.
+/// Refuses directories in which somebody else could plant files: a link that another user puts where a service of root
+/// is about to write makes root overwrite the link's target.
 ///
-/// Every directory from `/` down, links followed, belongs to this user or to root. Others may write only where the system
-/// keeps them from touching what is not theirs (the sticky bit, as in `/tmp`), and never to the directory itself. Then whatever
-/// is below was put there by this user or by root, and nobody else can put anything in its place while services run: paths are
-/// as good as descriptors of directories (`openat`) would be. Checked are the directories themselves and those beneath that have
-/// fixed names. Deeper ones are made by services alone: somebody else can have left something there only while the whole was
-/// his, before it was given to this user.
+/// Every directory from `/` down, links followed, belongs to this user or to root. Others may write only where the
+/// system keeps them from touching what is not theirs (the sticky bit, as in `/tmp`), and never to the directory
+/// itself. Then whatever is below was put there by this user or by root, and nobody else can put anything in its place
+/// while services run: paths are as good as descriptors of directories (`openat`) would be. Checked are the directories
+/// themselves and those beneath that have fixed names. Deeper ones are made by services alone: somebody else can have
+/// left something there only while the whole was his, before it was given to this user.
 public enum DirectoryTrust {
     private static let mostLinks = 40
 
-    /// Checks what there is of a path; the rest, which is yet to be made, is beneath it. Throws 78 with one line, and 74 where it
-    /// can't be known.
+    /// Checks what there is of a path; the rest, which is yet to be made, is beneath it. Throws 78 with
+    /// one line, and 74 where it can't be known.
     ///
     /// - Parameters:
     ///   - key: of the configuration, which names the directory; nil: it is below the root.
-    ///   - asOwner: decides for the owner of what there is of it, as whom services are likely to run. Where that can't be looked
+    ///   - asOwner: decides for the owner of what there is of it, as whom services are
+    ///   likely to run. Where that can't be looked
     ///     at, nothing is known, and nothing said.
     public static func check(_ path: String, key: String? = nil, asOwner: Bool = false) throws(ProgramError) {
         let name = key.map { "'\($0)'" } ?? "directory \(path)"

@@ -1,5 +1,5 @@
-/// What a service still does after the stop signal, however long it takes, as long as it gets on: it writes down what has
-/// come. `main` begins it, looks at it, tells of it, and gives it up.
+/// What a service still does after the stop signal, however long it takes, as long as it gets on: it writes down what
+/// has come. `main` begins it, looks at it, tells of it, and gives it up.
 public struct Drain {
     /// How far it is.
     public struct Look: Sendable, Equatable {

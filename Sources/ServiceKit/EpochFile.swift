@@ -1,5 +1,5 @@
-/// `<directory>/epoch`: the greatest epoch that a connector has ever begun, as decimal text. The state and the runtime directory have one
-/// each; the connector writes them, and whoever wants to know whether one ran reads them.
+/// `<directory>/epoch`: the greatest epoch that a connector has ever begun, as decimal text. The state and the runtime
+/// directory have one each; the connector writes them, and whoever wants to know whether one ran reads them.
 public enum EpochFile {
     public static func path(in directory: String) -> String { directory + "/epoch" }
 

@@ -2,8 +2,8 @@ internal import Glibc
 internal import Synchronization
 
 /// A place in the code at which a test wants the process to die: `IB_STREAM_FAULT=NAME[:COUNT]`, such as
-/// `seal.after_rename` or `seal.between_removals:2` (the second time). The process ends there with SIGKILL, as it would when
-/// the machine lost its power between two system calls. Without the variable nothing happens anywhere.
+/// `seal.after_rename` or `seal.between_removals:2` (the second time). The process ends there with SIGKILL, as it would
+/// when the machine lost its power between two system calls. Without the variable nothing happens anywhere.
 public final class FaultPoint: Sendable {
     private let name: String?
     private let left: Atomic<Int>

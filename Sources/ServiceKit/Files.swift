@@ -47,8 +47,8 @@ public enum Files {
         }
     }
 
-    /// The bytes of a file whose absence is an answer like any other (a process that ended, a lock that nobody took); nil
-    /// when it can't be read, for whatever reason.
+    /// The bytes of a file whose absence is an answer like any other (a process that ended, a lock that nobody took);
+    /// nil when it can't be read, for whatever reason.
     public static func contents(_ path: String, maxBytes: Int) -> [UInt8]? {
         do throws(FileError) {
             return try read(path, maxBytes: maxBytes)
@@ -100,8 +100,8 @@ public enum Files {
         guard code == 0 else { throw FileError(path: path, call: "fsync", code: code) }
     }
 
-    /// Makes a directory and those above it, durably; what is there already stays as it is. Fails unless it can be entered
-    /// and written.
+    /// Makes a directory and those above it, durably; what is there already stays as it is.
+    /// Fails unless it can be entered and written.
     public static func makeDirectory(_ path: String, mode: UInt32 = 0o750) throws(FileError) {
         var prefix = path.hasPrefix("/") ? "" : "."
         for part in path.split(separator: "/") {

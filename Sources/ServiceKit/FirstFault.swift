@@ -1,8 +1,8 @@
 internal import Glibc
 internal import Synchronization
 
-/// The first thing that went wrong for good in a process: kept, and the process is sent SIGTERM, so that `main` shuts down
-/// in order and exits with the fault's status. Any thread.
+/// The first thing that went wrong for good in a process: kept, and the process is sent SIGTERM, so that `main` shuts
+/// down in order and exits with the fault's status. Any thread.
 public final class FirstFault: Sendable {
     private let stored = Mutex<ProgramError?>(nil)
 

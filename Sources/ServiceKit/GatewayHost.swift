@@ -2,8 +2,8 @@ internal import Glibc
 
 /// What `tws.host` may be: a name, or an address in numbers.
 enum GatewayHost {
-    /// The host as getaddrinfo(3) takes it: an IPv6 address may stand in brackets, which are taken off. Throws for a port, a URL
-    /// and whatever can never be looked up or connected to.
+    /// The host as getaddrinfo(3) takes it: an IPv6 address may stand in brackets, which are taken off. Throws for a
+    /// port, a URL and whatever can never be looked up or connected to.
     static func read(_ text: String) throws(ValueProblem) -> String {
         let inner = text.hasPrefix("[") && text.hasSuffix("]") ? text.dropFirst().dropLast() : text[...]
         if inner.contains(":"), let parts = zoned(inner), let address = IPAddress(parts.address) {

@@ -1,8 +1,8 @@
 internal import Glibc
 
 extension HTTPAddress {
-    /// A listening TCP socket at this address, closed at exec; the caller closes it. Throws 78 with one line when the port is
-    /// taken or the address is not this host's.
+    /// A listening TCP socket at this address, closed at exec; the caller closes it. Throws 78 with one line when the
+    /// port is taken or the address is not this host's.
     ///
     /// - what: for the line, such as `health pages`; key: the configuration's key that holds the address.
     public func listen(for what: String, key: String) throws(ProgramError) -> Int32 {

@@ -1,13 +1,14 @@
 extension HTTPAddress {
-    /// Parses `127.0.0.1:8851`, `[::1]:8851` or `localhost:8851` (which is 127.0.0.1). Addresses are written as numbers.
+    /// Parses `127.0.0.1:8851`, `[::1]:8851` or `localhost:8851` (which is
+    /// 127.0.0.1). Addresses are written as numbers.
     init?(_ text: String) {
         guard let parts = Self.parts(text) else { return nil }
         self.init(host: parts.host == "localhost" ? "127.0.0.1" : parts.host, port: parts.port)
         guard ip != nil else { return nil }
     }
 
-    /// Parses `tcp://ADDRESS:PORT` as the feed is bound: the address as a number, or `*` for all. Nil for everything that
-    /// libzmq would refuse or take for something else, such as a name or port 0.
+    /// Parses `tcp://ADDRESS:PORT` as the feed is bound: the address as a number, or `*` for all. Nil for everything
+    /// that libzmq would refuse or take for something else, such as a name or port 0.
     public init?(endpoint text: String) {
         guard text.hasPrefix("tcp://"), let parts = Self.parts(String(text.dropFirst("tcp://".count))),
             parts.port > 0
@@ -17,7 +18,8 @@ extension HTTPAddress {
         guard ip != nil else { return nil }
     }
 
-    /// What to write instead of an IPv6 address whose brackets, port or scheme are missing, or that has a zone; nil for another slip.
+    /// What to write instead of an IPv6 address whose brackets, port or scheme are missing,
+    /// or that has a zone; nil for another slip.
     ///
     /// - port: the one to show where none is written.
     static func advice(_ text: String, scheme: String = "", port: UInt16) -> String? {

@@ -46,8 +46,8 @@ public struct Notification: Sendable, Equatable {
 
 /// Sends notifications to the watchdog's socket and, when systemd wants them, to systemd. Used by `main` alone.
 ///
-/// Towards the watchdog nothing ever waits: a watchdog that is stopped or away costs one failed call. The socket is looked
-/// up by its path for each datagram, so that a new watchdog is found at once.
+/// Towards the watchdog nothing ever waits: a watchdog that is stopped or away costs one failed call. The socket is
+/// looked up by its path for each datagram, so that a new watchdog is found at once.
 public struct HeartbeatSender: ~Copyable {
     private let descriptor: Int32
     private let path: String

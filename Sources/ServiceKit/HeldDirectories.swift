@@ -4,8 +4,8 @@ internal import Glibc
 /// Keeps cleaners of temporary directories out of directories: a shared flock on each for as long as a program runs.
 /// systemd-tmpfiles passes over a directory that somebody has locked, with all that is beneath. One thread.
 ///
-/// It is not asked for in vain where somebody cleans at this moment: the next `look` takes it. A file system that locks no
-/// directories is noted, and nothing is held there.
+/// It is not asked for in vain where somebody cleans at this moment: the next `look` takes it. A file system that locks
+/// no directories is noted, and nothing is held there.
 public struct HeldDirectories: ~Copyable {
     private struct Held {
         let descriptor: Int32
@@ -20,8 +20,8 @@ public struct HeldDirectories: ~Copyable {
 
     deinit { for directory in held.values { close(directory.descriptor) } }
 
-    /// Takes what is there now: also a directory that came later, or in place of another one. Call it about once a second; it
-    /// waits for the directories' disks.
+    /// Takes what is there now: also a directory that came later, or in place of another one. Call it about once a
+    /// second; it waits for the directories' disks.
     public mutating func look() {
         for path in paths {
             var info = stat()

@@ -33,8 +33,8 @@ public struct IPAddress: Sendable, Equatable {
     /// `0.0.0.0` or `::`: every address of this host.
     public var isWildcard: Bool { (isIPv4 ? bytes[12...] : bytes[...]).allSatisfy { $0 == 0 } }
 
-    /// True when sockets at both addresses take each other's connections, so that one port can't be had for both. A socket at
-    /// `::` takes IPv4 too.
+    /// True when sockets at both addresses take each other's connections, so that one port can't be had
+    /// for both. A socket at `::` takes IPv4 too.
     public func overlaps(_ other: IPAddress) -> Bool {
         if self == other { return true }
         func covers(_ wide: IPAddress, _ narrow: IPAddress) -> Bool {

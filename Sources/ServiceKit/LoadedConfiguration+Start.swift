@@ -1,8 +1,9 @@
 internal import Glibc
 
 extension LoadedConfiguration {
-    /// Decides whether services start with this configuration, beyond what its keys say: for `config check`, for `ib-stream up`
-    /// and for each service the same. Returns where its directories are; throws 78 with one line. Leaves nothing behind.
+    /// Decides whether services start with this configuration, beyond what its keys say: for `config
+    /// check`, for `ib-stream up` and for each service the same. Returns where its directories are; throws
+    /// 78 with one line. Leaves nothing behind.
     ///
     /// - usesJournal: false for a service that has no need of the journal's directory.
     public func startable(
@@ -22,8 +23,9 @@ extension LoadedConfiguration {
         return paths
     }
 
-    /// Listens for a moment at every address that the services will listen at: when the operator looks, and nothing of the
-    /// system runs. Throws 78 with one line for the first that can't be had. Services themselves go on without, and say so.
+    /// Listens for a moment at every address that the services will listen at: when the operator looks,
+    /// and nothing of the system runs. Throws 78 with one line for the first that can't be had.
+    /// Services themselves go on without, and say so.
     ///
     /// - takenIsFine: a port that somebody has now may be free when the system starts.
     public func tryAddresses(takenIsFine: Bool) throws(ProgramError) {
@@ -37,8 +39,8 @@ extension LoadedConfiguration {
 }
 
 extension Files {
-    /// Why a directory can't be used, or made, by this user; nil when it can. What is missing is made for a moment, since a file
-    /// system alone knows (`/proc` says of itself that root may write there).
+    /// Why a directory can't be used, or made, by this user; nil when it can. What is missing is made for a moment,
+    /// since a file system alone knows (`/proc` says of itself that root may write there).
     ///
     /// - Parameter toAnybody: permissions are no reason: another user may have them.
     public static func whyUnusable(_ directory: String, toAnybody: Bool = false) -> String? {

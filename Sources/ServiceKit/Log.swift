@@ -54,7 +54,8 @@ public enum Log {
     /// A line is cut at this length: what a pipe takes in one piece.
     private static let maxLineBytes = 4000
 
-    /// Names the program and finds out where lines go. `IB_STREAM_LOG_LEVEL` (`debug` … `critical`) decides what is wanted.
+    /// Names the program and finds out where lines go. `IB_STREAM_LOG_LEVEL`
+    /// (`debug` … `critical`) decides what is wanted.
     public static func start(identifier: String, environment: [String: String]) {
         let wanted = environment["IB_STREAM_LOG_LEVEL"].flatMap { name in
             LogLevel.allCases.first { $0.name == name.uppercased() }
@@ -67,8 +68,8 @@ public enum Log {
         if let wanted { threshold.store(wanted.rawValue, ordering: .relaxed) }
     }
 
-    /// The line of an error that ends the program: `program: what: why: what to do`, as an error of the journal when lines
-    /// go there.
+    /// The line of an error that ends the program: `program: what: why: what to do`, as an
+    /// error of the journal when lines go there.
     public static func fatal(_ program: String, _ text: String) {
         let journal = state.withLock { $0.toJournal }
         if journal { write(.error, "\(program): \(text)", [:], messageId: nil) } else { printError(program, text) }
@@ -94,7 +95,8 @@ public enum Log {
         return "\"" + value.replacing("\"", with: "'") + "\""
     }
 
-    /// `$JOURNAL_STREAM` names device and inode of the stream that systemd connected; it may have been redirected since.
+    /// `$JOURNAL_STREAM` names device and inode of the stream that systemd
+    /// connected; it may have been redirected since.
     private static func standardErrorIsJournal(_ variable: String?) -> Bool {
         guard let parts = variable?.split(separator: ":"), parts.count == 2 else { return false }
         var info = stat()
@@ -150,7 +152,8 @@ public func printError(_ program: String, _ text: String) {
     _ = Files.writeAll(STDERR_FILENO, Array("\(program): \(line)\n".utf8))
 }
 
-/// Bytes on standard output, as they are; for a terminal as `String.printable` writes them. False when the reader is gone.
+/// Bytes on standard output, as they are; for a terminal as `String.printable`
+/// writes them. False when the reader is gone.
 @discardableResult public func printOut(_ bytes: UnsafeRawBufferPointer) -> Bool {
     if isatty(STDOUT_FILENO) == 1 { return printOut(String(decoding: bytes, as: UTF8.self)) }
     return Files.writeAll(STDOUT_FILENO, Array(bytes)) == 0

@@ -21,8 +21,8 @@ public struct NotifyReceiver: ~Copyable {
     public private(set) var refused = 0
     private var buffer = [UInt8](repeating: 0, count: Notification.maxBytes + 1)
 
-    /// Binds the socket. The caller holds the lock of the directory's owner, so that what lies at `path` is left over from
-    /// before and is removed. Throws 74 with one line.
+    /// Binds the socket. The caller holds the lock of the directory's owner, so that what lies at `path` is left over
+    /// from before and is removed. Throws 74 with one line.
     public init(path: String) throws(ProgramError) {
         (descriptor, file) = try NotifyReceiver.bind(path)
         self.path = path
@@ -59,8 +59,8 @@ public struct NotifyReceiver: ~Copyable {
         return clx_file_at(path, &now) == 0 && now.device == file.device && now.inode == file.inode
     }
 
-    /// Looks, once a second however often it is called, whether the socket's file is still its own, and binds anew when it
-    /// is not: who sends finds the socket by its path. Returns what is to be said about it.
+    /// Looks, once a second however often it is called, whether the socket's file is still its own, and binds anew when
+    /// it is not: who sends finds the socket by its path. Returns what is to be said about it.
     public mutating func restoreFile(nowNanos: Int64) -> [(path: String, fault: String?)] {
         guard nowNanos >= nextLookNanos else { return [] }
         nextLookNanos = nowNanos + 1_000_000_000

@@ -22,8 +22,8 @@ public struct Paths: Sendable, Equatable {
         self.simulated = simulated
     }
 
-    /// The directories of a configuration. Throws 78 when there is no home to put them into, or when a socket's path would
-    /// be longer than the system takes.
+    /// The directories of a configuration. Throws 78 when there is no home to put them into, or when a socket's
+    /// path would be longer than the system takes.
     public init(
         configuration: Configuration, simulate: Bool, environment: [String: String]
     ) throws(ProgramError) {
@@ -80,8 +80,8 @@ public struct Paths: Sendable, Equatable {
         configuration.connector.journalDir ?? runtime + "/journal"
     }
 
-    /// The directories that have to stay, of those that a program uses: what is beneath one goes with it, but it may be a link
-    /// to another disk.
+    /// The directories that have to stay, of those that a program uses: what is beneath one goes with
+    /// it, but it may be a link to another disk.
     public func held(state isUsed: Bool, journal: String?) -> [String] {
         [runtime] + (journal.map { [$0] } ?? []) + (isUsed ? [state, log, ticks, definitions] : [])
     }
@@ -96,12 +96,12 @@ public struct Paths: Sendable, Equatable {
         }
     }
 
-    /// Makes state and runtime directory (0750). Throws 74 with one line, and 78 where others could plant files, in these or in
-    /// those beneath that services write to.
+    /// Makes state and runtime directory (0750). Throws 74 with one line, and 78 where others could plant files, in
+    /// these or in those beneath that services write to.
     ///
     /// - Parameters:
-    ///   - stateIsOptional: a state directory that can't be used is reported and gone without; nothing beneath is touched.
-    ///   - journalDirectory: where the operator wants the journal; nil: in the runtime directory.
+    ///   - stateIsOptional: a state directory that can't be used is reported and gone without; nothing beneath is
+    ///   touched. - journalDirectory: where the operator wants the journal; nil: in the runtime directory.
     public func makeDirectories(
         stateIsOptional: Bool = false, journalDirectory: String? = nil
     ) throws(ProgramError) {
@@ -125,8 +125,8 @@ public struct Paths: Sendable, Equatable {
         if let passedOver { ServiceKit.log(.error, passedOver.description) }
     }
 
-    /// Decides the same for somebody who only looks, and who may be another user than that of the services: what belongs to whom
-    /// is seen from the directories themselves. Throws 78 with one line. Leaves nothing behind.
+    /// Decides the same for somebody who only looks, and who may be another user than that of the services: what
+    /// belongs to whom is seen from the directories themselves. Throws 78 with one line. Leaves nothing behind.
     public func tryDirectories(journalDirectory: String?) throws(ProgramError) {
         for path in [state, runtime, log, ticks, definitions, runtime + "/journal"] {
             try DirectoryTrust.check(path, asOwner: true)

@@ -1,8 +1,8 @@
 internal import CLinux
 internal import Synchronization
 
-/// What a service holds for its whole life: its locks, and the directories that no cleaner may enter. A thread of its own
-/// looks after them, since the disks that they are on may not answer.
+/// What a service holds for its whole life: its locks, and the directories that no cleaner may enter. A thread of its
+/// own looks after them, since the disks that they are on may not answer.
 final class Premises: Sendable {
     private struct State: ~Copyable {
         var directories: HeldDirectories

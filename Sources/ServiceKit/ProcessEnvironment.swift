@@ -3,8 +3,8 @@ internal import Glibc
 
 /// What the process was started with.
 public enum ProcessEnvironment {
-    /// All variables that have a value: an empty one counts as not set, for us and for the processes that we start. Read once at
-    /// the start; nothing in the product changes them.
+    /// All variables that have a value: an empty one counts as not set, for us and for the processes that we start.
+    /// Read once at the start; nothing in the product changes them.
     public static func variables() -> [String: String] {
         guard var at = clx_environment() else { return [:] }
         var entries: [String] = []
@@ -15,8 +15,9 @@ public enum ProcessEnvironment {
         return variables(in: entries)
     }
 
-    /// To be asked before arguments are used: the language's run-time reads them from `/proc/self/cmdline`, and without `/proc`
-    /// there seem to be none. A program must not go on with the default configuration then. Throws 74 with one line.
+    /// To be asked before arguments are used: the language's run-time reads them from
+    /// `/proc/self/cmdline`, and without `/proc` there seem to be none. A program must not go on with the
+    /// default configuration then. Throws 74 with one line.
     public static func requireArguments() throws(ProgramError) {
         guard access("/proc/self/cmdline", R_OK) == 0 else {
             throw ProgramError(
@@ -42,8 +43,8 @@ public enum ProcessEnvironment {
         return Files.parent(of: own) + "/" + name
     }
 
-    /// When a process started, in clock ticks since boot (field 22 of `/proc/PID/stat`): with the pid it names one process
-    /// for ever. Nil when there is no such process.
+    /// When a process started, in clock ticks since boot (field 22 of `/proc/PID/stat`): with the pid it names one
+    /// process for ever. Nil when there is no such process.
     public static func startTicks(pid: Int32) -> UInt64? {
         guard let bytes = Files.contents("/proc/\(pid)/stat", maxBytes: 4096) else { return nil }
         // The name in parentheses may hold anything, so that counting begins behind the last one.

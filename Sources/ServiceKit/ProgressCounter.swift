@@ -3,8 +3,8 @@ internal import Synchronization
 /// The proof that a working loop goes round. The loop advances it each round, at least once a second also when there is
 /// nothing to do; `main` earns heartbeats from it.
 ///
-/// A loop that is inside a disk call says so (`duringDiskCall`): the disk's slowness is reported as such instead of as a
-/// hang, since a process that waits for a disk can't be helped by killing it. One loop advances; any thread reads.
+/// A loop that is inside a disk call says so (`duringDiskCall`): the disk's slowness is reported as such instead of as
+/// a hang, since a process that waits for a disk can't be helped by killing it. One loop advances; any thread reads.
 public final class ProgressCounter: Sendable {
     public let name: String
     /// False for work in the background: its long disk calls are no hang either, but say nothing about the disk.

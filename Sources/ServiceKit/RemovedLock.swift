@@ -1,6 +1,7 @@
 internal import Glibc
 
-/// A lock whose file somebody has removed: whoever holds it still has the file open, and `/proc` tells under which name.
+/// A lock whose file somebody has removed: whoever holds it still has the file
+/// open, and `/proc` tells under which name.
 enum RemovedLock {
     private static let suffix = " (deleted)"
 

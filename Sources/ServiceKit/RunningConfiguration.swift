@@ -1,5 +1,5 @@
-/// The configuration that a system was started with, kept in its runtime directory: processes that are started again later
-/// get this one, whatever has become of the operator's file meanwhile.
+/// The configuration that a system was started with, kept in its runtime directory: processes that are started again
+/// later get this one, whatever has become of the operator's file meanwhile.
 public struct RunningConfiguration: Sendable {
     /// The variable that names the kept file to a process; set by whoever starts it, `ib-stream up` or the watchdog.
     public static let variable = "IB_STREAM_RUNNING"
@@ -12,8 +12,9 @@ public struct RunningConfiguration: Sendable {
         path = paths.runtime + "/running.yaml"
     }
 
-    /// Makes the file hold the configuration, in one step; writes only what is not there. For the own user alone, since it
-    /// holds what alerts keep secret. Called before each start of a process, so that a damaged or removed file is made anew.
+    /// Makes the file hold the configuration, in one step; writes only what is not there. For the own
+    /// user alone, since it holds what alerts keep secret. Called before each start of a process, so that
+    /// a damaged or removed file is made anew.
     public func keep() throws(ProgramError) {
         let bytes = Array(configuration.text.utf8)
         // One more, so that a longer file is not taken for the same.

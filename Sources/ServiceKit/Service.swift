@@ -5,14 +5,15 @@ internal import Ticks
 ///
 ///     @main enum Main {
 ///         static func main() {
-///             exit(Service.run(recorderService, arguments: Array(CommandLine.arguments.dropFirst()), start: startRecorder))
+///             let words = Array(CommandLine.arguments.dropFirst())
+///             exit(Service.run(recorderService, arguments: words, start: startRecorder))
 ///         }
 ///     }
 ///
 /// `start` is a free function (a closure written inside `@main` belongs to the main actor): it builds what the service
 /// consists of, starts its threads with `context.supervise`, says with `context.onStop` in which order they end, and
-/// returns. Then `READY=1` is sent, earned beats are relayed once a second, and a stop signal, the end of the lifeline (after
-/// the service's grace) or a fault ends the service in that order, behind its drain.
+/// returns. Then `READY=1` is sent, earned beats are relayed once a second, and a stop signal, the end of the lifeline
+/// (after the service's grace) or a fault ends the service in that order, behind its drain.
 public enum Service {
     /// Runs the service; returns its exit status. `main` thread only.
     public static func run(

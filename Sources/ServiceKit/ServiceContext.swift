@@ -1,7 +1,7 @@
 internal import Synchronization
 
-/// What a service has while it runs. The context itself is `main`'s; its `facts`, `fault` and the threads may be used by
-/// any thread.
+/// What a service has while it runs. The context itself is `main`'s; its `facts`, `fault`
+/// and the threads may be used by any thread.
 public final class ServiceContext {
     /// Such as `ib-recorder`.
     public let name: String
@@ -43,8 +43,8 @@ public final class ServiceContext {
     /// True with `--simulate`.
     public var simulate: Bool { flags.has("simulate") }
 
-    /// Starts a supervised thread whose progress earns heartbeats. Threads that no stop step ended are stopped at the end,
-    /// the last started first.
+    /// Starts a supervised thread whose progress earns heartbeats. Threads that no stop step ended are
+    /// stopped at the end, the last started first.
     ///
     /// - name: at most 15 bytes; the service's other threads have other names.
     /// - reportsDiskWait: false for work in the background, whose long disk calls are no sign of a failing disk.

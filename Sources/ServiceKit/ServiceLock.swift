@@ -38,12 +38,12 @@ public struct LockNote: Sendable {
     }
 }
 
-/// flock on `<runtime>/<name>.lock` and `<state>/<name>.lock`: at most one instance of a service for one runtime directory
-/// and for one recording.
+/// flock on `<runtime>/<name>.lock` and `<state>/<name>.lock`: at most one instance of a service for one
+/// runtime directory and for one recording.
 ///
 /// The kernel drops the locks when the process ends, however it ends. The files stay; what they hold is only meaningful
-/// while the lock is held. A file that somebody removes is made anew by `restore`; until then who starts beside finds the
-/// holder of the removed one.
+/// while the lock is held. A file that somebody removes is made anew by `restore`; until then who starts
+/// beside finds the holder of the removed one.
 public struct ServiceLock: ~Copyable {
     private let files: [LockFile]
     private let runtimeFile: String
@@ -52,11 +52,11 @@ public struct ServiceLock: ~Copyable {
 
     /// Takes both locks, before any socket is bound. Throws 78 with one line when another instance has one.
     ///
-    /// Nothing is written to a state directory where the lock file exists already: a frozen disk would hold up the start.
-    /// `stateNote` does that later.
+    /// Nothing is written to a state directory where the lock file exists already: a frozen disk would hold up
+    /// the start. `stateNote` does that later.
     ///
-    /// - stateIsOptional: a state directory that can't be locked (read-only, full) is reported and gone without. One whose
-    ///   file system has no locks always is.
+    /// - stateIsOptional: a state directory that can't be locked (read-only, full) is reported and gone without. One
+    ///   whose file system has no locks always is.
     public init(name: String, paths: Paths, stateIsOptional: Bool = false) throws(ProgramError) {
         let paths = ServiceLock.files(name: name, paths: paths)
         var taken: [LockFile] = []

@@ -1,8 +1,8 @@
 internal import CLinux
 internal import Glibc
 
-/// SIGTERM, SIGINT and SIGHUP as a descriptor. Made first thing in `main`: the signals are blocked there and so in every
-/// thread that starts later. SIGPIPE is ignored from then on. One thread (main) reads.
+/// SIGTERM, SIGINT and SIGHUP as a descriptor. Made first thing in `main`: the signals are blocked there and so in
+/// every thread that starts later. SIGPIPE is ignored from then on. One thread (main) reads.
 public struct StopSignals: ~Copyable {
     public static let numbers: [Int32] = [SIGTERM, SIGINT, SIGHUP]
     private let descriptor: Int32
@@ -23,7 +23,8 @@ public struct StopSignals: ~Copyable {
     /// Readable when a signal is pending.
     public var fileDescriptor: Int32 { descriptor }
 
-    /// Waits up to `millis` for a signal; also returns early (with nil) when one of `others` becomes readable or hangs up.
+    /// Waits up to `millis` for a signal; also returns early (with nil) when one
+    /// of `others` becomes readable or hangs up.
     public func wait(millis: Int, also others: Int32...) -> Int32? {
         if let pending = next() { return pending }
         var pollers = ([descriptor] + others).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }

@@ -4,8 +4,8 @@ internal import Synchronization
 
 /// Says once, to any number of threads, that it is time to end.
 ///
-/// Loops ask `isStopped` each round; loops that wait in `poll` watch `fileDescriptor`, which becomes readable at the stop
-/// and stays so. Any thread.
+/// Loops ask `isStopped` each round; loops that wait in `poll` watch `fileDescriptor`, which becomes
+/// readable at the stop and stays so. Any thread.
 public final class StopToken: Sendable {
     private let stopped = Atomic<Bool>(false)
     private let descriptor: Int32

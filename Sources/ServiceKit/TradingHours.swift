@@ -5,8 +5,8 @@ internal import Ticks
 ///     20250812:1700-20250813:1600;20250813:1700-20250814:1600;20250816:CLOSED
 ///     20090507:0700-1830,1830-2330;20090508:1700-1515;20090509:CLOSED           (old form)
 ///
-/// Blanks count for nothing, times may have seconds, `CLOSED` any case. An entry that is none of this costs its day: what
-/// it says is not known, and that is not "closed". A day after the last one listed is unknown as well.
+/// Blanks count for nothing, times may have seconds, `CLOSED` any case. An entry that is none of this costs its
+/// day: what it says is not known, and that is not "closed". A day after the last one listed is unknown as well.
 /// Source: docs/tws.md#trading-hours-and-zones.
 public struct TradingHours: Sendable, Equatable {
     /// Instants in seconds since the Unix epoch, half open, rising.
@@ -42,7 +42,8 @@ public struct TradingHours: Sendable, Equatable {
         covered = read.covered
         let known = sessions
         unknown = read.oddDays.map { day in
-            // The session of that day may have begun the evening before, or end the morning after: between its neighbours.
+            // The session of that day may have begun the evening before, or end
+            // the morning after: between its neighbours.
             let (start, end) = (zone.instant(wall: day * 86_400), zone.instant(wall: (day + 1) * 86_400))
             let before = known.last { $0.upperBound <= end }?.upperBound ?? .min
             let after = known.first { $0.lowerBound >= start }?.lowerBound ?? .max

@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// A group of users as the system knows it. Owner: the main thread, before others start: the system's calls are not made for
-/// several.
+/// A group of users as the system knows it. Owner: the main thread, before others start: the
+/// system's calls are not made for several.
 struct UserGroup {
     struct User: Equatable {
         let name: String
@@ -50,8 +50,8 @@ struct UserGroup {
         return users
     }
 
-    /// Whether it is the user's alone: made for him, so that it has his name, and nobody else is in it. A group of another
-    /// name, such as `users`, may be that of people whom the system does not list.
+    /// Whether it is the user's alone: made for him, so that it has his name, and nobody else is in it. A group of
+    /// another name, such as `users`, may be that of people whom the system does not list.
     func isAlone(_ uid: uid_t) -> Bool {
         let names = users.filter { $0.uid == uid }.map(\.name)
         return names.contains(name) && members.allSatisfy(names.contains)

@@ -1,7 +1,7 @@
 extension ZoneAlias {
-    /// Names of a zone as a person reads them, without "Standard Time": those of Windows, and those that Java gives where they
-    /// differ. Keys are what `displayKey` makes. The names of Mexico are complete, since they are others without their end.
-    /// Source: the common table of Windows zones and tz names (CLDR, territory 001),
+    /// Names of a zone as a person reads them, without "Standard Time": those of Windows, and those that Java gives
+    /// where they differ. Keys are what `displayKey` makes. The names of Mexico are complete, since they are others
+    /// without their end. Source: the common table of Windows zones and tz names (CLDR, territory 001),
     /// https://github.com/unicode-org/cldr/blob/main/common/supplemental/windowsZones.xml.
     static let displayNames = Dictionary(
         table(
@@ -148,8 +148,8 @@ extension ZoneAlias {
             """
         ).map { (displayKey($0.key, isPart: true), $0.value) }, uniquingKeysWith: { first, _ in first })
 
-    /// One spelling for `Central Standard Time`, `central daylight time` and `British Summer Time`. What does not end so has
-    /// no key, so that `Central` alone names nothing; a table's own entries (`isPart`) have it without the end.
+    /// One spelling for `Central Standard Time`, `central daylight time` and `British Summer Time`. What does not end
+    /// so has no key, so that `Central` alone names nothing; a table's own entries (`isPart`) have it without the end.
     static func displayKey(_ name: String, isPart: Bool = false) -> String {
         let name = name.lowercased()
         for end in [" standard time", " daylight time", " summer time", " mean time", " time"] where name.hasSuffix(end)

@@ -1,6 +1,6 @@
 extension ZoneAlias {
-    /// Old names of the tz database, which some distributions have in a package of its own (`tzdata-legacy`). TWS uses many.
-    /// Source: the tz database's `backward` file, https://data.iana.org/time-zones/tzdb/backward.
+    /// Old names of the tz database, which some distributions have in a package of its own (`tzdata-legacy`). TWS uses
+    /// many. Source: the tz database's `backward` file, https://data.iana.org/time-zones/tzdb/backward.
     static let legacyNames = table(
         """
         Etc/UTC: Etc/UCT Etc/Universal Etc/Zulu UCT Universal Zulu Greenwich GMT0 GMT+0 GMT-0 Etc/Greenwich

@@ -4,8 +4,8 @@
 /// What stands in no table is looked up as it is; an unknown name is reported, never taken as UTC.
 /// Source: `timeZoneId` values recorded from gateways, docs/tws.md#trading-hours-and-zones.
 public enum ZoneAlias {
-    /// Abbreviations. `CTT` was seen for CME contracts and means US Central there, not China as in old tables; `CST` is that
-    /// of Chicago, `IST` that of India, `BST` that of London.
+    /// Abbreviations. `CTT` was seen for CME contracts and means US Central there, not China as in old tables; `CST` is
+    /// that of Chicago, `IST` that of India, `BST` that of London.
     private static let abbreviations = table(
         """
         America/New_York: EST EDT ET EST5EDT
@@ -57,8 +57,8 @@ public enum ZoneAlias {
         return abbreviations[name] ?? legacyNames[name] ?? name
     }
 
-    /// Seconds east of UTC of `GMT+08:00`, `UTC-5`, `GMT+0530` or `+08:00`; nil for everything else. As people and Java mean
-    /// it: `GMT+8` is eight hours ahead of UTC (`Etc/GMT+8`, in the tz database, is eight behind).
+    /// Seconds east of UTC of `GMT+08:00`, `UTC-5`, `GMT+0530` or `+08:00`; nil for everything else. As people and Java
+    /// mean it: `GMT+8` is eight hours ahead of UTC (`Etc/GMT+8`, in the tz database, is eight behind).
     public static func fixedOffset(_ given: String) -> Int? {
         var text = given.utf8.filter { $0 != 0x20 }[...]
         for prefix in ["GMT", "UTC", "UT"] where text.starts(with: prefix.utf8) {

@@ -120,8 +120,8 @@ public struct ZoneRules: Sendable, Equatable {
         return low == 0 ? Int(firstOffset) : Int(offsets[low - 1])
     }
 
-    /// The instant of a wall time, given as if it were UTC. A time that comes twice is the first; a time that is skipped is
-    /// as long behind the change as it says.
+    /// The instant of a wall time, given as if it were UTC. A time that comes twice is the first; a time that is
+    /// skipped is as long behind the change as it says.
     public func instant(wall: Int64) -> Int64 {
         // Changes of an offset lie further apart than two days, so that only the offsets around the time can apply.
         let before = offsetSeconds(at: wall - 86_400)

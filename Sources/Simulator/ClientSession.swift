@@ -88,8 +88,8 @@ final class ClientSession {
         return 0
     }
 
-    /// Says that nothing more comes, and reads away what the client sent meanwhile: closing with unread bytes would make
-    /// the kernel throw away what the client has not read yet.
+    /// Says that nothing more comes, and reads away what the client sent meanwhile: closing with unread bytes would
+    /// make the kernel throw away what the client has not read yet.
     func finish() {
         shutdown(descriptor, Int32(SHUT_WR))
         _ = hasClosed

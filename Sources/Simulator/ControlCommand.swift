@@ -10,8 +10,8 @@ enum ControlCommand: Equatable {
     case error(code: Int32, text: String?)
     case mute(StreamPattern)
     case unmute(StreamPattern)
-    /// Let subscribed streams die without a word, as a gateway does after a farm reconnect: they bring nothing until they
-    /// are subscribed anew.
+    /// Let subscribed streams die without a word, as a gateway does after a farm reconnect: they bring
+    /// nothing until they are subscribed anew.
     case silence(StreamPattern)
     /// Add so much to the prices of a stream, units of 1e-9, as a gateway does after a farm reconnect; 0 ends it. The
     /// stream's next subscription is sound again, unless `always` is set.
@@ -53,8 +53,8 @@ enum ControlCommand: Equatable {
         case pages(repeated: Bool)
         /// The past ticks in front of a subscription lack their last ones.
         case seam(ticks: Int)
-        /// A trading day ends at this Unix second: no answer goes beyond it that was asked from before it on, and its last tick is
-        /// repeated where there is no other.
+        /// A trading day ends at this Unix second: no answer goes beyond it that was asked from before it on, and its
+        /// last tick is repeated where there is no other.
         case day(end: UInt32)
     }
 

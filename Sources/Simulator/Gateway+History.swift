@@ -95,7 +95,8 @@ extension Gateway {
             requestId, client)
     }
 
-    /// The messages of an answer: one, or by the fault `pages again` more, which have some of it, or of the last one, again.
+    /// The messages of an answer: one, or by the fault `pages again` more, which
+    /// have some of it, or of the last one, again.
     private func messages(_ ticks: [MarketTick], instrument: Int, kind: TickKind) -> [ArraySlice<MarketTick>] {
         let stream = instrument * StreamSlot.kinds.count + (StreamSlot.index(kind) ?? 0)
         let before = lastAnswers.updateValue(ticks, forKey: stream) ?? []

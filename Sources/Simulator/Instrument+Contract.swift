@@ -4,8 +4,8 @@ internal import Ticks
 extension Instrument {
     /// Whether a request's contract can mean this instrument: every field that is set must agree.
     ///
-    /// A wrong exchange or currency beside the right conId finds nothing, as at the real gateway; of an unnamed instrument
-    /// nobody knows them.
+    /// A wrong exchange or currency beside the right conId finds nothing, as at the real gateway; of
+    /// an unnamed instrument nobody knows them.
     func matches(_ contract: Contract) -> Bool {
         if isUnnamed, contract.conId != 0 { return contract.conId == conId }
         func agrees(_ wanted: String, _ have: String) -> Bool { wanted.isEmpty || wanted == have }

@@ -40,7 +40,8 @@ private func simulate(_ options: Options, environment: [String: String]) throws(
     try loop.run(signals)
 }
 
-/// Reads the file, and adds its contract to the instruments if they do not have it, with a price step that fits. Throws 66.
+/// Reads the file, and adds its contract to the instruments if they do not have it,
+/// with a price step that fits. Throws 66.
 private func replay(_ options: Options, _ instruments: inout [Instrument]) throws(ProgramError) -> Replay? {
     guard let path = options.replayPath else { return nil }
     let file: ReplayFile
@@ -54,7 +55,8 @@ private func replay(_ options: Options, _ instruments: inout [Instrument]) throw
         instruments.append(Instrument.unnamed(conId: options.replayConId, priceStep: step))
         return Replay(file: file, instrument: instruments.count - 1, speed: options.replaySpeed)
     }
-    // A definition that the file's prices do not keep to would be a wrong one: clients leave streams of impossible prices.
+    // A definition that the file's prices do not keep to would be a wrong one:
+    // clients leave streams of impossible prices.
     if step % instruments[index].priceStep != 0 { instruments[index].priceStep = step }
     return Replay(file: file, instrument: index, speed: options.replaySpeed)
 }

@@ -2,8 +2,8 @@ internal import Ticks
 
 /// How long to wait before the next attempt: doubling from `firstNanos` to `limitNanos`, each with jitter.
 ///
-/// Jitter takes the wait from 75 % to 125 % of its nominal length, so that several parts that failed together do not come
-/// back together. Pure: the same seed gives the same waits.
+/// Jitter takes the wait from 75 % to 125 % of its nominal length, so that several parts that failed together do not
+/// come back together. Pure: the same seed gives the same waits.
 public struct Backoff: Sendable {
     public let firstNanos: Int64
     public let limitNanos: Int64

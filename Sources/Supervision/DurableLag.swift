@@ -2,9 +2,9 @@ internal import Ticks
 
 /// How long the oldest record of a stream that was published and is not durable has been waiting. Pure.
 ///
-/// The connector's watermarks come each second and carry a key alone. One that is heard at a time says that all up to its
-/// key had been published by then: every key above the durable one and up to it has waited at least since. Only the durable
-/// key takes marks away; that it moves does not make those that are left any younger.
+/// The connector's watermarks come each second and carry a key alone. One that is heard at a time says that all up to
+/// its key had been published by then: every key above the durable one and up to it has waited at least since. Only the
+/// durable key takes marks away; that it moves does not make those that are left any younger.
 struct DurableLag: Sendable {
     enum Wait: Sendable, Equatable {
         /// All that is known to be published is durable.
@@ -63,8 +63,8 @@ struct DurableLag: Sendable {
         return .about(nanos: nanos)
     }
 
-    /// Takes out the mark whose loss blurs the others least: its keys count from the next one's time on. The oldest stays
-    /// exact, and so do the newest, which matter once the recorder has caught up.
+    /// Takes out the mark whose loss blurs the others least: its keys count from the next one's time on. The oldest
+    /// stays exact, and so do the newest, which matter once the recorder has caught up.
     private mutating func thinOut() {
         let middle = 1..<(marks.count - Self.exact)
         let least = middle.min { span(around: $0) < span(around: $1) }

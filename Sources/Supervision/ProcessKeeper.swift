@@ -1,5 +1,5 @@
-/// Decides what happens to one process of the system: when it is started, when its silence is a hang, which signal comes
-/// next, how long to wait after an exit. Pure; the watchdog's judge does what it says.
+/// Decides what happens to one process of the system: when it is started, when its silence is a hang, which signal
+/// comes next, how long to wait after an exit. Pure; the watchdog's judge does what it says.
 ///
 /// A run that made a durable tick is productive, and its end is followed by a new start at once. Other runs wait by
 /// `Backoff` and take from a `RestartBudget`; a spent budget leaves one probe at a time. Nothing is ever given up.
@@ -85,14 +85,14 @@ public struct ProcessKeeper: Sendable {
         public var abortNanos: Int64 = 1_000_000_000
         /// From SIGTERM, or the last progress behind it, to SIGKILL.
         public var stopNanos: Int64 = 10_000_000_000
-        /// Wait after an exit with 78 (configuration, lock): trying again at once would change nothing. Nil: as after any other
-        /// exit.
+        /// Wait after an exit with 78 (configuration, lock): trying again at once would
+        /// change nothing. Nil: as after any other exit.
         public var configurationNanos: Int64? = 60_000_000_000
         /// How often a process that somebody else starts is looked for.
         public var absentNanos: Int64 = 500_000_000
 
-        /// A working loop that stands still `hangNanos` is a hang. The last beat may have come up to one beat interval (1 s)
-        /// after the loop stood still, so that silence counts as hang one second earlier.
+        /// A working loop that stands still `hangNanos` is a hang. The last beat may have come up to one beat interval
+        /// (1 s) after the loop stood still, so that silence counts as hang one second earlier.
         public init(hangNanos: Int64) {
             hardNanos = max(1_500_000_000, hangNanos - 1_000_000_000)
             softNanos = hardNanos / 2 + 500_000_000
@@ -244,7 +244,8 @@ public struct ProcessKeeper: Sendable {
 }
 
 extension ProcessKeeper {
-    /// The end of everything finds it down: it has run, or was tried, and nobody told it to end. What it had left to do is undone.
+    /// The end of everything finds it down: it has run, or was tried, and nobody told it
+    /// to end. What it had left to do is undone.
     public var isMissedAtStop: Bool {
         guard case .down = state else { return false }
         return !stopOrdered && hasBegun

@@ -1,8 +1,8 @@
 /// Decides whom a watchdog suspects that hears nobody any more. Pure.
 ///
-/// When the heartbeats of all services stop at once while the recorder goes on telling what is durable, the services are
-/// well and the watchdog's own ear is not: it binds its socket anew and gives everybody a new deadline. Once: who is still
-/// silent then is restarted as ever.
+/// When the heartbeats of all services stop at once while the recorder goes on telling what is durable, the services
+/// are well and the watchdog's own ear is not: it binds its socket anew and gives everybody a new deadline. Once: who
+/// is still silent then is restarted as ever.
 public struct SelfDoubt: Sendable {
     /// A durable report younger than this shows a recorder that works.
     static let reportLimitNanos: Int64 = 2_000_000_000

@@ -1,8 +1,8 @@
-/// Decides what happens to a supervised task that ended: restart after a wait, give up, or nothing because it was told to
-/// end. Pure; `SupervisedThread` of ServiceKit does what it says.
+/// Decides what happens to a supervised task that ended: restart after a wait, give up, or nothing because it was told
+/// to end. Pure; `SupervisedThread` of ServiceKit does what it says.
 ///
-/// A task that ran for `steadyNanos` before it failed starts over with the first wait. One that failed `limit` times in a
-/// row without ever running that long is given up: then its process must end, and the process's owner decides.
+/// A task that ran for `steadyNanos` before it failed starts over with the first wait. One that failed `limit` times in
+/// a row without ever running that long is given up: then its process must end, and the process's owner decides.
 public struct TaskSupervisor: Sendable {
     public enum Event: Sendable, Equatable {
         case started

@@ -1,5 +1,5 @@
-/// Whether messages that can't be decoded are single ones, which cost themselves alone, or a connection that is out of step;
-/// and which of them are worth a line in the log. Pure; times are of one monotonic clock.
+/// Whether messages that can't be decoded are single ones, which cost themselves alone, or a connection that is out of
+/// step; and which of them are worth a line in the log. Pure; times are of one monotonic clock.
 ///
 /// A connection is out of step when more than a tenth of one second's messages can't be decoded, and no fewer than
 /// `leastToClose`: in a quiet second one of three may be bad.
@@ -40,9 +40,9 @@ public struct DecodeFaults: Sendable {
         last = nil
     }
 
-    /// Call it behind each read, with the number of messages that it brought. True when a second is over in which too many
-    /// could not be decoded: the connection must end. The second is judged when it is over, since a burst of bad messages may
-    /// stand at the beginning of many good ones.
+    /// Call it behind each read, with the number of messages that it brought. True when a second is over in which too
+    /// many could not be decoded: the connection must end. The second is judged when it is over, since a burst of bad
+    /// messages may stand at the beginning of many good ones.
     @inline(__always) public mutating func endRead(messages count: Int, nowNanos now: Int64) -> Bool {
         var isTooMany = false
         if now >= secondEndsNanos {
@@ -57,8 +57,8 @@ public struct DecodeFaults: Sendable {
         return isTooMany
     }
 
-    /// How many faults of a subject (a stream, a request, a message id: the caller's numbers) a line has to speak of now, this
-    /// one included; nil while the last line is less than a minute old.
+    /// How many faults of a subject (a stream, a request, a message id: the caller's numbers) a line has to speak of
+    /// now, this one included; nil while the last line is less than a minute old.
     public mutating func toSay(of subject: Int64, nowNanos now: Int64) -> UInt64? {
         let subject = said[subject] != nil || said.count < DecodeFaults.subjectLimit ? subject : .min
         guard let entry = said[subject], now - entry.atNanos < DecodeFaults.sayingNanos else {

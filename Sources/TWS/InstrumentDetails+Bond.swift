@@ -1,10 +1,10 @@
 /// `bondContractData` (message 18): a bond's answer to a request for contract data, behind the request id.
 ///
-///     symbol | secType | cusip | coupon | maturity | issueDate | ratings | bondType | couponType | convertible | callable |
-///     putable | descAppend | exchange | currency | marketName | tradingClass | conId | minTick | mdSizeMultiplier (v < 164) |
-///     orderTypes | validExchanges | nextOptionDate | nextOptionType | nextOptionPartial | notes | longName |
-///     timeZoneId, tradingHours, liquidHours (v ≥ 188) | evRule | evMultiplier | nSecIds | { tag | value }… | aggGroup |
-///     marketRuleIds | minSize | sizeIncrement | suggestedSizeIncrement (v ≥ 164)
+///     symbol | secType | cusip | coupon | maturity | issueDate | ratings | bondType | couponType | convertible |
+///     callable | putable | descAppend | exchange | currency | marketName | tradingClass | conId | minTick |
+///     mdSizeMultiplier (v < 164) | orderTypes | validExchanges | nextOptionDate | nextOptionType | nextOptionPartial |
+///     notes | longName | timeZoneId, tradingHours, liquidHours (v ≥ 188) | evRule | evMultiplier | nSecIds |
+///     { tag | value }… | aggGroup | marketRuleIds | minSize | sizeIncrement | suggestedSizeIncrement (v ≥ 164)
 ///
 /// The CUSIP is the local symbol, the maturity the last trade date; what only bonds have beyond that is not kept.
 /// Source: docs/tws.md#contract-data.

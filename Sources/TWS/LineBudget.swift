@@ -43,8 +43,8 @@ public struct LineBudget: Sendable {
         self.onExcess = onExcess
     }
 
-    /// Grants for streams in file order; claims of these streams stay until `release`, but not of those that get level 1
-    /// instead.
+    /// Grants for streams in file order; claims of these streams stay until `release`,
+    /// but not of those that get level 1 instead.
     public mutating func claim(_ streams: [StreamID]) throws(TooManyStreams) -> [Grant] {
         let wanted = Set(claims + streams.filter { TickByTickKind($0.kind) != nil }).count
         if onExcess == .refuse, wanted > lines { throw TooManyStreams(wanted: wanted, lines: lines) }

@@ -3,8 +3,8 @@ public struct SessionPolicy: Sendable, Equatable {
     /// Tried in this order; the one that was ready last comes first. Not empty.
     public var ports: [UInt16]
     public var clientId: Int32
-    /// So many ids, from the configured one on, are tried while code 326 says that one is in use: a gateway may hold the
-    /// id of a dead connection for long. A new session begins with the configured one again.
+    /// So many ids, from the configured one on, are tried while code 326 says that one is in use: a gateway may hold
+    /// the id of a dead connection for long. A new session begins with the configured one again.
     public var clientIds: Int32 = 8
     /// What the client offers; a subrange of `ServerVersion.supported`.
     public var versions = ServerVersion.supported
@@ -14,8 +14,8 @@ public struct SessionPolicy: Sendable, Equatable {
     public var connectTimeoutNanos: Int64 = 3_000_000_000
     /// From the connection to the server's greeting. A gateway that is not logged in accepts and says nothing.
     public var handshakeTimeoutNanos: Int64 = 15_000_000_000
-    /// From `startApi` to both `managedAccounts` and `nextValidId`; doubled after each attempt that was in vain, up to the
-    /// greatest. While other messages come it begins anew with each, up to the limit.
+    /// From `startApi` to both `managedAccounts` and `nextValidId`; doubled after each attempt that was in vain, up to
+    /// the greatest. While other messages come it begins anew with each, up to the limit.
     public var startTimeoutNanos: Int64 = 15_000_000_000
     public var greatestStartTimeoutNanos: Int64 = 60_000_000_000
     public var startLimitNanos: Int64 = 300_000_000_000
@@ -40,11 +40,11 @@ public struct SessionPolicy: Sendable, Equatable {
     /// the session: 2 s + 2 × 3 s.
     public var askAfterSilenceNanos: Int64 = 2_000_000_000
     public var answerTimeoutNanos: Int64 = 3_000_000_000
-    /// An answer that takes longer than this is no answer of a gateway that works: ticks may be missing already. Less than
-    /// `answerTimeoutNanos`.
+    /// An answer that takes longer than this is no answer of a gateway that works: ticks may be missing
+    /// already. Less than `answerTimeoutNanos`.
     public var doubtAfterNanos: Int64 = 1_500_000_000
-    /// How long a session whose gateway has lost its server may stay without a sign of it: codes 1101 and 1102, a farm's
-    /// OK, a tick.
+    /// How long a session whose gateway has lost its server may stay without a sign of it:
+    /// codes 1101 and 1102, a farm's OK, a tick.
     public var linkLossLimitNanos: Int64 = 300_000_000_000
 
     public init(ports: [UInt16], clientId: Int32) {
@@ -61,8 +61,8 @@ public enum AccountKind: String, Sendable, CaseIterable {
     /// The simulated gateway's: all begin with `SIM`.
     case simulated
 
-    /// Paper accounts begin with `D`. Anything that is not surely paper or simulated is live. Nil for a list that names no
-    /// account, which says nothing: a gateway may send one while it has none yet.
+    /// Paper accounts begin with `D`. Anything that is not surely paper or simulated is live. Nil for a list that names
+    /// no account, which says nothing: a gateway may send one while it has none yet.
     public init?(accounts: [String]) {
         if accounts.isEmpty { return nil }
         if accounts.allSatisfy({ $0.hasPrefix("SIM") }) {

@@ -17,8 +17,8 @@ struct ColumnDecoder: ~Copyable {
         planes.deallocate()
     }
 
-    /// Writes the column's `count` values to `out[0]`, `out[stride]`, `out[2 * stride]` ...; false when the bytes are not
-    /// such a column.
+    /// Writes the column's `count` values to `out[0]`, `out[stride]`, `out[2 * stride]` ...;
+    /// false when the bytes are not such a column.
     mutating func decode(
         _ column: SegmentColumn, _ bytes: UnsafeRawBufferPointer, count: Int, to out: UnsafeMutablePointer<UInt64>,
         stride: Int

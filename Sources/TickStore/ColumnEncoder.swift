@@ -1,5 +1,6 @@
-/// Turns columns of 64-bit values into few bytes: differences, divided by what they all are multiples of, byte-transposed,
-/// then zstd. Values that are no numbers (texts, doubles) are transposed as they are where that is smaller. One thread.
+/// Turns columns of 64-bit values into few bytes: differences, divided by what they all are
+/// multiples of, byte-transposed, then zstd. Values that are no numbers (texts, doubles) are
+/// transposed as they are where that is smaller. One thread.
 struct ColumnEncoder: ~Copyable {
     private let capacity: Int
     private let numbers: UnsafeMutablePointer<UInt64>

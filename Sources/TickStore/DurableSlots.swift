@@ -11,10 +11,10 @@ internal import Glibc
 ///         12    4 crc32c     over these 24 bytes with this field zero
 ///         16    8 durable_to file offset
 ///
-/// The second slot stands at offset 512, in a sector of its own; between them are zeros. The first write fills both: one that is
-/// empty beside one that is not was destroyed. While the part is written the file
-/// is not synced: after a power loss it may be older than the part, never newer. It is synced once the part is finished,
-/// and by recovery. Readers take the greater of the sound slots.
+/// The second slot stands at offset 512, in a sector of its own; between them are zeros. The first write fills both:
+/// one that is empty beside one that is not was destroyed. While the part is written the file is not synced: after a
+/// power loss it may be older than the part, never newer. It is synced once the part is finished, and by recovery.
+/// Readers take the greater of the sound slots.
 struct DurableSlots: ~Copyable {
     static let slotSize = 24
     static let slotDistance: UInt64 = 512

@@ -15,7 +15,8 @@ public struct Explanation: Sendable {
             case gap(Gap)
         }
 
-        /// Host's clock of markers and epochs; of gaps and silences where they begin, by the gateway's time where it is known.
+        /// Host's clock of markers and epochs; of gaps and silences where they begin,
+        /// by the gateway's time where it is known.
         public var timeNanos: Int64
         public var key: TickKey
         public var what: What
@@ -113,8 +114,8 @@ public struct Explanation: Sendable {
         lastLive = (tick.key, now)
     }
 
-    /// Takes what is known of the whole stream: from when to when it is recorded, and its gaps; those of another time are
-    /// passed over.
+    /// Takes what is known of the whole stream: from when to when it is recorded, and its
+    /// gaps; those of another time are passed over.
     public mutating func take(_ ledger: GapLedger) {
         before.coveredNanos = covered(fromNanos, momentNanos, ledger)
         after.coveredNanos = covered(momentNanos, toNanos, ledger)

@@ -55,8 +55,8 @@ final class File {
         return try got.get() == wanted
     }
 
-    /// As `read`, but bytes that the disk can't give any more are given as zeros. They make no sound block, so that what
-    /// they belong to shows as damage, and the rest of the file can be had.
+    /// As `read`, but bytes that the disk can't give any more are given as zeros. They make no sound block, so that
+    /// what they belong to shows as damage, and the rest of the file can be had.
     func readPastBadSectors(
         into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
     ) throws(StoreError) -> Int {
@@ -116,8 +116,8 @@ final class File {
         return false
     }
 
-    /// The same with zeros, from the file's end on: a file that is long enough has been filled. Takes the time of a write of
-    /// all of it.
+    /// The same with zeros, from the file's end on: a file that is long enough has been filled.
+    /// Takes the time of a write of all of it.
     ///
     /// - Parameter afterEach: called after each MiB.
     func fillWithZeros(to bytes: UInt64, afterEach: () -> Void) throws(StoreError) {

@@ -3,16 +3,16 @@ internal import Ticks
 
 /// Gives sealed files of hours that have not come yet the names of hours that have.
 ///
-/// A host whose clock was far ahead for a while sealed such files, and everything sealed behind them would have to go into
-/// hours as late, since a stream's files are in the order of their hours. Renaming is enough: nothing in a file tells its
-/// hour. The recorder does it when it starts, before anybody reads.
+/// A host whose clock was far ahead for a while sealed such files, and everything sealed behind them would have to go
+/// into hours as late, since a stream's files are in the order of their hours. Renaming is enough: nothing in a file
+/// tells its hour. The recorder does it when it starts, before anybody reads.
 public enum FutureSegments {
     /// A file's hour is a wrong one when the gateway's newest time in it is more than this earlier.
     private static let greatestHours: Int64 = 24
     private static let hourNanos: Int64 = 3_600_000_000_000
 
-    /// Renames what has to be and can be. Returns the files renamed, and those that have to wait for a later start: so many
-    /// hours have not passed yet since the last right one.
+    /// Renames what has to be and can be. Returns the files renamed, and those that have to wait for a later start: so
+    /// many hours have not passed yet since the last right one.
     ///
     /// - Parameter nowNanos: the host's clock, which is not believed where the files' ticks are later.
     public static func rename(
@@ -42,8 +42,8 @@ public enum FutureSegments {
         return (future.count, 0)
     }
 
-    /// Lists the files under their new names. Where the list is missing or damaged that has to be seen first: the recorder's look at
-    /// all files tells of it, and makes it anew.
+    /// Lists the files under their new names. Where the list is missing or damaged that has to be seen first: the
+    /// recorder's look at all files tells of it, and makes it anew.
     private static func list(
         _ renamed: [SegmentName], _ hours: [Int64: Int64], stateDirectory: String
     ) throws(StoreError) {

@@ -5,8 +5,8 @@ extension Gap {
     /// The time of the edge where it begins, whatever that of the other is: the gateway's, else the host's.
     var edgeFromNanos: Int64? { before?.timeNanos ?? beganRecvNanos }
 
-    /// The host's time where it begins with no tick before; nil where nothing tells. When a `lost` was written says nothing of
-    /// when its keys were numbered.
+    /// The host's time where it begins with no tick before; nil where nothing tells. When a `lost` was written says
+    /// nothing of when its keys were numbered.
     public var beganRecvNanos: Int64? { subscribedRecvNanos ?? (beginsLost ? lostSinceNanos : openedRecvNanos) }
 
     /// Its first marker is a `lost`.
@@ -15,9 +15,9 @@ extension Gap {
     /// The time of the edge where it ends; nil while it is open.
     var edgeToNanos: Int64? { after?.timeNanos ?? endedRecvNanos }
 
-    /// Both ends, in order. A host's clock that was wrong, or was set, may contradict the gateway's or itself: then the gateway's
-    /// time stays and the host's is not told. Where the gateway's times contradict each other (trades that come late), the
-    /// host's tell when they are in order.
+    /// Both ends, in order. A host's clock that was wrong, or was set, may contradict the gateway's or itself: then the
+    /// gateway's time stays and the host's is not told. Where the gateway's times contradict each other (trades that
+    /// come late), the host's tell when they are in order.
     var interval: (from: Int64?, to: Int64?) {
         guard let from = edgeFromNanos, let to = edgeToNanos, from > to else { return (edgeFromNanos, edgeToNanos) }
         switch (before?.hasEventTime ?? false, after?.hasEventTime ?? false) {

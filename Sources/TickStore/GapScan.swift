@@ -1,9 +1,9 @@
 internal import Glibc
 public import Ticks
 
-/// The gaps of a recording, from its files, while the recorder may be writing, sealing and removing them: the markers of
-/// the open log are collected once as they become durable, those of sealed segments come from the footers, a stream's only
-/// when somebody asks for it. Nothing is read twice.
+/// The gaps of a recording, from its files, while the recorder may be writing, sealing and removing them: the markers
+/// of the open log are collected once as they become durable, those of sealed segments come from the footers, a
+/// stream's only when somebody asks for it. Nothing is read twice.
 ///
 /// Memory: 112 bytes a marker of the unsealed hours, and the ledgers of the streams that were asked for. One thread.
 public struct GapScan: ~Copyable {

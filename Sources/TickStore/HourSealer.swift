@@ -1,9 +1,9 @@
 internal import Glibc
 public import Ticks
 
-/// Seals one hour of the log: splits its finished parts by stream into segment files, proves that these hold what the log
-/// holds, gives them their names, makes all that durable, and only then removes the parts. One thread, with low priority;
-/// the recorder's writing thread goes on meanwhile and is not touched.
+/// Seals one hour of the log: splits its finished parts by stream into segment files, proves that these hold what the
+/// log holds, gives them their names, makes all that durable, and only then removes the parts. One thread, with low
+/// priority; the recorder's writing thread goes on meanwhile and is not touched.
 ///
 /// Whenever it ends, by a crash or an error, the log is still there or the sealed files are complete; doing it again
 /// finishes it. Memory is bounded whatever the number of streams: they are taken in groups, one pass over the log each.
@@ -34,7 +34,8 @@ public final class HourSealer {
         }
     }
 
-    /// Where temporary files lie, beneath the directory of segments: on the same file system, so that a rename suffices.
+    /// Where temporary files lie, beneath the directory of segments: on the same
+    /// file system, so that a rename suffices.
     public static let temporaryName = ".sealing"
 
     private let stateDirectory: String
@@ -94,11 +95,11 @@ public final class HourSealer {
         return count
     }
 
-    /// Seals the hour. After an error the log is as it was; some of the hour's files may be finished, and are found so the
-    /// next time.
+    /// Seals the hour. After an error the log is as it was; some of the hour's files may be
+    /// finished, and are found so the next time.
     ///
-    /// - Parameter tolerating: parts that are sealed as far as they can be read, and kept, where they are damaged; damage in
-    ///   another one is thrown as `damaged` before anything is written. Nil: all.
+    /// - Parameter tolerating: parts that are sealed as far as they can be read, and kept, where they are damaged;
+    ///   damage in another one is thrown as `damaged` before anything is written. Nil: all.
     public func seal(_ wanted: SealHour, tolerating: Set<PartName>? = nil) throws(SealError) -> SealedHour {
         do throws(SealError) { return try sealAnew(wanted, tolerating) } catch {
             // It may be one of them that somebody has removed.

@@ -35,7 +35,8 @@ final class IndexedPart {
 
     /// Nil when the file is gone or does not begin with a sound key table.
     ///
-    /// - Parameter passDamage: look for a sound block behind a damaged beginning; nil is returned only if there is none.
+    /// - Parameter passDamage: look for a sound block behind a damaged beginning;
+    ///   nil is returned only if there is none.
     init?(_ path: String, passDamage: Bool = false, cursor: inout BlockCursor) throws(StoreError) {
         let opened: File
         do throws(StoreError) { opened = try File(path, O_RDONLY) } catch {
@@ -116,8 +117,8 @@ final class IndexedPart {
         return low == 0 ? first.offset : marks[low - 1].offset
     }
 
-    /// Visits the stream's runs from about `key` on (earlier records of the first run included), until the visitor returns
-    /// false.
+    /// Visits the stream's runs from about `key` on (earlier records of the first run
+    /// included), until the visitor returns false.
     func read(
         _ stream: StreamID, from key: TickKey, cursor: inout BlockCursor,
         visit: (UnsafeBufferPointer<Tick>) -> Bool

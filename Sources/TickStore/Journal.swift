@@ -4,14 +4,15 @@ public import Ticks
 /// The connector's journal: the last ticks, as a ring of preallocated files of one size, `<n>.log` with rising n. One
 /// thread. It is not synced: it outlives every process, not the machine.
 ///
-/// A full segment is followed by another one under a new name, the oldest whose records are durable (`JournalLedger`), so
-/// that appending never asks for space and what nobody has made durable yet stays as long as anything else can go. Each segment begins
-/// with the key table of all streams, from which a reader knows what stood in the segments that are gone.
+/// A full segment is followed by another one under a new name, the oldest whose records are durable
+/// (`JournalLedger`), so that appending never asks for space and what nobody has made durable yet stays as long
+/// as anything else can go. Each segment begins with the key table of all streams, from which a reader knows
+/// what stood in the segments that are gone.
 public struct Journal: ~Copyable {
     public static let defaultBytes: UInt64 = 256 << 20
 
-    /// The size of one segment: a sixteenth of the journal up to 16 MiB, since a new epoch costs a whole one; never more
-    /// than 64 segments, and at least 1 MiB.
+    /// The size of one segment: a sixteenth of the journal up to 16 MiB, since a new epoch costs a whole one; never
+    /// more than 64 segments, and at least 1 MiB.
     public static func segmentBytes(ofJournal bytes: UInt64) -> UInt64 {
         max(min(16 << 20, bytes / 16), bytes / 64, 1 << 20)
     }
@@ -35,8 +36,8 @@ public struct Journal: ~Copyable {
     private var mark: JournalMark
     /// A segment whose beginning could not be marked, and why: tried again once a second.
     private var unmarked: (number: UInt64, fault: StoreError)?
-    /// The first epoch since the machine started, or since somebody else used later ones; all that was numbered from it on
-    /// went through this journal.
+    /// The first epoch since the machine started, or since somebody else used later ones; all that was
+    /// numbered from it on went through this journal.
     private var firstEpoch: UInt32
     private var begun = false
     private var retryAtNanos: Int64 = 0
@@ -49,8 +50,9 @@ public struct Journal: ~Copyable {
     /// - Parameters:
     ///   - sizeBytes: of all segments together, two at least. Where the file system has less room the ring is smaller;
     ///     without any room `begin` and `append` fail until there is some.
-    ///   - segmentBytes: of one, at least 64 KiB; a block takes at most a quarter of it. Nil: as the journal's size gives it.
-    ///   - bootID: what names this run of the machine. A journal of an earlier run may lack what was in memory alone, so
+    ///   - segmentBytes: of one, at least 64 KiB; a block takes at most a quarter of it. Nil: as the
+    ///   journal's size gives it. - bootID: what names this run of the machine. A journal of an earlier run
+    ///   may lack what was in memory alone, so
     ///     it no longer vouches for what it does not hold.
     ///   - afterEach: called often where making the files takes long: a file system that can't reserve room has them
     ///     filled with zeros.
@@ -76,8 +78,8 @@ public struct Journal: ~Copyable {
         firstEpoch = mark.isSet && state.findings.isEmpty ? state.table.firstEpoch : 0
     }
 
-    /// How far a stream is numbered, and whether that is known to be all: nothing behind it can have been numbered by this
-    /// journal's connectors or by others. Nil: no record of it is known.
+    /// How far a stream is numbered, and whether that is known to be all: nothing behind it can have been numbered by
+    /// this journal's connectors or by others. Nil: no record of it is known.
     public func lastNumbered(of stream: StreamID) -> (key: TickKey, isCertain: Bool)? {
         positions[stream].map { ($0.key, firstEpoch > 0 && $0.key.epoch >= firstEpoch) }
     }
@@ -86,7 +88,8 @@ public struct Journal: ~Copyable {
     ///
     /// - Parameters:
     ///   - epoch: above `greatestEpoch`.
-    ///   - followsOthers: epochs between `greatestEpoch` and this one were used by somebody else. The journal then vouches
+    ///   - followsOthers: epochs between `greatestEpoch` and this one were used by
+    ///   somebody else. The journal then vouches
     ///     for this epoch and later ones alone.
     public mutating func begin(epoch: UInt32, followsOthers: Bool = false) throws(StoreError) {
         precondition(epoch > greatestEpoch, "epochs only rise")
@@ -192,12 +195,12 @@ public struct Journal: ~Copyable {
         return room + UInt64(files.spares.count + ledger.countDurable()) * files.segmentBytes
     }
 
-    /// Appends runs of records, as one block and one system call where they fit in one. Allocates nothing, except when a
-    /// segment is full or a stream is new.
+    /// Appends runs of records, as one block and one system call where they fit in one. Allocates nothing, except
+    /// when a segment is full or a stream is new.
     ///
-    /// After an error the next append begins a new segment. What could not be appended counts as numbered: readers of the
-    /// journal are told that it is gone. Until a segment's table tells of it, the journal does not vouch for what it holds
-    /// (`JournalMark`).
+    /// After an error the next append begins a new segment. What could not be appended counts as numbered:
+    /// readers of the journal are told that it is gone. Until a segment's table tells of it, the journal does not
+    /// vouch for what it holds (`JournalMark`).
     ///
     /// - Parameter pieces: each a run of whole records of one stream in key order; `more` records in the same piece as
     ///   their tick.

@@ -57,8 +57,8 @@ struct JournalFiles {
         spares.append(spare)
     }
 
-    /// Brings the ring to `wanted` files. Where the file system has less room it stays smaller, one segment short of all
-    /// that would fit (others need room there too), as long as that leaves two. `next` tries again.
+    /// Brings the ring to `wanted` files. Where the file system has less room it stays smaller, one segment short of
+    /// all that would fit (others need room there too), as long as that leaves two. `next` tries again.
     ///
     /// Where files are filled with zeros it begins with two, and `grow` brings the others.
     ///
@@ -85,8 +85,9 @@ struct JournalFiles {
         }
     }
 
-    /// Fills a part of the next file where files are filled with zeros and some are missing. Call it about once a second: so
-    /// neither the start nor a tick waits for more than a little. Where that fails the ring stays as it is for a minute.
+    /// Fills a part of the next file where files are filled with zeros and some are missing. Call it
+    /// about once a second: so neither the start nor a tick waits for more than a little. Where that
+    /// fails the ring stays as it is for a minute.
     mutating func grow() {
         guard !canReserve, count >= 2, count < wanted else { return }
         guard rest == 0 else {
@@ -125,8 +126,8 @@ struct JournalFiles {
         spares.append(number)
     }
 
-    /// Gives a file its size and its space, once: after that nothing that is written to it needs room. A file that was not
-    /// finished is as long as it has been filled.
+    /// Gives a file its size and its space, once: after that nothing that is written to it needs room. A file that was
+    /// not finished is as long as it has been filled.
     private mutating func prepare(_ file: File, _ afterEach: () -> Void = {}) throws(StoreError) {
         if try file.size() > segmentBytes { try file.truncate(to: segmentBytes) }
         if canReserve, try file.reserve(bytes: segmentBytes) { return }

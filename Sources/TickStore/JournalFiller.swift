@@ -23,8 +23,8 @@ struct JournalFiller: ~Copyable {
         } catch { return error.code != ENOENT }
     }
 
-    /// The stream's records of a range of keys that the journal has, in the order of keys. What it can't give is no error:
-    /// then it is lost.
+    /// The stream's records of a range of keys that the journal has, in the order of keys. What it
+    /// can't give is no error: then it is lost.
     mutating func records(of stream: StreamID, _ first: TickKey, _ last: TickKey) -> [Tick] {
         var found: [Tick] = []
         var want = first

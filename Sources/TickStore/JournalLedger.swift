@@ -3,8 +3,8 @@ internal import Ticks
 /// Knows of each segment of a journal which keys stand in it, and so whether all of them are durable, and which segment
 /// may go for the next one. Pure.
 ///
-/// What a segment holds of a stream lies between how far the stream was numbered when the segment was begun and when the
-/// next one was. An epoch begins in a segment of its own, so that such keys are of one epoch.
+/// What a segment holds of a stream lies between how far the stream was numbered when the segment was begun and when
+/// the next one was. An epoch begins in a segment of its own, so that such keys are of one epoch.
 struct JournalLedger {
     private struct Segment {
         let number: UInt64
@@ -44,7 +44,8 @@ struct JournalLedger {
     /// Only these are left.
     mutating func keep(_ numbers: [UInt64]) { segments.removeAll { !numbers.contains($0.number) } }
 
-    /// What the recorder says is durable. A key that falls means that files are gone: then nothing is taken for granted.
+    /// What the recorder says is durable. A key that falls means that files are
+    /// gone: then nothing is taken for granted.
     mutating func noteDurable(_ keys: [StreamID: TickKey]) {
         if let old = durable, keys.contains(where: { $0.value < old[$0.key] ?? .zero }) {
             for index in segments.indices { segments[index].isDurable = false }
@@ -63,10 +64,10 @@ struct JournalLedger {
         return count
     }
 
-    /// The segment that goes for a new one, out of those that there are (oldest first): the oldest that is durable. When
-    /// each of them holds records that are not, the one with the fewest of these, counted in eighths of a segment, the
-    /// oldest of equals: several starts in a row leave segments with hardly anything in them. While nobody has said what
-    /// is durable, the oldest. The newest stays as long as there is another.
+    /// The segment that goes for a new one, out of those that there are (oldest first): the oldest that is durable.
+    /// When each of them holds records that are not, the one with the fewest of these, counted in eighths of a segment,
+    /// the oldest of equals: several starts in a row leave segments with hardly anything in them. While nobody has said
+    /// what is durable, the oldest. The newest stays as long as there is another.
     mutating func choose(of numbers: [UInt64]) -> UInt64 {
         precondition(!numbers.isEmpty)
         // One that is not known was given out and never begun: it holds nothing.

@@ -4,12 +4,12 @@ internal import Glibc
 ///
 ///     <boot id> <n>
 ///
-/// the run of the machine that it was written in, and its newest segment. As long as the line is there and true, a connector that
-/// opens the journal knows of everything that was numbered before it. After a restart of the machine, or without that segment, what
-/// was numbered last may be gone. A line without a number is an earlier version's.
+/// the run of the machine that it was written in, and its newest segment. As long as the line is there and true, a
+/// connector that opens the journal knows of everything that was numbered before it. After a restart of the machine, or
+/// without that segment, what was numbered last may be gone. A line without a number is an earlier version's.
 ///
-/// Before records are published that no file of the journal has taken, the line is withdrawn. It is written again once a
-/// segment's table names them. Owner: whoever writes the journal.
+/// Before records are published that no file of the journal has taken, the line is withdrawn. It is written again once
+/// a segment's table names them. Owner: whoever writes the journal.
 struct JournalMark {
     /// The number has a fixed width, so that each line covers the one before.
     private static let digits = 20

@@ -2,7 +2,8 @@ internal import Glibc
 public import Ticks
 
 /// Reads a journal that another thread or process is writing. One thread. It shares nothing with the writer but the
-/// files: what it gives has the right checksum, so a segment that is reused meanwhile shows as gone, never as wrong data.
+/// files: what it gives has the right checksum, so a segment that is reused
+/// meanwhile shows as gone, never as wrong data.
 public struct JournalReader: ~Copyable {
     public let directory: String
 
@@ -26,10 +27,10 @@ public struct JournalReader: ~Copyable {
 
     /// Gives records of a stream from a key on, across epochs, as far as the journal goes.
     ///
-    /// A key is gone when the journal shows that it existed (a segment's key table, or a later key of its epoch) and does
-    /// not hold it, or when it cannot show that it did not exist: from an epoch before the machine's start. Holes end a
-    /// page, so that the next request hears of them. `TickKey.zero` asks for all there is and is gone only if the journal
-    /// shows that there was more.
+    /// A key is gone when the journal shows that it existed (a segment's key table, or a later key of its epoch) and
+    /// does not hold it, or when it cannot show that it did not exist: from an epoch before the machine's start.
+    /// Holes end a page, so that the next request hears of them. `TickKey.zero` asks for all there is and is gone
+    /// only if the journal shows that there was more.
     ///
     /// - Parameters:
     ///   - limit: most records of this page; exceeded only by the `more` records of a first tick.
@@ -72,8 +73,8 @@ public struct JournalReader: ~Copyable {
         return [:]
     }
 
-    /// True when ticks were published that the journal was not given and that no table of it names: how far the streams are
-    /// numbered nobody knows then, once the connector has ended.
+    /// True when ticks were published that the journal was not given and that no table of it names: how far the streams
+    /// are numbered nobody knows then, once the connector has ended.
     public func isWithdrawn() throws(StoreError) -> Bool { try JournalReader.isWithdrawn(in: directory) }
 
     /// The same without a reader. A journal that holds nothing is none.

@@ -3,17 +3,17 @@ internal import Ticks
 /// The time by which parts of the log get their hours and sealed files get old: the host's clock, as far as it can be
 /// believed. Pure; owner: the write thread.
 ///
-/// It goes on with the boot clock. A host's clock that stands elsewhere all of a sudden is not followed before a tick says
-/// that it may be: one that was received about now and does not carry the flag `clock bad`, since the connector sets that
-/// flag while the gateway's clock speaks against the host's.
+/// It goes on with the boot clock. A host's clock that stands elsewhere all of a sudden is not followed before a tick
+/// says that it may be: one that was received about now and does not carry the flag `clock bad`, since the connector
+/// sets that flag while the gateway's clock speaks against the host's.
 public struct LogClock: Sendable {
     /// A clock that is corrected by less is followed without a word.
     private static let slackNanos: Int64 = 600_000_000_000
     /// How near a tick's receive time has to be to now to speak for the clock.
     private static let nearNanos: Int64 = 3_600_000_000_000
     private static let hourNanos: Int64 = 3_600_000_000_000
-    /// Without a clock of the years 2020 to 2099 and without files that tell the time the first parts get hours of 2099: with
-    /// the first part of a right clock behind them they are sealed as its hour (`SealPlan.hours`).
+    /// Without a clock of the years 2020 to 2099 and without files that tell the time the first parts get hours of
+    /// 2099: with the first part of a right clock behind them they are sealed as its hour (`SealPlan.hours`).
     private static let believable: ClosedRange<Int64> = 438_288...1_139_567
     private static let unknownHour: Int64 = 1_130_808
     /// A year before the hours whose nanoseconds a 64-bit integer can't hold (2262).

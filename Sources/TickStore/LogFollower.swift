@@ -1,8 +1,8 @@
 internal import Glibc
 internal import Ticks
 
-/// Walks the parts of a log as `LogSource` does, but never ends: after `caughtUp` it goes on with what has become durable
-/// since. Damaged bytes are passed over without a word (`verify` names them). One thread; one block in memory.
+/// Walks the parts of a log as `LogSource` does, but never ends: after `caughtUp` it goes on with what has become
+/// durable since. Damaged bytes are passed over without a word (`verify` names them). One thread; one block in memory.
 struct LogFollower: ~Copyable {
     enum Step {
         /// Records in the order of commit, of a part of that hour; valid until the next step.

@@ -1,16 +1,18 @@
 public import Ticks
 
-/// Pages through the recorder's files by key: what the history server reads from. One thread; the recorder's other threads
-/// may write, seal and remove meanwhile. Never past what is durable.
+/// Pages through the recorder's files by key: what the history server reads from. One thread; the recorder's other
+/// threads may write, seal and remove meanwhile. Never past what is durable.
 ///
-/// The parts of the log are opened before the segments are listed: what has gone from the log by then stands in segments.
+/// The parts of the log are opened before the segments are listed: what has gone
+/// from the log by then stands in segments.
 public struct LogHistory: ~Copyable {
     private struct Part {
         let name: PartName
         let part: IndexedPart
     }
 
-    /// The log changes under a reader at most once an hour for each part; more than this in one request is another fault.
+    /// The log changes under a reader at most once an hour for each part; more
+    /// than this in one request is another fault.
     private static let maxAttempts = 100
 
     private let logDirectory: String
@@ -120,8 +122,8 @@ public struct LogHistory: ~Copyable {
         return (found, ())
     }
 
-    /// False when the tables of a part and of the next one show that it has nothing of the stream that is looked for: such
-    /// parts need not be read at all.
+    /// False when the tables of a part and of the next one show that it has nothing of the stream that is looked
+    /// for: such parts need not be read at all.
     private func mayHold(
         _ stream: StreamID, _ index: Int, from key: TickKey = .zero, receivedFromNanos: Int64 = .min
     ) -> Bool {
@@ -129,7 +131,8 @@ public struct LogHistory: ~Copyable {
         guard let after = parts[index + 1].part.table.positions[stream] else { return false }
         if after.key < key { return false }
         guard parts[index].part.hasTable, let before = parts[index].part.table.positions[stream] else { return true }
-        // 0: repair did not know the time. Where it fell, the clock was set back, and the last record is not the latest one.
+        // 0: repair did not know the time. Where it fell, the clock was set back,
+        // and the last record is not the latest one.
         if after.tsRecvNanos != 0, after.tsRecvNanos < receivedFromNanos, before.tsRecvNanos <= after.tsRecvNanos {
             return false
         }

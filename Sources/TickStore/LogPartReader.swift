@@ -1,8 +1,8 @@
 internal import Glibc
 public import Ticks
 
-/// Reads one finished part of the log, block by block, as readers may: up to its durable offset, or as far as it is sound
-/// where its slots are missing or damaged. One thread.
+/// Reads one finished part of the log, block by block, as readers may: up to its durable offset, or as far as it is
+/// sound where its slots are missing or damaged. One thread.
 ///
 /// Finished means that another part follows: nobody appends to it any more.
 public struct LogPartReader: ~Copyable {

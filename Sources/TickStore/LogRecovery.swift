@@ -26,13 +26,13 @@ public struct LogRecovery: Sendable {
         positions.values.map(\.tsEventNanos).filter { $0 != Tick.noEventTime }.max()
     }
 
-    /// Reads the last part (and, while its key table is damaged, the ones before), makes durable what is sound in it and
-    /// says so in its slots. Changes no part. Makes the directory if it is missing.
+    /// Reads the last part (and, while its key table is damaged, the ones before), makes durable what is sound in it
+    /// and says so in its slots. Changes no part. Makes the directory if it is missing.
     ///
     /// Owner: the recorder, before it begins a part of its own; nobody else writes meanwhile.
     ///
-    /// - Parameter ticksDirectory: of the sealed segments: they tell how far the streams are where no part of the log has a
-    ///   sound table, because all older ones are sealed and gone, or because there is no part at all.
+    /// - Parameter ticksDirectory: of the sealed segments: they tell how far the streams are where no part of the log
+    ///   has a sound table, because all older ones are sealed and gone, or because there is no part at all.
     public init(directory: String, ticksDirectory: String? = nil) throws(StoreError) {
         try Directory.make(directory)
         let parts = try PartName.list(directory)
@@ -63,7 +63,8 @@ public struct LogRecovery: Sendable {
         let file = try File(path, O_RDONLY)
         let slotsPath = PartName.durablePath(ofLog: path)
         // Above the known durable offset memory may hold what the disk does not: after a failed fdatasync the kernel
-        // keeps such pages and calls them clean. Sync what is dirty, then drop the pages, so that the scan reads the disk.
+        // keeps such pages and calls them clean. Sync what is dirty, then drop the
+        // pages, so that the scan reads the disk.
         let reading = try DurableSlots.read(slotsPath, partID: nil)
         let known = reading.durableTo
         var limit = UInt64.max
@@ -74,14 +75,16 @@ public struct LogRecovery: Sendable {
         let pageStart = known & ~4095
         posix_fadvise(file.descriptor, off_t(clamping: pageStart), 0, POSIX_FADV_DONTNEED)
         let scan = try PartScan(path, cursor: &cursor, file: file, slotsPath: slotsPath, limit: limit)
-        // Also that nothing in a part counts has to be said: behind a damaged beginning may stand what was never durable.
+        // Also that nothing in a part counts has to be said: behind a damaged
+        // beginning may stand what was never durable.
         let partID = scan.partID ?? DurableSlots.anyPartID
         do throws(StoreError) {
             // Into a sector that can't be read nothing can be written either.
             if reading.isDamaged { try Directory.remove(slotsPath) }
             var slots = try DurableSlots(slotsPath, partID: partID)
             // This once they are synced, and written before also when they say the right thing already: the part is
-            // finished, only they tell readers where it ends, and after a failed sync the kernel calls their page clean.
+            // finished, only they tell readers where it ends, and after a failed
+            // sync the kernel calls their page clean.
             try slots.write(max(scan.validEnd, scan.durableTo))
             try slots.sync()
             try Directory.sync(PartName.directory(of: path))

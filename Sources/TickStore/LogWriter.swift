@@ -29,9 +29,9 @@ public struct LogWriter: ~Copyable {
     private let vectors: UnsafeMutablePointer<iovec>
     private let headerBytes: UnsafeMutableRawPointer
 
-    /// Makes a part: the file must not exist yet. Its first block is the key table, on disk when this returns only after
-    /// `sync`. The directory entry is durable. After an error the file may be there, with its table and nothing else: whether
-    /// it may go is the caller's to know.
+    /// Makes a part: the file must not exist yet. Its first block is the key table, on disk when this returns only
+    /// after `sync`. The directory entry is durable. After an error the file may be there, with its table and nothing
+    /// else: whether it may go is the caller's to know.
     ///
     /// - Parameters:
     ///   - path: ends in `.log`; the durable slots go beside it in `.durable`.
@@ -75,8 +75,8 @@ public struct LogWriter: ~Copyable {
         headerBytes.deallocate()
     }
 
-    /// Removes the file again when `body` fails: a part without a table would only be in the way of recovery, and nobody counts
-    /// on one.
+    /// Removes the file again when `body` fails: a part without a table would only be in the
+    /// way of recovery, and nobody counts on one.
     private static func removing<Made>(
         _ path: String, unless body: () throws(StoreError) -> Made
     ) throws(StoreError) -> Made {
@@ -122,8 +122,8 @@ public struct LogWriter: ~Copyable {
 
     /// Appends one block made of all pieces, in one system call. Allocates nothing.
     ///
-    /// - Parameter pieces: 1 to `maxPieces` runs of whole records, at most 1 MiB together; a `more` record stands in the
-    ///   same block as its tick.
+    /// - Parameter pieces: 1 to `maxPieces` runs of whole records, at most 1 MiB together; a `more` record
+    ///   stands in the same block as its tick.
     public mutating func append(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>) throws(StoreError) {
         precondition(pieces.count <= LogWriter.maxPieces, "a block has at most 1,023 pieces")
         var bytes = 0
@@ -155,8 +155,9 @@ public struct LogWriter: ~Copyable {
         endOffset += UInt64(LogWriter.blockBytes(payloadBytes: bytes))
     }
 
-    /// Makes it durable how far the part is durable: readers of a finished part go by its slots alone. The slot is written
-    /// anew each time: after a failed sync the kernel calls its page clean, and another sync alone would write nothing.
+    /// Makes it durable how far the part is durable: readers of a finished part go by its slots alone.
+    /// The slot is written anew each time: after a failed sync the kernel calls its page clean, and
+    /// another sync alone would write nothing.
     public mutating func finish() throws(StoreError) {
         guard durableOffset > 0 else { return }
         try slots?.write(durableOffset)

@@ -40,8 +40,8 @@ extension MarkerCollector {
         }
     }
 
-    /// Reads the binary form, which takes all of `bytes`. Nil when they are anything else: wrong length, keys that do not
-    /// rise, an entry that is no marker of the ledger, edges on the wrong side.
+    /// Reads the binary form, which takes all of `bytes`. Nil when they are anything else: wrong length, keys that do
+    /// not rise, an entry that is no marker of the ledger, edges on the wrong side.
     public init?(decoding bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= MarkerCollector.headerBytes else { return nil }
         func word(_ offset: Int) -> UInt64 {

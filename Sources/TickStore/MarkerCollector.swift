@@ -15,11 +15,11 @@ public struct MarkerEntry: Sendable, Equatable {
     }
 }
 
-/// Picks out of one stream's records what the gap ledger needs: the markers that begin, end and heal gaps, each with the
-/// live ticks around it. A tick is live when it is market data, neither healed nor frozen.
+/// Picks out of one stream's records what the gap ledger needs: the markers that begin, end and heal gaps, each with
+/// the live ticks around it. A tick is live when it is market data, neither healed nor frozen.
 ///
-/// Fed with a file (a part of the log, a sealed segment, a block), it stands for the file from then on: `GapLedger` is a
-/// fold of collectors in the order of keys. Memory: 112 bytes a marker. One thread.
+/// Fed with a file (a part of the log, a sealed segment, a block), it stands for the file from then on: `GapLedger` is
+/// a fold of collectors in the order of keys. Memory: 112 bytes a marker. One thread.
 public struct MarkerCollector: Sendable, Equatable {
     /// In the order of keys.
     public internal(set) var entries: [MarkerEntry] = []
@@ -56,8 +56,8 @@ public struct MarkerCollector: Sendable, Equatable {
         }
     }
 
-    /// Takes the next records of the stream. Keys rise; a record whose key is not above the last one taken is passed over
-    /// (an earlier part of the log may end with records that were written again).
+    /// Takes the next records of the stream. Keys rise; a record whose key is not above the last one taken is passed
+    /// over (an earlier part of the log may end with records that were written again).
     public mutating func take(_ run: UnsafeBufferPointer<Tick>) {
         var start = 0
         if let lastKey { while start < run.count, run[start].key <= lastKey { start += 1 } }

@@ -1,11 +1,12 @@
 internal import Ticks
 
-/// The rule of which keys are missing between two records of a stream that follow each other in the files. Each key is one
-/// record, or covered by one `lost`. Pure.
+/// The rule of which keys are missing between two records of a stream that follow each other in the files. Each key is
+/// one record, or covered by one `lost`. Pure.
 ///
-/// Within an epoch numbers follow each other. Where an epoch ended, the next one's first record tells: it names the stream's last
-/// key before (`Tick.chain`). Without that name nothing is known to be missing there, unless bytes between the two were
-/// destroyed: then everything between them counts as missing, which may say too much, and never too little.
+/// Within an epoch numbers follow each other. Where an epoch ended, the next one's first record tells: it
+/// names the stream's last key before (`Tick.chain`). Without that name nothing is known to be missing
+/// there, unless bytes between the two were destroyed: then everything between them counts as missing, which
+/// may say too much, and never too little.
 enum MissingKeys {
     /// - Parameters:
     ///   - previous: the last key that is there; above `TickKey.zero`.

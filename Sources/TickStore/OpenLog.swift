@@ -47,8 +47,8 @@ public struct OpenLog: ~Copyable {
         }
     }
 
-    /// True when the next append must not happen before `beginPart`, or should not: no part, a failed one, a full one, or
-    /// a new hour.
+    /// True when the next append must not happen before `beginPart`, or should not: no part,
+    /// a failed one, a full one, or a new hour.
     public func needsPart(nowNanos: Int64) -> Bool {
         guard let part, partIsHealthy else { return true }
         return partEndOffset >= partBytes || nameHour(nowNanos) != part.hour
@@ -62,11 +62,12 @@ public struct OpenLog: ~Copyable {
         }
     }
 
-    /// Begins a part. A healthy one is synced first, and what that made durable is reported as by `sync`. If the old part
-    /// has failed, `positions` falls back to `durablePositions` and everything above is to be written again. A part of
-    /// which nothing ever became durable gives back the room of its records at once, and goes once another part is there: a disk
-    /// that fails for hours does not fill up with them, and at each moment there is a part that is not older than the one that
-    /// the file `newest` names. That one may be sealed and gone by now, and with it all older ones.
+    /// Begins a part. A healthy one is synced first, and what that made durable is reported as by `sync`. If the
+    /// old part has failed, `positions` falls back to `durablePositions` and everything above is to be written
+    /// again. A part of which nothing ever became durable gives back the room of its records at once, and goes
+    /// once another part is there: a disk that fails for hours does not fill up with them, and at each moment
+    /// there is a part that is not older than the one that the file `newest` names. That one may be sealed and
+    /// gone by now, and with it all older ones.
     ///
     /// After an error (of the last sync, or of making the file) call it again, with backoff.
     public mutating func beginPart(
@@ -95,8 +96,8 @@ public struct OpenLog: ~Copyable {
 
     /// Appends runs of records, as one block where they fit in one.
     ///
-    /// - Parameter pieces: each a run of whole records of one stream in key order, not above 1 MiB; `more` records in the
-    ///   same piece as their tick.
+    /// - Parameter pieces: each a run of whole records of one stream in key order, not above 1 MiB; `more`
+    ///   records in the same piece as their tick.
     public mutating func append(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>) throws(StoreError) {
         var groups = BlockGroups(pieces, maxBytes: BlockHeader.maxPayloadBytes)
         while let group = groups.next() {
@@ -183,8 +184,8 @@ public struct OpenLog: ~Copyable {
         positions = durablePositions
     }
 
-    /// Removes parts of which nothing was ever durable, the oldest first. One that can't be removed only stays where it is: nobody
-    /// reads above what is durable.
+    /// Removes parts of which nothing was ever durable, the oldest first. One that can't be removed only stays where it
+    /// is: nobody reads above what is durable.
     private mutating func removeEmpty(allBut kept: Int) {
         while empty.count > kept {
             let path = empty.removeFirst()

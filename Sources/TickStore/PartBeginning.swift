@@ -2,8 +2,8 @@ internal import Glibc
 
 /// How a file of blocks begins, for a reader beside whom somebody may just be making it.
 ///
-/// A part comes into being in this order: an empty file, its key table in one write, the file of its slots, records. A journal
-/// file that is used again gets a header of zeros, another name, its table, records.
+/// A part comes into being in this order: an empty file, its key table in one write, the file of its slots, records. A
+/// journal file that is used again gets a header of zeros, another name, its table, records.
 enum PartBeginning {
     /// A sound block; the table, nil when it is none.
     case sound(KeyTable?, partID: UInt32)

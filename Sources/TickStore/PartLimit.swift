@@ -11,12 +11,12 @@ struct PartLimit {
 
     /// Looks at both; nil when a part of a directory was removed meanwhile, its slots perhaps with it.
     ///
-    /// The slots never speak of more than the file has by then, and are there before the first record is. So the file is looked
-    /// at before the slots and behind them, each for what it can prove.
+    /// The slots never speak of more than the file has by then, and are there before the first record is. So the file
+    /// is looked at before the slots and behind them, each for what it can prove.
     ///
     /// - Parameters:
-    ///   - isFinal: another part follows, or the file was named alone: without sound slots it is read as far as it is sound.
-    ///   - recordsBegin: behind the key table.
+    ///   - isFinal: another part follows, or the file was named alone: without sound slots it is read as far as it is
+    ///   sound. - recordsBegin: behind the key table.
     init?(
         of file: File, partID: UInt32?, inDirectory: Bool, isFinal: Bool, recordsBegin: UInt64
     ) throws(StoreError) {

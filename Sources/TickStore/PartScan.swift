@@ -84,7 +84,8 @@ struct PartScan {
             }
         }
         durableTo = max(durableTo, try DurableSlots.read(slotsPath, partID: partID).durableTo)
-        // Damage up to the known durable offset may have a tear behind it: then sound blocks behind both count for nothing.
+        // Damage up to the known durable offset may have a tear behind it: then
+        // sound blocks behind both count for nothing.
         let known = durableTo
         let parted = bad.flatMap { range in
             range.lowerBound < known && known < range.upperBound && range.upperBound < limit

@@ -15,8 +15,8 @@ public enum RecordPlace: Sendable, Equatable {
     }
 
     /// Looks for the record: first in the footers of the segments from the hour of its receipt on (a record can be
-    /// committed later than it was received, hardly earlier), then in the log, then in the earlier segments (the clock may
-    /// have been ahead). Nil: it is in none of them (any more).
+    /// committed later than it was received, hardly earlier), then in the log, then in the earlier segments (the clock
+    /// may have been ahead). Nil: it is in none of them (any more).
     public static func find(
         stateDirectory: String, stream: StreamID, key: TickKey, receivedNanos: Int64
     ) throws(StoreError) -> RecordPlace? {

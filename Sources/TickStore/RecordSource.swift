@@ -11,8 +11,8 @@ struct RecordSource: ~Copyable {
     enum Step {
         /// A part of the log begins; its table, nil when its first block is damaged.
         case part(path: String, KeyTable?)
-        /// A segment begins; its footer, nil where that is damaged. `hasRecords`: its records come; else the footer has to do.
-        /// `isAgain`: it may have been given before, in part.
+        /// A segment begins; its footer, nil where that is damaged. `hasRecords`: its records come; else the footer has
+        /// to do. `isAgain`: it may have been given before, in part.
         case segment(path: String, StreamID, SegmentFooter?, hasRecords: Bool, isAgain: Bool)
         /// Segments of the stream were taken by retention while it was read: what comes next of it may begin anywhere.
         case removed(StreamID)
@@ -27,8 +27,8 @@ struct RecordSource: ~Copyable {
         var streams: Set<StreamID>?
         /// Segments and blocks that have no record of this time are left out.
         var window = TimeWindow()
-        /// Read each segment from its first byte to its last and check every checksum; of those outside of the window the
-        /// footers only.
+        /// Read each segment from its first byte to its last and check every checksum; of those
+        /// outside of the window the footers only.
         var verifies = false
         /// Give the footers of sound segments but not their records, unless a part of these was given before.
         var footersOnly = false
@@ -47,8 +47,8 @@ struct RecordSource: ~Copyable {
     private var opened: (path: String, stream: StreamID)?
     /// How often the lists were made.
     private(set) var lists = 0
-    /// Segments of earlier hours can't have changed since the last list: nothing is sealed as an hour before the newest one
-    /// that is.
+    /// Segments of earlier hours can't have changed since the last list: nothing is sealed
+    /// as an hour before the newest one that is.
     private var fromHour = Int64.min
     /// Bytes that can't be read, in segments.
     private var segmentFindings: [LogFinding] = []

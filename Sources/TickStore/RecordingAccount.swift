@@ -1,7 +1,7 @@
 public import Ticks
 
-/// What a recording has of each stream: ticks by hour, gaps, keys that are missing and when they were. Gathered by `Verify`,
-/// in one pass. Pure; memory grows with markers and hours, not with ticks.
+/// What a recording has of each stream: ticks by hour, gaps, keys that are missing and when they were. Gathered by
+/// `Verify`, in one pass. Pure; memory grows with markers and hours, not with ticks.
 public struct RecordingAccount: Sendable {
     /// Ticks of one hour.
     public struct Hour: Sendable, Equatable {

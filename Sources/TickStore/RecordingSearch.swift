@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// Finds all that belongs to recordings at or below a directory: nothing is to be called sound because nobody looked there.
-/// Links are followed, each directory is entered once. One thread.
+/// Finds all that belongs to recordings at or below a directory: nothing is to be called sound because nobody looked
+/// there. Links are followed, each directory is entered once. One thread.
 public struct RecordingSearch {
     /// What is read as one.
     public struct Found: Sendable {
@@ -23,8 +23,8 @@ public struct RecordingSearch {
     /// Segments without a recording around them, by the directory that their paths begin with.
     private var loose: [String: [(path: String, name: SegmentName?)]] = [:]
 
-    /// What there is at or below a directory, in the order of paths. A directory that can't be read is an error: nobody knows
-    /// what is in it.
+    /// What there is at or below a directory, in the order of paths. A directory that can't be read
+    /// is an error: nobody knows what is in it.
     public static func find(under directory: String) throws(StoreError) -> [Found] {
         var search = RecordingSearch()
         var waiting = [directory]
@@ -43,7 +43,8 @@ public struct RecordingSearch {
         return (search.found + segments).sorted { $0.path < $1.path }
     }
 
-    /// True for a recorder's state directory: parts of a log or contracts' directories are in it, each where it should be.
+    /// True for a recorder's state directory: parts of a log or contracts'
+    /// directories are in it, each where it should be.
     ///
     /// Throws when one of the two is a link to nothing: a disk that is not there has not been read.
     public static func isRecording(_ path: String) throws(StoreError) -> Bool {

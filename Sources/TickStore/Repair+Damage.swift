@@ -1,9 +1,9 @@
 internal import Ticks
 
 extension Repair {
-    /// Writes damaged parts of the log anew: what is sound in them, what the journal has of the keys between, and `lost`
-    /// records for the rest, which the gateway's history may heal. Nobody may write to these parts; the log's other parts,
-    /// and readers, are not disturbed.
+    /// Writes damaged parts of the log anew: what is sound in them, what the journal has of the keys between, and
+    /// `lost` records for the rest, which the gateway's history may heal. Nobody may write to these parts; the log's
+    /// other parts, and readers, are not disturbed.
     public consuming func mendParts(_ damaged: Set<PartName>) throws(StoreError) -> RepairReport {
         let there = Set(try parts())
         if !damaged.isDisjoint(with: there) { try rewriteLog(missing: [], damaged: damaged.intersection(there)) }

@@ -14,8 +14,8 @@ extension Repair {
         }
     }
 
-    /// Files that the list has and the disk has not: each is written anew in its place, with what the log still has of its keys
-    /// and `lost` for the rest, so that history is asked for them.
+    /// Files that the list has and the disk has not: each is written anew in its place, with what the log still has of
+    /// its keys and `lost` for the rest, so that history is asked for them.
     mutating func restoreGone(_ gone: [SealedEntry]) throws(StoreError) {
         var failure: StoreError?
         for entry in gone {
@@ -76,7 +76,8 @@ extension Repair {
         report.actions.append(.init(path: NewestPart.path(in: logDirectory), what: "written anew"))
     }
 
-    /// Nobody knows which keys stood there: where no connector can have them any more, all up to the end of the last run are lost.
+    /// Nobody knows which keys stood there: where no connector can have them any more, all
+    /// up to the end of the last run are lost.
     private mutating func restore(_ gone: PartName, behind names: [PartName]) throws(StoreError) {
         let path = gone.path(in: logDirectory)
         let last = try positions(of: names)

@@ -62,8 +62,8 @@ public struct RetentionPlan: Sendable, Equatable {
         bytesProtected = total > bound ? total - bound : 0
     }
 
-    /// The time by which age is measured: the host's clock, but not more than a day beyond the newest recorded TWS time. A
-    /// clock that jumps years ahead must not empty the disk; and while nothing is recorded nothing gets older.
+    /// The time by which age is measured: the host's clock, but not more than a day beyond the newest recorded TWS
+    /// time. A clock that jumps years ahead must not empty the disk; and while nothing is recorded nothing gets older.
     public static func trustedNow(hostNanos: Int64, newestEventNanos: Int64?) -> Int64 {
         guard let newestEventNanos else { return hostNanos }
         let (limit, overflow) = newestEventNanos.addingReportingOverflow(24 * hourNanos)

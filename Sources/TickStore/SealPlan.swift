@@ -31,7 +31,8 @@ extension SealPart {
 
 /// The parts of one hour that are sealed together, oldest first.
 public struct SealHour: Sendable, Equatable {
-    /// Hours since the Unix epoch: that of the parts' names, unless a clock was wrong (`SealPlan.hours(of:notBefore:)`).
+    /// Hours since the Unix epoch: that of the parts' names, unless a clock was
+    /// wrong (`SealPlan.hours(of:notBefore:)`).
     public var hour: Int64
     public var parts: [SealPart]
 
@@ -56,8 +57,9 @@ public struct SealPlan: Sendable {
         case beforeNewestPart
     }
 
-    /// While the clock is behind what is sealed (it was far ahead once, and hours never go back) no hour ends. The parts
-    /// before the newest one are sealed all the same once they are this large, so that the log does not grow for ever.
+    /// While the clock is behind what is sealed (it was far ahead once, and hours never go back) no
+    /// hour ends. The parts before the newest one are sealed all the same once they are this large,
+    /// so that the log does not grow for ever.
     public static let behindClockBytes: UInt64 = 1 << 30
 
     /// The hours to seal, oldest first. The newest part is never among them: it carries every stream's last key.
@@ -89,11 +91,11 @@ public struct SealPlan: Sendable {
         return hours
     }
 
-    /// The hours as which parts are sealed: those of their names, but never later than that of a part behind them, and never
-    /// earlier than what is sealed already.
+    /// The hours as which parts are sealed: those of their names, but never later than that of a part behind them, and
+    /// never earlier than what is sealed already.
     ///
-    /// A part that was named by a clock far ahead so gets the hour of the first one that a right clock named, and need not
-    /// wait for its own. Files of a stream are in the order of their hours, and the hours given never fall.
+    /// A part that was named by a clock far ahead so gets the hour of the first one that a right clock named, and need
+    /// not wait for its own. Files of a stream are in the order of their hours, and the hours given never fall.
     ///
     /// - Parameters:
     ///   - parts: in order.
@@ -122,8 +124,8 @@ public struct SealPlan: Sendable {
         }
     }
 
-    /// Cuts the streams of an hour into groups that are sealed in one pass over the log each: as few as the bounds allow. A
-    /// stream that needs more than `memoryBytes` by itself is a group of its own.
+    /// Cuts the streams of an hour into groups that are sealed in one pass over the log each: as few as the bounds
+    /// allow. A stream that needs more than `memoryBytes` by itself is a group of its own.
     ///
     public static func groups(_ loads: [Load], memoryBytes: Int) -> [[StreamID]] {
         var groups: [[StreamID]] = []

@@ -1,7 +1,7 @@
 public import Ticks
 
-/// The moments of sealing at which a crash must leave either the log or the sealed file as truth, in their order. Each is
-/// a fault point: tests end the process there.
+/// The moments of sealing at which a crash must leave either the log or the sealed file as truth, in their order. Each
+/// is a fault point: tests end the process there.
 public enum SealStep: String, Sendable, CaseIterable {
     /// Streams are counted, nothing is written yet.
     case beforeWrite = "before_write"

@@ -5,9 +5,11 @@ extension SealedList {
     /// Entries at the end that are looked at first to find where the list ends.
     private static let firstLook: UInt64 = 64
 
-    /// Appends entries behind the last ones that count. Durable when this returns; before, all of them count or none does.
+    /// Appends entries behind the last ones that count. Durable when this returns;
+    /// before, all of them count or none does.
     ///
-    /// Throws ENOENT where there is no list, or none with a sound entry: only `SealedListWriter` begins one, and knows of all files.
+    /// Throws ENOENT where there is no list, or none with a sound entry: only
+    /// `SealedListWriter` begins one, and knows of all files.
     static func append(_ entries: [SealedEntry], stateDirectory: String) throws(StoreError) {
         for first in stride(from: 0, to: entries.count, by: SealedListScan.mostTogether) {
             let together = entries[first..<min(first + SealedListScan.mostTogether, entries.count)]
@@ -21,7 +23,8 @@ extension SealedList {
         let bytes = encoded(entries, behind: end)
         let offset = end.places * UInt64(SealedEntry.size)
         if try file.size() > offset {
-            // A torn tail goes, for certain before anything takes its place: what is left of two appends would mean something else.
+            // A torn tail goes, for certain before anything takes its place: what is left
+            // of two appends would mean something else.
             try file.truncate(to: offset)
             try file.syncData()
         }

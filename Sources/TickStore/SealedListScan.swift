@@ -1,8 +1,9 @@
 /// Follows the chain of a list's entries: which of them count, where the list ends, what was destroyed. Pure.
 ///
-/// Entries that were appended together count once all of them are there. Of an append that a power cut ended anything may be there
-/// and anything may be zeros: it stands at the end, and means nothing. It is told from what was destroyed later by what stands
-/// behind it, since nothing is appended behind an append before that is durable, and by how far the list is known to be durable.
+/// Entries that were appended together count once all of them are there. Of an append that a power cut ended anything
+/// may be there and anything may be zeros: it stands at the end, and means nothing. It is told from what was
+/// destroyed later by what stands behind it, since nothing is appended behind an append before that is durable, and
+/// by how far the list is known to be durable.
 struct SealedListScan {
     /// Entries that are appended together, at most.
     static let mostTogether = 1 << 16
@@ -53,7 +54,8 @@ struct SealedListScan {
         // The number in front of those that were appended together with it.
         let before = entry.number &- UInt64(entry.place) &- 1
         if !isNext || before > end.number {
-            // Something in front of it is gone, or what was appended before it was not whole, and was durable all the same.
+            // Something in front of it is gone, or what was appended before it was
+            // not whole, and was durable all the same.
             let isTold = !unsound.isEmpty
             settle(at: place, take)
             if !isNext || !isTold { SealedListScan.add(place, to: &damaged) }

@@ -1,11 +1,11 @@
 internal import Glibc
 internal import Ticks
 
-/// Which parts of a log have gone into sealed files already, and were kept all the same (something in them can't be read):
-/// they must not be sealed as a later hour, or their records would stand in two files.
+/// Which parts of a log have gone into sealed files already, and were kept all the same (something in them can't be
+/// read): they must not be sealed as a later hour, or their records would stand in two files.
 public enum SealedParts {
-    /// The parts with an hour before `sealedHour` whose records, as far as the part behind each tells, are all in segments. One
-    /// of which nobody can tell counts as sealed: it stays.
+    /// The parts with an hour before `sealedHour` whose records, as far as the part behind each tells, are all in
+    /// segments. One of which nobody can tell counts as sealed: it stays.
     ///
     /// - parts: all of the log, in order.
     public static func find(

@@ -14,8 +14,8 @@ internal import Ticks
 ///         32    4 segment id random per file, the same in all its parts
 ///         36    4 crc32c     over these 40 bytes with this field zero, then what follows
 ///
-/// Behind it: u32 number of rows that stand apart, u32 bytes of their zstd frame, eight `SegmentColumn`s of the other rows,
-/// the frame of the rows that stand apart, the frames of the columns, zeros up to a multiple of 8.
+/// Behind it: u32 number of rows that stand apart, u32 bytes of their zstd frame, eight `SegmentColumn`s of the other
+/// rows, the frame of the rows that stand apart, the frames of the columns, zeros up to a multiple of 8.
 struct SegmentBlock: Equatable {
     static let size = 40
     static let checksumOffset = 36

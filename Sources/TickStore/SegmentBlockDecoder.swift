@@ -6,8 +6,8 @@ struct SegmentBlockDecoder: ~Copyable {
     private var zstd = ZstdDecompressor()
     private let apart = Scratch()
 
-    /// Decodes the block that stands at the beginning of `bytes` (what follows it is not looked at) into the beginning of
-    /// `ticks`. Nil when there is no sound block of this segment, or more records than `ticks` has room for.
+    /// Decodes the block that stands at the beginning of `bytes` (what follows it is not looked at) into the beginning
+    /// of `ticks`. Nil when there is no sound block of this segment, or more records than `ticks` has room for.
     mutating func decode(
         block bytes: UnsafeRawBufferPointer, of stream: StreamID, segmentID: UInt32?,
         into ticks: UnsafeMutableBufferPointer<Tick>

@@ -2,8 +2,8 @@ internal import Ticks
 
 /// Makes blocks of segments out of records. One thread.
 ///
-/// Rows whose contract, kind and source are the stream's own go into columns; the others (`more`, markers, whatever else)
-/// stand apart with their 64 bytes, so that they do not spoil the columns. Every record comes back bit by bit.
+/// Rows whose contract, kind and source are the stream's own go into columns; the others (`more`, markers, whatever
+/// else) stand apart with their 64 bytes, so that they do not spoil the columns. Every record comes back bit by bit.
 struct SegmentBlockEncoder: ~Copyable {
     private var columns = ColumnEncoder(capacity: SegmentBlock.maxRecords)
     private let values: UnsafeMutablePointer<UInt64>

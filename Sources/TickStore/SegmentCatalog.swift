@@ -67,7 +67,8 @@ struct SegmentCatalog: ~Copyable {
         return entry.footer?.firstCoveredKey ?? .zero
     }
 
-    /// Visits the stream's records from about `key` on, until the visitor returns false. Damaged blocks are passed over.
+    /// Visits the stream's records from about `key` on, until the visitor
+    /// returns false. Damaged blocks are passed over.
     mutating func read(
         _ stream: StreamID, from key: TickKey, visit: (UnsafeBufferPointer<Tick>) -> Bool
     ) throws(StoreError) {

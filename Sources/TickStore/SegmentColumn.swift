@@ -9,8 +9,9 @@
 ///          8    8 base     the constant; or the first value
 ///         16    8 step     what every stored number is multiplied with
 ///
-/// Constant: every value is `base`. Differences: the first value is `base`, each other one is the one before plus `step`
-/// times its stored number (the first stored number is 0). Values: `step` times the stored number. All modulo 2^64.
+/// Constant: every value is `base`. Differences: the first value is `base`, each other one is the
+/// one before plus `step` times its stored number (the first stored number is 0). Values: `step`
+/// times the stored number. All modulo 2^64.
 struct SegmentColumn: Equatable {
     enum Encoding: UInt8 {
         case constant = 0

@@ -41,7 +41,8 @@ final class SegmentComparison {
         last = run.isEmpty ? last : run[run.count - 1].key
     }
 
-    /// All was expected: nothing but records of an earlier sealing may be left, and there are as many as there should be.
+    /// All was expected: nothing but records of an earlier sealing may be left,
+    /// and there are as many as there should be.
     func finish(records: UInt64) throws(SealError) {
         while try fill() {
             guard block[block.count - 1].key <= earlierLast else { throw .differs(path: path, key: block[at].key) }

@@ -26,7 +26,8 @@ public import Ticks
 ///        104   16 least and greatest ts_recv of the records that are not healed
 ///        120   16 least and greatest ts_event of the healed ticks
 ///        136   32 SHA-256    of all that stands before the footer
-///        168    8 previous   the stream's last key in front of the file's first; 0: it begins here, or nothing was known
+///        168    8 previous   the stream's last key in front of the file's first; 0: it begins here, or nothing was
+///                            known
 ///        176      the markers with the live ticks beside them, as `MarkerCollector` has them
 ///         -8    4 footer     bytes, from the magic to the file's end
 ///         -4    4 magic      "IBTE"
@@ -56,8 +57,8 @@ public struct SegmentFooter: Sendable, Equatable {
     public var maxHealedEventNanos = Int64.min
     /// SHA-256 of all bytes before the footer.
     public var sha256: [UInt8] = []
-    /// The stream's last key in front of the file's first one, as the file was made: 0 where it begins, or where nothing was
-    /// known. Nil in files of version 1, which do not tell.
+    /// The stream's last key in front of the file's first one, as the file was made: 0 where it begins, or where
+    /// nothing was known. Nil in files of version 1, which do not tell.
     public var previousKey: TickKey?
     /// What the gap ledger needs of this file.
     public var markers = MarkerCollector()
@@ -82,7 +83,8 @@ public struct SegmentFooter: Sendable, Equatable {
         return MissingKeys.firstKeyCovered(by: entry.marker)
     }
 
-    /// What is missing between the stream's last key in front of this file and the file's first; nil: nothing is known to be.
+    /// What is missing between the stream's last key in front of this file and the
+    /// file's first; nil: nothing is known to be.
     func missing(after known: TickKey) -> ClosedRange<TickKey>? {
         let first = firstCoveredKey
         let previous = max(known, previousKey ?? .zero)
@@ -96,8 +98,8 @@ public struct SegmentFooter: Sendable, Equatable {
         self.previousKey = previousKey
     }
 
-    /// Reads the footer of a segment: one or two small reads from its end. Its own checksum is right; the rest of the file
-    /// is not looked at.
+    /// Reads the footer of a segment: one or two small reads from its end. Its own checksum is
+    /// right; the rest of the file is not looked at.
     ///
     /// Throws `notASegment` when the file does not end with a sound footer.
     public init(of path: String) throws(StoreError) {

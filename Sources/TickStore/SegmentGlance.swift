@@ -1,11 +1,12 @@
 internal import Ticks
 
-/// Looks at two columns of a segment's block without the rest of it: whether one of its live ticks counts by an event time that a
-/// window has.
+/// Looks at two columns of a segment's block without the rest of it: whether one of its live ticks
+/// counts by an event time that a window has.
 ///
-/// The index has no event times of live ticks, and does not say whose receive times are known to be wrong. The block does: two
-/// columns that are a few kilobytes, or nothing where all values are the same. Their checksum is the whole block's, so that
-/// nothing is checked here; what can't be decoded may hold anything, and reading it finds the damage. One thread.
+/// The index has no event times of live ticks, and does not say whose receive times are known to be wrong.
+/// The block does: two columns that are a few kilobytes, or nothing where all values are the same. Their
+/// checksum is the whole block's, so that nothing is checked here; what can't be decoded may hold anything,
+/// and reading it finds the damage. One thread.
 struct SegmentGlance: ~Copyable {
     /// Read at once: mostly all that is wanted.
     private static let headBytes = 4096

@@ -1,7 +1,7 @@
 internal import Ticks
 
-/// Completes a stream's records in the order of keys: what is missing between them comes from parts of the log that still
-/// exist, from the connector's journal, or becomes a `lost` record. One thread.
+/// Completes a stream's records in the order of keys: what is missing between them comes from parts of the log that
+/// still exist, from the connector's journal, or becomes a `lost` record. One thread.
 struct SegmentMender: ~Copyable {
     private let stream: StreamID
     private let nowNanos: Int64
@@ -106,8 +106,8 @@ struct SegmentMender: ~Copyable {
             out.append(lost(stream, keys, like: neighbour, nowNanos: nowNanos))
         }
         for tick in found where missing.contains(tick.key) {
-            // The range's first key is missing, whatever epoch begins behind it; but of a range from the first of all keys on, nobody
-            // knows that there was anything before what was found.
+            // The range's first key is missing, whatever epoch begins behind it; but of a range from the first of all
+            // keys on, nobody knows that there was anything before what was found.
             let isDamaged = added == 0 && missing.lowerBound.epoch > 0
             if let hole = MissingKeys.between(reached, tick, isDamaged: isDamaged) {
                 lose(hole.clamped(to: missing), like: out.last ?? before ?? tick)

@@ -5,8 +5,8 @@ public import Ticks
 ///
 ///     <con_id>-<symbol>/<kind>/<YYYY>/<MM>/<DD>/<HH>.ticks
 ///
-/// below the directory of segments; `<kind>@<source>` when the source is not 0. The path is an address, not a filter: the
-/// hour is the UTC hour of the log parts that the records came from. The symbol is decoration.
+/// below the directory of segments; `<kind>@<source>` when the source is not 0. The path is an address, not a filter:
+/// the hour is the UTC hour of the log parts that the records came from. The symbol is decoration.
 public struct SegmentName: Hashable, Comparable, Sendable, CustomStringConvertible {
     public let stream: StreamID
     /// `[A-Za-z0-9._-]`, at least one of them.
@@ -106,8 +106,8 @@ public struct SegmentName: Hashable, Comparable, Sendable, CustomStringConvertib
         return found.sorted()
     }
 
-    /// The segments at any depth below a directory, which may be that of all segments, of a contract, of a day: in the order
-    /// of streams and hours where their paths say so, else in the order of paths.
+    /// The segments at any depth below a directory, which may be that of all segments, of a contract, of a day: in the
+    /// order of streams and hours where their paths say so, else in the order of paths.
     static func find(under directory: String) throws(StoreError) -> [(path: String, name: SegmentName?)] {
         var found: [(path: String, name: SegmentName?)] = []
         // Deeper than segments lie; a link that leads back up ends there.

@@ -37,8 +37,8 @@ struct SegmentPlaces {
         return nil
     }
 
-    /// The hours that a stream has files of, rising; each with the symbol in its path. One that stands there under two symbols comes
-    /// twice.
+    /// The hours that a stream has files of, rising; each with the symbol in its path. One that
+    /// stands there under two symbols comes twice.
     func hours(of stream: StreamID) throws(StoreError) -> [(hour: Int64, symbol: String)] {
         var found: [(hour: Int64, symbol: String)] = []
         for symbol in symbols[stream.conId] ?? [] {

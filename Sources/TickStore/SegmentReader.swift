@@ -1,8 +1,8 @@
 internal import Glibc
 public import Ticks
 
-/// Reads one sealed segment, block by block, from any key or time on. One thread. What it gives has been checked block by
-/// block; `verify` also checks the whole file's hash.
+/// Reads one sealed segment, block by block, from any key or time on. One thread. What it gives has been checked block
+/// by block; `verify` also checks the whole file's hash.
 public struct SegmentReader: ~Copyable {
     public var path: String { file.path }
     /// The stream that the records belong to.

@@ -1,8 +1,8 @@
 internal import Glibc
 internal import Ticks
 
-/// Reads a segment from its first byte to its last, whatever is damaged in it: gives the blocks that are sound, and knows
-/// at the end what is not. Needs neither index nor footer. One thread.
+/// Reads a segment from its first byte to its last, whatever is damaged in it: gives the blocks that are sound, and
+/// knows at the end what is not. Needs neither index nor footer. One thread.
 struct SegmentScan: ~Copyable {
     let path: String
     let stream: StreamID

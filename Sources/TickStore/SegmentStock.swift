@@ -1,8 +1,8 @@
 internal import Glibc
 public import Ticks
 
-/// The sealed files as a whole: how much there is of each hour, and the removal of hours. One thread, the sealing one; its
-/// memory grows with the hours, not with the files.
+/// The sealed files as a whole: how much there is of each hour, and the removal of hours. One thread, the sealing one;
+/// its memory grows with the hours, not with the files.
 public final class SegmentStock {
     private struct Key: Hashable {
         let hour: Int64
@@ -65,7 +65,8 @@ public final class SegmentStock {
         }
     }
 
-    /// The newest event time of the live ticks that are sealed; nil when none has one. Opens each stream's newest files.
+    /// The newest event time of the live ticks that are sealed; nil when none
+    /// has one. Opens each stream's newest files.
     public func newestEventNanos() throws(SealError) -> Int64? {
         var newest: Int64?
         try eachStream { path, _ throws(SealError) in
@@ -110,8 +111,8 @@ public final class SegmentStock {
         }
     }
 
-    /// Removes the files of an hour, then the directories that became empty. Returns files and bytes removed; some may be
-    /// missing when it fails half-way, which the next survey sees.
+    /// Removes the files of an hour, then the directories that became empty. Returns files and bytes removed; some may
+    /// be missing when it fails half-way, which the next survey sees.
     public func remove(_ stock: RetentionPlan.Stock) throws(SealError) -> (files: Int, bytes: UInt64) {
         var removed = Amount()
         var files: [(path: String, bytes: UInt64)] = []

@@ -2,11 +2,11 @@ internal import CLinux
 internal import Glibc
 public import Ticks
 
-/// Writes one sealed segment: header, blocks, time index, footer. One thread. The file has its name only when the caller
-/// renames it: whoever finds a temporary one may remove it.
+/// Writes one sealed segment: header, blocks, time index, footer. One thread. The file has its name only when the
+/// caller renames it: whoever finds a temporary one may remove it.
 ///
-/// Memory grows with what is appended, up to one block. The file is made when the first block is full, or by `finish`: a
-/// thousand writers of quiet streams take no descriptor.
+/// Memory grows with what is appended, up to one block. The file is made when the first block is full, or by `finish`:
+/// a thousand writers of quiet streams take no descriptor.
 public struct SegmentWriter: ~Copyable {
     public let stream: StreamID
     public let path: String
@@ -73,8 +73,8 @@ public struct SegmentWriter: ~Copyable {
         }
     }
 
-    /// Writes what is left, the index and the footer, and waits until the device has it all. The name is the caller's to
-    /// give.
+    /// Writes what is left, the index and the footer, and waits until the device has
+    /// it all. The name is the caller's to give.
     public consuming func finish() throws(StoreError) -> SegmentFooter {
         guard !failed else { throw .writerFailed(path: path) }
         if !block.isEmpty { try writeBlock() }

@@ -2,8 +2,8 @@ internal import Ticks
 
 /// Bytes being written: grows, is emptied without giving its memory back. One thread.
 ///
-/// Rows are put together from many small pieces; an array's bounds and uniqueness checks at each would cost more than the
-/// formatting. So: `reserve` once for a row, then append.
+/// Rows are put together from many small pieces; an array's bounds and uniqueness checks at each would cost more than
+/// the formatting. So: `reserve` once for a row, then append.
 public struct TextBuffer: ~Copyable {
     private var base: UnsafeMutablePointer<UInt8>
     private var capacity: Int

@@ -22,7 +22,8 @@ struct TickFields {
     /// How many bytes the texts of the `more` records have at most.
     var moreBytes: Int { more.count * MoreBody.capacity }
 
-    /// The number of a level 1 value as text: exact decimal where it is one, else the shortest that reads back the same.
+    /// The number of a level 1 value as text: exact decimal where it is one,
+    /// else the shortest that reads back the same.
     static func text(ofValue value: Double) -> String {
         guard !value.isNaN else { return "" }
         let fixed = FixedPoint.from(value)

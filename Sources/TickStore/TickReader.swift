@@ -1,7 +1,7 @@
 public import Ticks
 
-/// Reads what is recorded, in bounded memory: of all streams or some, each record once, never past what is durable, while
-/// the recorder may be running, sealing and removing. One thread.
+/// Reads what is recorded, in bounded memory: of all streams or some, each record once, never past what is durable,
+/// while the recorder may be running, sealing and removing. One thread.
 ///
 /// Each stream comes in the order of its keys; by default ticks that were healed later come where their gap is.
 public struct TickReader: ~Copyable {
@@ -68,8 +68,8 @@ public struct TickReader: ~Copyable {
             stateDirectory: stateDirectory, .init(streams: selection.streams, window: selection.window))
     }
 
-    /// Reads one file: a sealed segment, a part of the log or a segment of the journal. The log and the journal come in the
-    /// order of arrival.
+    /// Reads one file: a sealed segment, a part of the log or a segment of the journal. The log and
+    /// the journal come in the order of arrival.
     public init(file: String, _ selection: Selection = Selection()) throws(StoreError) {
         self.selection = selection
         window = selection.window

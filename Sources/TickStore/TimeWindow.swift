@@ -8,7 +8,8 @@ struct TimeWindow: Equatable {
     var toNanos = Int64.max
     var basis = TimeBasis.receive
 
-    /// How far event times may lie beyond those of a file's first and last live tick where a clock was wrong or data are delayed.
+    /// How far event times may lie beyond those of a file's first and last live tick
+    /// where a clock was wrong or data are delayed.
     private static let disorderNanos: Int64 = 3_600_000_000_000
 
     var isEverything: Bool { fromNanos == .min && toNanos == .max }
@@ -24,8 +25,9 @@ struct TimeWindow: Equatable {
             || overlaps(footer.minHealedEventNanos, footer.maxHealedEventNanos) || mayHoldByEvent(footer)
     }
 
-    /// False when no live tick of the segment that counts by its event time can be of this time. A footer has these times of the
-    /// first and the last live tick alone, and does not tell whether the host's clock was wrong in between.
+    /// False when no live tick of the segment that counts by its event time can be of this time.
+    /// A footer has these times of the first and the last live tick alone, and does not tell
+    /// whether the host's clock was wrong in between.
     private func mayHoldByEvent(_ footer: SegmentFooter) -> Bool {
         guard footer.ticks > 0, !isEverything else { return false }
         // Nothing tells: each block is asked.
@@ -45,8 +47,8 @@ struct TimeWindow: Equatable {
         return overlaps(least.overflow ? .min : least.partialValue, greatest.overflow ? .max : greatest.partialValue)
     }
 
-    /// False when no record of the block that counts by its receive time, or is healed, can be of this time. Of other records
-    /// nothing is known here: `SegmentGlance`.
+    /// False when no record of the block that counts by its receive time, or is healed, can be of this time. Of other
+    /// records nothing is known here: `SegmentGlance`.
     func mayHold(_ entry: SegmentIndex.Entry, healedOverlap: Bool) -> Bool {
         overlaps(entry.minRecvNanos, entry.maxRecvNanos) || (entry.healed > 0 && healedOverlap)
     }

@@ -1,9 +1,9 @@
 internal import Glibc
 internal import Ticks
 
-/// Proves that a recording is sound: every checksum, count, index and hash, and that each key of each stream is one record
-/// or covered by exactly one `lost`, across sealed segments and log. Reads what readers may read (never past what is
-/// durable), while the recorder may be running. One thread; bounded memory.
+/// Proves that a recording is sound: every checksum, count, index and hash, and that each key of each stream is one
+/// record or covered by exactly one `lost`, across sealed segments and log. Reads what readers may read (never past
+/// what is durable), while the recorder may be running. One thread; bounded memory.
 public struct Verify: ~Copyable {
     /// How much of sealed files is read.
     public enum Depth: Sendable {
@@ -180,7 +180,8 @@ public struct Verify: ~Copyable {
         }
     }
 
-    /// True when a log is read without its segments, and parts before this one may have been sealed and removed meanwhile.
+    /// True when a log is read without its segments, and parts before this one may
+    /// have been sealed and removed meanwhile.
     private mutating func partsWent(before path: String) -> Bool {
         let before = part
         part = PartName(path: path)

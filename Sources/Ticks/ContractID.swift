@@ -1,5 +1,5 @@
-/// A contract as one source records it: at one venue, by one connector. What its streams share (definition, trading hours,
-/// smallest price step, farms) goes by this and not by the contract id, which is the same at every venue.
+/// A contract as one source records it: at one venue, by one connector. What its streams share (definition, trading
+/// hours, smallest price step, farms) goes by this and not by the contract id, which is the same at every venue.
 ///
 /// Written `265598`, with `@source` behind it when the source is not 0. Ordered by source, then contract.
 public struct ContractID: Sendable, Hashable, Comparable, BitwiseCopyable, CustomStringConvertible {

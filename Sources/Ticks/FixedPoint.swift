@@ -1,7 +1,7 @@
 /// Decimal numbers as signed 64-bit integers in units of 1e-9, as prices and sizes stand in records.
 ///
-/// Range: ±9,223,372,036.854775806. `absent` (Int64.max) is "no value". Text and doubles become the nearest multiple; they
-/// are `exact` when they are that multiple, or (an artefact of somebody's binary arithmetic, such as
+/// Range: ±9,223,372,036.854775806. `absent` (Int64.max) is "no value". Text and doubles become the nearest multiple;
+/// they are `exact` when they are that multiple, or (an artefact of somebody's binary arithmetic, such as
 /// `0.30000000000000004`) a double within 4 ulp of it.
 public enum FixedPoint {
     public static let unitsPerOne: Int64 = 1_000_000_000
@@ -90,7 +90,8 @@ public enum FixedPoint {
         // 2^63 as a double; `absent` itself is out of reach since the largest double below 2^63 is 2^63 - 1024.
         guard scaled.isFinite, abs(scaled) < 9_223_372_036_854_774_784 else { return .outOfRange }
         let units = Int64(scaled)
-        // Back to the double nearest to that decimal, correctly rounded by the division (both sides are exact up to 2^53).
+        // Back to the double nearest to that decimal, correctly rounded by the
+        // division (both sides are exact up to 2^53).
         let nearest = units.magnitude < 1 << 53 ? Double(units) / 1e9 : Double(FixedPoint.text(units)) ?? .infinity
         return Value(units: units, exact: abs(nearest - double) <= 4 * double.ulp)
     }

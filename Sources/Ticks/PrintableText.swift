@@ -1,6 +1,6 @@
 extension StringProtocol {
-    /// The text as a terminal may show it: control characters, which a terminal would obey, and those that turn the direction
-    /// of writing are written `\u001b` (four hexadecimal digits, as in JSON, which stays JSON by that).
+    /// The text as a terminal may show it: control characters, which a terminal would obey, and those that turn the
+    /// direction of writing are written `\u001b` (four hexadecimal digits, as in JSON, which stays JSON by that).
     ///
     /// What gateways, files and clients say goes through this before a person sees it.
     ///

@@ -37,8 +37,9 @@ public struct StreamID: Sendable, Hashable, Comparable, BitwiseCopyable, CustomS
         source == 0 ? "\(conId).\(kind.name)" : "\(conId).\(kind.name)@\(source)"
     }
 
-    /// The topic of the stream's ticks on the live feed, such as `tick.711280073.bid_ask` or `tick.265598@1.last`. The source
-    /// stands in front of the kind: topics are matched from their beginning, and who subscribes to source 0 must not get others.
+    /// The topic of the stream's ticks on the live feed, such as `tick.711280073.bid_ask` or
+    /// `tick.265598@1.last`. The source stands in front of the kind: topics are matched from their beginning, and
+    /// who subscribes to source 0 must not get others.
     public var topic: String { "tick.\(contract).\(kind.name)" }
 
     public static func < (a: StreamID, b: StreamID) -> Bool {

@@ -18,18 +18,18 @@ public enum MarkerEvent: UInt8, Sendable, CaseIterable {
     case unsubscribed = 10
     /// Written by the recorder alone: the keys from `ref` to this record's key can't be had any more.
     case lost = 11
-    /// The gateway sent a message for this stream that can't be decoded; `code` is its message id, `text` the number of the
-    /// field that can't be read and its first bytes.
+    /// The gateway sent a message for this stream that can't be decoded; `code` is its message id, `text` the number of
+    /// the field that can't be read and its first bytes.
     case undecodable = 12
     /// The ticks that follow are of another contract, which the gateway has named in place of this one (a contract for
     /// difference has its underlying's); `code` is its id, `text` the exchange.
     case rerouted = 13
-    /// The gateway's definition of the contract is not the one known before; `text` is the name of the field, cut after 16
-    /// bytes. What the ticks' sizes count may be another unit from about here on.
+    /// The gateway's definition of the contract is not the one known before; `text` is the name of the field, cut after
+    /// 16 bytes. What the ticks' sizes count may be another unit from about here on.
     case definitionChanged = 14
-    /// The first record of every stream in every epoch. `ref` is the key that the stream was numbered up to before, as far as
-    /// the connector knows; 0: no such key is known. `code` is 1 when more may have been numbered behind `ref`. `text` says why
-    /// the epoch was begun.
+    /// The first record of every stream in every epoch. `ref` is the key that the stream was numbered up to before,
+    /// as far as the connector knows; 0: no such key is known. `code` is 1 when more may have been numbered behind
+    /// `ref`. `text` says why the epoch was begun.
     case epochBegun = 15
 
     /// The name in CSV and JSON, such as `gap_opened`.
@@ -113,8 +113,9 @@ extension Tick {
             body: MarkerBody(streamKind: stream.kind, event: event, code: code, ref: ref, text: text).body)
     }
 
-    /// What the first record of an epoch says of the keys before it: how far the stream was numbered (zero: not known), and
-    /// whether nothing can have been numbered behind that. Nil for every other record, and in recordings without such markers.
+    /// What the first record of an epoch says of the keys before it: how far the stream was numbered
+    /// (zero: not known), and whether nothing can have been numbered behind that. Nil for every other
+    /// record, and in recordings without such markers.
     public var chain: (previous: TickKey, isCertain: Bool)? {
         guard seq == 1, let body = marker, body.event == .epochBegun, body.ref < key else { return nil }
         return (body.ref, body.ref != .zero && body.code != MarkerBody.uncertainEnd)

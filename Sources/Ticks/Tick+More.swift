@@ -18,9 +18,9 @@ public enum MoreField: UInt8, Sendable, CaseIterable {
 /// `more`: u8 stream kind, u8 field, u8 length, 29 bytes of text.
 ///
 /// For a text field the bytes are the rest that the field could not hold; for a number they are its whole exact text. A
-/// text longer than 29 bytes goes on in a further `more` record of the same field, directly behind; every record but the
-/// last of such a chain has `TickFlags.moreFollows`. Each has its own seq, and none is parted from its tick in a message
-/// or a block.
+/// text longer than 29 bytes goes on in a further `more` record of the same field, directly behind; every
+/// record but the last of such a chain has `TickFlags.moreFollows`. Each has its own seq, and none is
+/// parted from its tick in a message or a block.
 public struct MoreBody: Sendable, Equatable {
     public static let capacity = 29
 

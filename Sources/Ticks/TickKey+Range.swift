@@ -1,5 +1,5 @@
-/// Ranges of keys, both ends included, as people read them. Where nobody knows how far a run went, a range ends with the greatest
-/// key that there can be: four billion keys, of which most never were.
+/// Ranges of keys, both ends included, as people read them. Where nobody knows how far a run went, a range ends with
+/// the greatest key that there can be: four billion keys, of which most never were.
 extension TickKey {
     /// `5:6 to 5:10`, or `5:6 to the end of that run`.
     public static func rangeText(_ first: TickKey, _ last: TickKey) -> String {

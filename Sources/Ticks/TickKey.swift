@@ -17,7 +17,8 @@ public struct TickKey: Sendable, Hashable, Comparable, BitwiseCopyable, CustomSt
     @inlinable public var next: TickKey { TickKey(rawValue: rawValue &+ 1) }
     /// The next key that a record can have: behind an epoch's last possible one the first of the next epoch.
     @inlinable public var following: TickKey { seq == .max ? TickKey(epoch: epoch &+ 1, seq: 1) : next }
-    /// The key before: of an epoch's first key, the greatest that the epoch before it can have; `zero` has none below itself.
+    /// The key before: of an epoch's first key, the greatest that the epoch before it
+    /// can have; `zero` has none below itself.
     public var previous: TickKey {
         if seq > 1 { return TickKey(rawValue: rawValue - 1) }
         return epoch > 0 ? TickKey(epoch: epoch - 1, seq: .max) : .zero

@@ -2,8 +2,8 @@ internal import Glibc
 internal import ServiceKit
 internal import Synchronization
 
-/// Writes the restart budgets into the state directory, on a thread of its own: the judge has to judge also while that disk
-/// does not answer. Of each file the newest content is kept, so that this is bounded by the number of services.
+/// Writes the restart budgets into the state directory, on a thread of its own: the judge has to judge also while that
+/// disk does not answer. Of each file the newest content is kept, so that this is bounded by the number of services.
 final class BudgetKeeper: Sendable {
     private let waiting = Mutex<[String: [UInt8]]>([:])
     private let bell: WakeUp

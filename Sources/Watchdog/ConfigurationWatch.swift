@@ -2,8 +2,8 @@ internal import Glibc
 internal import ServiceKit
 internal import Ticks
 
-/// Compares the operator's configuration, as it is now, with the one that runs. On a thread of its own: the file's disk may
-/// not answer.
+/// Compares the operator's configuration, as it is now, with the one that runs. On a thread of
+/// its own: the file's disk may not answer.
 struct ConfigurationWatch {
     /// What the file is without reading it.
     private struct Look: Equatable {
@@ -91,8 +91,8 @@ private func pause(_ task: TaskContext, millis: Int) -> Bool {
     return false
 }
 
-/// A process that runs with another configuration than the watchdog, as a sentence; nil when it runs with the same, or does not
-/// say with which.
+/// A process that runs with another configuration than the watchdog, as a sentence; nil when it runs
+/// with the same, or does not say with which.
 func configurationDifference(
     _ service: String, _ hash: String?, read: String?, watchdog: (hash: String, readAtNanos: Int64), advice: String
 ) -> String? {
@@ -103,8 +103,8 @@ func configurationDifference(
 }
 
 extension Judge {
-    /// What runs with another configuration than the watchdog, what the operator's file says now, and which configured address
-    /// of the feed is missing.
+    /// What runs with another configuration than the watchdog, what the operator's file says now, and which
+    /// configured address of the feed is missing.
     func configurationWarnings(_ services: [ManagedService], _ now: Int64) -> [String] {
         let publish = services.compactMap { $0.fact("PUBLISH", nowNanos: now) }.filter { $0.hasPrefix("failing") }
         return publish.map { "the connector's feed over TCP is \($0)" }

@@ -1,5 +1,5 @@
-/// Decides which connections to the health pages are ended so that others get their answer. Pure; each connection is one
-/// request, answered within milliseconds where the client reads and writes.
+/// Decides which connections to the health pages are ended so that others get their answer. Pure; each connection is
+/// one request, answered within milliseconds where the client reads and writes.
 struct ConnectionTable {
     /// A request that has taken longer is ended, however busily its client sends.
     static let requestNanos: Int64 = 5_000_000_000

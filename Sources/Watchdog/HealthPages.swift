@@ -2,8 +2,8 @@ internal import ServiceKit
 internal import Supervision
 internal import Synchronization
 
-/// Serves the health pages from the moment at which their address can be bound. Until then health is red and says why, and
-/// the address is tried again: judging and restarting never wait for it.
+/// Serves the health pages from the moment at which their address can be bound. Until then health is red and says why,
+/// and the address is tried again: judging and restarting never wait for it.
 final class HealthPages: Sendable {
     private let wanted: HTTPAddress
     private let board: Board

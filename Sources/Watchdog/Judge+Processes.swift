@@ -188,8 +188,8 @@ extension Judge {
         step(&parts, index, event, now)
     }
 
-    /// The end of everything: the connector first, then the recorder, which still writes what has arrived. True once both
-    /// have ended. A recorder that is down by then writes nothing: that is no clean end.
+    /// The end of everything: the connector first, then the recorder, which still writes what has arrived. True once
+    /// both have ended. A recorder that is down by then writes nothing: that is no clean end.
     mutating func stopInOrder(_ parts: inout JudgeParts) -> Bool {
         let now = bootNanos()
         for name in [ManagedName.connector, .recorder] {

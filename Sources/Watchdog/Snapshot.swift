@@ -63,8 +63,8 @@ struct Snapshot: Sendable {
     var bootNanos: Int64 = 0
     var wallNanos: Int64 = 0
     var services: [Service] = []
-    /// How far back the journal reaches, and how long until it has to overwrite what is not durable, at the present rate;
-    /// nil: not known, or too long to matter.
+    /// How far back the journal reaches, and how long until it has to overwrite what is not durable, at the present
+    /// rate; nil: not known, or too long to matter.
     var journalReachSeconds: Int64?
     var journalLeftSeconds: Int64?
     var sessionReady: Bool?

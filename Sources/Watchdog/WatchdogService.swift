@@ -69,7 +69,8 @@ func startWatchdog(_ context: ServiceContext) throws {
     }
 }
 
-/// Below `ib-stream up`, or started by hand, the watchdog owns the processes itself; below systemd it only watches them.
+/// Below `ib-stream up`, or started by hand, the watchdog owns the processes
+/// itself; below systemd it only watches them.
 private func chooseOwner(_ context: ServiceContext) -> any ProcessOwner {
     let environment = context.environment
     if environment["IB_STREAM_LIFELINE"] == nil, environment["NOTIFY_SOCKET"] != nil,

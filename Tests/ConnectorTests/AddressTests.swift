@@ -43,8 +43,8 @@ import Testing
         return (descriptor, UInt16(bigEndian: address.sin_port))
     }
 
-    /// Goes on with what is connected to until the gateway's greeting was taken. The first listeners close at once, the last
-    /// one greets. Returns how often each was connected to.
+    /// Goes on with what is connected to until the gateway's greeting was taken. The first listeners close at once, the
+    /// last one greets. Returns how often each was connected to.
     private func greet(_ session: inout GatewaySession, _ listeners: [Int32]) -> [Int] {
         var counts = listeners.map { _ in 0 }
         let deadline = bootNanos() + 60_000_000_000

@@ -4,8 +4,8 @@ import Ticks
 
 @testable import Connector
 
-/// Made-up trades of one second, recorded but for some gaps, and healed from every kind of history: each trade that history
-/// can give is there once, and none twice.
+/// Made-up trades of one second, recorded but for some gaps, and healed from every kind of history: each trade that
+/// history can give is there once, and none twice.
 struct AnyHistoryTests {
     enum History: CaseIterable {
         /// All trades, the unreported ones with their mark.

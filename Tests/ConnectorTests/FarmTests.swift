@@ -152,7 +152,8 @@ private let second: Int64 = 1_000_000_000
         #expect(watch.nextNanos == nil)
     }
 
-    /// A farm flaps for minutes: a stream that ticks seldom is not asked for at each word, and a dead one is in the end.
+    /// A farm flaps for minutes: a stream that ticks seldom is not asked for at
+    /// each word, and a dead one is in the end.
     @Test func aPatientSuspicionLastsAMinuteWhateverIsSaid() {
         var watch = StreamWatch()
         var due: [Int64] = []

@@ -156,8 +156,8 @@ struct HistoryPagerTests {
 
     // MARK: - Answers that begin early
 
-    /// An answer of a gateway that begins `early` seconds with ticks before what it was asked for, and tells `again` ticks of the
-    /// first second behind that twice.
+    /// An answer of a gateway that begins `early` seconds with ticks before what it was asked for, and tells `again`
+    /// ticks of the first second behind that twice.
     private func early(_ truth: [HealTick], _ asking: Int64, seconds: Int = 1, again: Int = .max, strict: Bool = false)
         -> [HealTick]
     {
@@ -302,7 +302,8 @@ struct HistoryPagerTests {
             } == letters(long))
     }
 
-    /// A gateway that repeats pages at random, cuts messages anywhere, and has seconds of all lengths with many equal ticks.
+    /// A gateway that repeats pages at random, cuts messages anywhere, and has
+    /// seconds of all lengths with many equal ticks.
     @Test(arguments: 0..<400) func nothingIsLostOrRepeatedWhateverIsToldAgain(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         func below(_ limit: Int) -> Int { Int(random.next() % UInt64(limit)) }

@@ -94,7 +94,8 @@ import Ticks
         #expect((bench.session.subscriptions.entry(of: again) == nil) == (code != 2_188))
     }
 
-    /// Between the decision and the cancel, which waits for the message budget, ticks still come; then the session ends.
+    /// Between the decision and the cancel, which waits for the message budget,
+    /// ticks still come; then the session ends.
     @Test(arguments: ["resubscribe", "silent"]) func ticksOfAStreamThatIsLeftDoNotCloseItsGap(cause: String) throws {
         var bench = try SessionBench(wasRecorded: [])
         let request = try #require(try bench.subscribe(quotes))

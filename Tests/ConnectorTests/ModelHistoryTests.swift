@@ -113,7 +113,8 @@ struct ModelHistoryTests {
         var ends: [Int64] = []
     }
 
-    /// A few days with sessions of all lengths, of which some span midnight, and few seconds with ticks: up to 3,000 of them.
+    /// A few days with sessions of all lengths, of which some span midnight, and few
+    /// seconds with ticks: up to 3,000 of them.
     private func market(_ random: inout SplitMix64, days: Int, isDense: Bool, values: Int) -> Market {
         var market = Market()
         let atMidnight = random.below(3) == 0

@@ -65,7 +65,8 @@ struct SessionBench: ~Copyable {
         }
     }
 
-    /// All records of a stream from a key on, but for the first of each epoch; `nil` in front of what the journal says is gone.
+    /// All records of a stream from a key on, but for the first of each epoch; `nil` in
+    /// front of what the journal says is gone.
     mutating func journaled(_ stream: StreamID, from key: TickKey = .zero) throws -> [Tick?] {
         session.path.flush()
         var reader = JournalReader(directory: directory.path + "/journal")

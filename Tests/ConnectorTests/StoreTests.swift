@@ -38,7 +38,8 @@ import Ticks
         #expect(choice?.doubt != nil)
     }
 
-    /// After days of running or of standing still: a gateway's time in the journal vouches for a clock that agrees with it.
+    /// After days of running or of standing still: a gateway's time in the journal
+    /// vouches for a clock that agrees with it.
     @Test func aGatewaysTimeVouchesForTheClock() {
         let known: UInt32 = 1_795_000_000
         let now = Int64(known) + 30 * 86_400

@@ -81,7 +81,8 @@ private struct Desk {
         #expect(desk.subscriptions.entry(of: 2) == 0)
     }
 
-    /// Permissions and contracts change; a stream that was refused in one session must not be missing in all later ones.
+    /// Permissions and contracts change; a stream that was refused in one
+    /// session must not be missing in all later ones.
     @Test func whatWasRefusedForGoodIsAskedForInTheNextSession() {
         var desk = Desk(1)
         _ = desk.next()
@@ -165,7 +166,8 @@ private struct Desk {
         return subscriptions
     }
 
-    /// The state after a refused request is the table's, for every code that ends one, whether it is tried again or not.
+    /// The state after a refused request is the table's, for every code that
+    /// ends one, whether it is tried again or not.
     @Test func aRefusedStreamShowsWhatTheTableSaysOfTheCode() {
         for row in ErrorPolicy.table where row.endsRequest {
             for retryAt in [nil, 1_000 as Int64?] {

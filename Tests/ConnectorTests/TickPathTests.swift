@@ -160,7 +160,8 @@ import Ticks
         #expect(bench.path.slot(slot).openGap == nil)
     }
 
-    /// What a gateway had sent before it fell silent comes behind the silence, and must not close the gap that follows it.
+    /// What a gateway had sent before it fell silent comes behind the silence, and
+    /// must not close the gap that follows it.
     @Test func stragglersOfASilenceAreInFrontOfItsGap() throws {
         var bench = try Bench()
         let slot = try bench.add(quotes)
@@ -206,8 +207,8 @@ import Ticks
         #expect(records[254].marker?.event == .gapClosed)
     }
 
-    /// A stream of the `subscribe` command is added in the middle of a session: without the flag the recorder would take its
-    /// ticks for real ones in a simulated recording, and end.
+    /// A stream of the `subscribe` command is added in the middle of a session: without the flag the recorder would
+    /// take its ticks for real ones in a simulated recording, and end.
     @Test func aStreamAddedDuringASessionCarriesTheSessionsFlags() throws {
         var bench = try Bench()
         bench.path.beginSession(flags: .simulated)

@@ -3,8 +3,8 @@ internal import Glibc
 internal import Ticks
 
 extension Target {
-    /// Files: log parts, journal segments, durable slots, sealed segments. In this build all CRC-32C are the same number
-    /// (`clx_crc32c`), or hardly an input would get past the checksums.
+    /// Files: log parts, journal segments, durable slots, sealed segments. In this build all CRC-32C are the same
+    /// number (`clx_crc32c`), or hardly an input would get past the checksums.
     static let store = [
         Target(name: "log", seeds: logSeeds, run: readLog),
         Target(name: "slots", seeds: slotSeeds, run: readSlots),

@@ -3,8 +3,8 @@ import Testing
 import TickStore
 import Ticks
 
-/// A recording of some hours of two streams, ten ticks an hour each: all hours but the last are sealed, and an ordinary stop
-/// ends it.
+/// A recording of some hours of two streams, ten ticks an hour each: all hours but the last
+/// are sealed, and an ordinary stop ends it.
 final class HoursRecording {
     static let quotes = StreamID(conId: 5, kind: .bidAsk)
     static let trades = StreamID(conId: 7, kind: .last)

@@ -14,8 +14,8 @@ import Ticks
     /// So far the clock was ahead, until it was set right.
     private static let ahead: Int64 = 7_200
 
-    /// Quotes 1...20 a second each; the clock is ahead up to 10, where a gap is, which lasts until 11. Level 1 has the same gap, and
-    /// another contract's was subscribed by the wrong clock before its first tick.
+    /// Quotes 1...20 a second each; the clock is ahead up to 10, where a gap is, which lasts until 11. Level 1 has the
+    /// same gap, and another contract's was subscribed by the wrong clock before its first tick.
     private static func record(_ root: String) throws {
         let directory = root + "/state/log"
         var log = OpenLog(directory: directory, recovery: try LogRecovery(directory: directory))

@@ -248,8 +248,8 @@ private struct Replay {
         #expect(sequencer.heldBytes == 0)
     }
 
-    /// What is held of an epoch takes the room that a page of the next one needs: the page is taken as far as it fits, and the
-    /// rest of it comes again.
+    /// What is held of an epoch takes the room that a page of the next one needs: the page is taken as far as
+    /// it fits, and the rest of it comes again.
     @Test(arguments: 0...30) func aPageBehindHeldRecordsIsTakenAsFarAsThereIsRoom(room: Int) {
         var sequencer = Sequencer(holdBackBytes: 1 << 20, recovered: position(key(5, 3)))
         var sink = MemorySink()
@@ -298,10 +298,10 @@ private struct Replay {
 }
 
 @Suite struct SequencerOverEpochs {
-    /// Connectors and machines are restarted, the recorder too; batches vanish; the journal loses its oldest records, whole
-    /// epochs, the edges of epochs, and what it was not given. In the end each key that was numbered is a record or in one
-    /// lost range, what the journal has is there, and so is what the recorder held. The later half has hardly room for what it
-    /// holds, and a disk that takes a few records at a time.
+    /// Connectors and machines are restarted, the recorder too; batches vanish; the journal loses its oldest records,
+    /// whole epochs, the edges of epochs, and what it was not given. In the end each key that was numbered is a record
+    /// or in one lost range, what the journal has is there, and so is what the recorder held. The later half has hardly
+    /// room for what it holds, and a disk that takes a few records at a time.
     @Test(arguments: 0..<240 as Range<UInt64>) func everyKeyIsARecordOrLost(seed: UInt64) throws {
         var random = SeededGenerator(state: seed &+ 77)
         var tightness = SeededGenerator(state: seed &+ 1)

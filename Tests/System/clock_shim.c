@@ -1,7 +1,8 @@
 /* Preloaded into a program, sets its real-time clock off by what a file says, while it runs.
  *
- * CLOCK_SHIM names the file: a little-endian int64, the nanoseconds to add. It is mapped, so that whoever writes it sets the
- * clock of all programs that have it at once. Other clocks stay what they are. Without the file it does nothing.
+ * CLOCK_SHIM names the file: a little-endian int64, the nanoseconds to add. It is mapped, so that whoever writes it
+ * sets the clock of all programs that have it at once. Other clocks stay what they are. Without the file it does
+ * nothing.
  *
  * gcc -O2 -shared -fPIC -o clock_shim.so clock_shim.c
  */

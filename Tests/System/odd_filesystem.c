@@ -1,8 +1,9 @@
-/* A file system that lacks calls: preloaded, the calls that $ODD_CALLS names (such as "fallocate=95,directory_fsync=22") fail with the
-   errno that stands there, for what lies below $ODD_BELOW. Everything else goes to the kernel. "@file": the file names them at the
-   program's start.
+/* A file system that lacks calls: preloaded, the calls that $ODD_CALLS names (such as
+   "fallocate=95,directory_fsync=22") fail with the errno that stands there, for what lies below $ODD_BELOW. Everything
+   else goes to the kernel. "@file": the file names them at the program's start.
 
-   fallocate, directory_fsync, fdatasync, link, renameat2, flock, and readonly_flock: an exclusive lock of what may only be read. */
+   fallocate, directory_fsync, fdatasync, link, renameat2, flock, and readonly_flock: an exclusive lock of what may only
+   be read. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
-/* A disk with little throughput, for ib-recorder: preloaded, each write to its log takes as long as its bytes need at the rate
-   that stands in the file $SLOW_DISK (bytes a second; 0: as fast as it goes), and never so long that it counts as a disk that
-   does not answer: the writes behind it pay for the rest. The rate may be changed while the program runs. Other programs are
-   left alone. */
+/* A disk with little throughput, for ib-recorder: preloaded, each write to its log takes as long as its bytes need at
+   the rate that stands in the file $SLOW_DISK (bytes a second; 0: as fast as it goes), and never so long that it counts
+   as a disk that does not answer: the writes behind it pay for the rest. The rate may be changed while the program
+   runs. Other programs are left alone. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

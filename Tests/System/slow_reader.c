@@ -1,5 +1,5 @@
-/* A reader that is always interrupted at the wrong moment: preloaded into ib-stream, it pauses before it opens a file of durable
-   slots and after it has opened a log part or a journal file, so that who writes them comes on meanwhile. */
+/* A reader that is always interrupted at the wrong moment: preloaded into ib-stream, it pauses before it opens a file
+   of durable slots and after it has opened a log part or a journal file, so that who writes them comes on meanwhile. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdarg.h>

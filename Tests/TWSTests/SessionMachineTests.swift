@@ -169,8 +169,8 @@ func everyStepHasATimeLimit(step: Int) {
     #expect(life.machine.circuit == .open)
 }
 
-/// A gateway holds the id of a dead connection, for minutes: the ids behind it are tried, and only when all are taken is
-/// there a longer wait. The next session begins with the configured one.
+/// A gateway holds the id of a dead connection, for minutes: the ids behind it are tried, and only when all are taken
+/// is there a longer wait. The next session begins with the configured one.
 @Test func takenClientIdsAreRotatedInABoundedRange() throws {
     var life = Life()
     let text = "Unable to connect as the client id is already in use. Retry with a unique client id."

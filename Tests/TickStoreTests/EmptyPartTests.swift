@@ -4,7 +4,8 @@ import Ticks
 
 @testable import TickStore
 
-/// Parts of which nothing ever became durable, on a disk that fails: whenever it ends, nobody is told that a part is gone.
+/// Parts of which nothing ever became durable, on a disk that fails: whenever it
+/// ends, nobody is told that a part is gone.
 @Suite struct EmptyPartTests {
     /// A log whose named part was sealed and is gone; the one behind it has just failed, with nothing durable in it.
     static func failed(_ directory: TemporaryDirectory) throws -> OpenLog {

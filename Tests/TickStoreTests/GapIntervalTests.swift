@@ -61,7 +61,8 @@ import Ticks
         #expect(Self.told(Self.gap(late, early)) == [10, 14])
     }
 
-    /// Records of one stream, epoch by epoch, with a host's clock and a gateway's that are set and stand still at random.
+    /// Records of one stream, epoch by epoch, with a host's clock and a gateway's
+    /// that are set and stand still at random.
     private static func records(_ generator: inout SplitMix64) -> [Tick] {
         var records: [Tick] = []
         let stream = StreamID(conId: 5, kind: Bool.random(using: &generator) ? .bidAsk : .level1)

@@ -6,7 +6,8 @@ import Ticks
 
 @Suite struct HealOrderTests {
     /// A stream with one gap of two runs, written late and in the wrong order of times:
-    /// live 1-10, gap_opened 11, gap_closed 12, live 13-20, run A 21-25 (second half), live 26-30, run B 31-34 (first half), live 35-40.
+    /// live 1-10, gap_opened 11, gap_closed 12, live 13-20, run A 21-25 (second half), live
+    /// 26-30, run B 31-34 (first half), live 35-40.
     static func records() -> [Tick] {
         var all = ticks(quotes, 1...40)
         func mark(

@@ -78,7 +78,8 @@ import Ticks
         #expect(Journal.segmentBytes(ofJournal: 1 << 20) == 1 << 20)
     }
 
-    /// A stream of which nothing is durable, behind others that go on: its ticks outlive the ring, whoever starts meanwhile.
+    /// A stream of which nothing is durable, behind others that go on: its ticks
+    /// outlive the ring, whoever starts meanwhile.
     @Test func ticksThatAreNotDurableStayWhileAnythingElseCanGo() throws {
         let directory = try TemporaryDirectory()
         var next: UInt32 = 1

@@ -90,8 +90,8 @@ import Ticks
         #expect(try reader.page(other, from: TickKey(epoch: 100, seq: 1)).0.goneFirst == nil)
     }
 
-    /// A first request reads the whole journal; without a sign of life the watchdog takes that for a hang on a slow machine,
-    /// and every new process would have to begin with it again.
+    /// A first request reads the whole journal; without a sign of life the watchdog takes that for a hang on a slow
+    /// machine, and every new process would have to begin with it again.
     @Test func aFirstRequestShowsItsProgressWithEverySegment() throws {
         let directory = try TemporaryDirectory()
         var journal = try Journal(directory: directory.path, sizeBytes: 4 * small, segmentBytes: small)

@@ -45,7 +45,8 @@ private func clock(last: Int64?, event: Int64? = nil, real: Int64 = someNanos) -
         #expect(value3 == someNanos)
     }
 
-    /// 2040 for ten seconds, an hour back, a day ahead: time goes on as the boot clock does, and with the right clock again.
+    /// 2040 for ten seconds, an hour back, a day ahead: time goes on as the boot
+    /// clock does, and with the right clock again.
     @Test(arguments: [years, -2 * hour, 25 * hour, -years]) func aJumpIsNotFollowed(by jump: Int64) {
         var log = clock(last: thisHour)
         log.note(goodNanos: someNanos - second)

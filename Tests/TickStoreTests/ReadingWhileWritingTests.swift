@@ -6,7 +6,8 @@ import Ticks
 
 /// Whoever reads beside a recorder or a connector that writes sees files in between: none of that is damage.
 @Suite struct ReadingWhileWritingTests {
-    /// Appends and syncs on a thread of its own until told to stop; every few blocks a new part begins, as long as there are few.
+    /// Appends and syncs on a thread of its own until told to stop; every few blocks a
+    /// new part begins, as long as there are few.
     private final class Writer: @unchecked Sendable {
         private let directory: String
         private let lock = NSLock()

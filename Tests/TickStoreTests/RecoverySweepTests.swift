@@ -4,8 +4,8 @@ import Ticks
 
 @testable import TickStore
 
-/// Every cut and many flips, of whole logs and journals: what is whole comes back, what is damaged is found and called by
-/// its name, and nothing is invented.
+/// Every cut and many flips, of whole logs and journals: what is whole comes back, what is damaged is found and
+/// called by its name, and nothing is invented.
 @Suite struct RecoverySweepTests {
     /// Six blocks of records behind the table, each with two quotes and a trade; part of them durable.
     struct Sample {
@@ -55,7 +55,8 @@ import Ticks
 
     enum Rest: CaseIterable { case missing, zeros, staleBlocks }
 
-    /// A log cut at every byte offset of its last three blocks, with nothing, zeros or the disk's earlier content behind.
+    /// A log cut at every byte offset of its last three blocks, with nothing,
+    /// zeros or the disk's earlier content behind.
     @Test(arguments: [3, 5, 6], Rest.allCases)
     func everyCutOfTheLastThreeBlocks(durableBlocks: Int, rest: Rest) throws {
         let sample = try Sample(durableBlocks: durableBlocks)

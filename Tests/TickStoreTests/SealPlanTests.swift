@@ -68,8 +68,8 @@ private func hours(
         #expect(hours.map(\.hour) == [10, 11])
     }
 
-    /// The clock was in the year 2099 once, and what it named is sealed: hours never go back, so this one would not end for
-    /// decades.
+    /// The clock was in the year 2099 once, and what it named is sealed: hours never go
+    /// back, so this one would not end for decades.
     @Test func aLogAheadOfTheClockIsSealedByItsSize() {
         let half = SealPlan.behindClockBytes / 2
         let parts = [part(900, 1, bytes: half), part(900, 2, bytes: half), part(900, 3)]

@@ -33,8 +33,9 @@ import Ticks
         }
     }
 
-    /// One entry after the other: verify says it, repair mends it, with nothing lost that is there, and nothing is found afterwards.
-    /// Only of the last hour that retention took of a stream nothing else tells: that may be called lost, and no more.
+    /// One entry after the other: verify says it, repair mends it, with nothing lost that is there, and
+    /// nothing is found afterwards. Only of the last hour that retention took of a stream nothing else
+    /// tells: that may be called lost, and no more.
     @Test(arguments: [0, 1, 3] as [Int64], [true, false]) func anyDamagedEntryIsSeenAndMended(
         retained: Int64, isZeroed: Bool
     ) throws {

@@ -5,8 +5,8 @@ import Ticks
 @testable import TickStore
 
 @Suite struct SegmentDamageTests {
-    /// Writes a segment of these blocks and returns its bytes and where each block stands in them. A writer makes blocks of
-    /// 16,000 records, which nobody decodes ten thousand times; readers take any number.
+    /// Writes a segment of these blocks and returns its bytes and where each block stands in them. A writer makes
+    /// blocks of 16,000 records, which nobody decodes ten thousand times; readers take any number.
     private func segment(of blocks: [[Tick]]) -> (bytes: [UInt8], ranges: [Range<Int>]) {
         let segmentID: UInt32 = 20_260_203
         let workspace = SegmentWorkspace()
@@ -30,8 +30,8 @@ import Ticks
         return (bytes, ranges)
     }
 
-    /// Flips one bit at each of many places: every one is found, and all blocks but the one that was hit are read as they
-    /// were written.
+    /// Flips one bit at each of many places: every one is found, and all blocks but the one
+    /// that was hit are read as they were written.
     @Test func oneFlippedBitAnywhereCostsItsBlockAndNoOther() throws {
         let directory = try TemporaryDirectory(inMemory: true)
         // In the place of a segment: the path says which stream it is when the header can't.

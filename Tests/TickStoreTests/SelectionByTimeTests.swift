@@ -3,7 +3,8 @@ import Ticks
 
 @testable import TickStore
 
-/// What `--from` and `--to` select, by receive time or by the gateway's, with clocks that were wrong, from log and sealed files.
+/// What `--from` and `--to` select, by receive time or by the gateway's, with clocks
+/// that were wrong, from log and sealed files.
 @Suite struct SelectionByTimeTests {
     private static let second: Int64 = 1_000_000_000
     private static let hour: Int64 = 3_600 * second
@@ -66,7 +67,8 @@ import Ticks
         #expect(account.streams[quotes]?.hours[first + 2]?.live == 2)
     }
 
-    /// Three blocks: only the middle one's clock was wrong, and all receive times lie around those of the window's ticks.
+    /// Three blocks: only the middle one's clock was wrong, and all receive times
+    /// lie around those of the window's ticks.
     @Test func noBlockOfAWrongClockIsPassedOver() throws {
         let recording = try SealedRecording()
         var records: [Tick] = []

@@ -50,7 +50,8 @@ extension SealedList {
 /// Full counts with `IB_STREAM_FULL=1`.
 let isFull = ProcessInfo.processInfo.environment["IB_STREAM_FULL"] == "1"
 
-/// Bits of a file for a test to flip one by one, none of them twice: ten thousand at full count, or all that the file has.
+/// Bits of a file for a test to flip one by one, none of them twice: ten thousand
+/// at full count, or all that the file has.
 func bitsToFlip(of bytes: [UInt8], quick: Int, seed: UInt64) -> ArraySlice<Int> {
     var generator = SplitMix64(seed: seed)
     return (0..<(bytes.count * 8)).shuffled(using: &generator).prefix(isFull ? 10_000 : quick)

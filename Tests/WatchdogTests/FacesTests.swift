@@ -118,7 +118,8 @@ import Ticks
         #expect(words(snapshot(.live, .live, up: false)) == ("stopped", false))
     }
 
-    /// Where the judge goes by the connector's word, the connector's reason is shown, which has the gateway's own words.
+    /// Where the judge goes by the connector's word, the connector's reason is
+    /// shown, which has the gateway's own words.
     @Test func aRefusalIsShownInTheGatewaysWords() {
         let judge = StreamJudge(staleWarnNanos: 300_000_000_000, nowNanos: 0)
         var facts = StreamJudge.Facts()

@@ -12,15 +12,15 @@ void clx_set_thread_name(const char *_Nonnull name);
 /// The kernel's id of the calling thread.
 int clx_thread_id(void);
 
-/// Makes the calling thread one of the background: nice 10, disk requests only when nobody else has any. Returns 0, or the
-/// errno value; then it goes on as it was.
+/// Makes the calling thread one of the background: nice 10, disk requests only when nobody else has any. Returns 0, or
+/// the errno value; then it goes on as it was.
 int clx_lower_thread_priority(void);
 
 /// A non-blocking, close-on-exec eventfd with the count 0.
 int clx_eventfd(void);
 
-/// A non-blocking, close-on-exec signalfd for the `count` signals, which are blocked in the calling thread first (and so
-/// in every thread that it starts).
+/// A non-blocking, close-on-exec signalfd for the `count` signals, which are blocked in the calling thread first
+/// (and so in every thread that it starts).
 int clx_block_and_signalfd(const int *_Nonnull signals, size_t count);
 
 /// Reads one signal from a signalfd. Returns the signal's number, or 0 if none is pending.
@@ -50,8 +50,8 @@ int clx_become_subreaper(void);
 /// Asks the kernel to deliver the sender's credentials with every datagram of a unix socket.
 int clx_pass_credentials(int descriptor);
 
-/// Receives one datagram without waiting, with the sender's credentials as the kernel saw them. Returns its length (more
-/// than `capacity` if it was cut), or -1 (EAGAIN: none there; EPROTO: no credentials came with it).
+/// Receives one datagram without waiting, with the sender's credentials as the kernel saw them. Returns its length
+/// (more than `capacity` if it was cut), or -1 (EAGAIN: none there; EPROTO: no credentials came with it).
 ssize_t clx_receive_with_credentials(int descriptor, void *_Nonnull buffer, size_t capacity, pid_t *_Nonnull pid,
                                      uid_t *_Nonnull uid);
 

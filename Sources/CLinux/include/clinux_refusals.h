@@ -19,9 +19,10 @@ int clx_is_refusal(int code);
 /// Remembers that something was done without a call: the first of each kind. Any thread; total.
 void clx_note_refusal(clx_refusal kind, const char *_Nonnull path, int code);
 
-/// Gives one that nobody has taken yet, with its path (at most `count` bytes, with a NUL). Returns 0 when there is none.
+/// Gives one that nobody has taken yet, with its path (at most `count` bytes,
+/// with a NUL). Returns 0 when there is none.
 int clx_take_refusal(clx_refusal *_Nonnull kind, int *_Nonnull code, char *_Nonnull path, int count);
 
-/// Makes new and removed names in a directory durable, as far as its file system can: one that can't is noted. Returns 0, or the
-/// errno value.
+/// Makes new and removed names in a directory durable, as far as its file system can: one that can't
+/// is noted. Returns 0, or the errno value.
 int clx_sync_directory(const char *_Nonnull path);

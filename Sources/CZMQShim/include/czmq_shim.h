@@ -39,8 +39,8 @@ const char *_Nonnull czs_error_text(int code);
 /// Descriptors that connections from outside never take (`accept.c`).
 #define CZS_OWN_DESCRIPTORS 128
 
-/// A connection that would get this descriptor or a higher one is closed at once: the process's limit of descriptors, less
-/// its own.
+/// A connection that would get this descriptor or a higher one is closed at once: the
+/// process's limit of descriptors, less its own.
 long czs_connection_limit(void);
 
 // MARK: - Contexts
@@ -48,8 +48,8 @@ long czs_connection_limit(void);
 /// Makes a context with `io_threads` (1 or more) background threads and room for `max_sockets` sockets.
 /// NULL when memory or descriptors are short; then `*failure` holds the errno value.
 ///
-/// libzmq's threads have proven to run in this process when this returns: where the system forbids them something (libzmq
-/// aborts then), the process ends here, and not after it has said that it is ready.
+/// libzmq's threads have proven to run in this process when this returns: where the system forbids them something
+/// (libzmq aborts then), the process ends here, and not after it has said that it is ready.
 czs_context *_Nullable czs_context_new(int io_threads, int max_sockets, int *_Nonnull failure);
 
 /// Makes every call on the context's sockets return `CZS_ETERM` from now on. Any thread, any number of times.
@@ -151,7 +151,8 @@ typedef struct czs_part {
 /// for the slow one). EHOSTUNREACH: a mandatory router does not know the peer named by the first frame.
 int czs_send(czs_socket *_Nonnull socket, const czs_part *_Nonnull parts, size_t count, int wait_millis);
 
-/// Counts the bytes of messages to one client that libzmq still holds: not yet taken by the system's socket, or not read.
+/// Counts the bytes of messages to one client that libzmq still holds: not yet
+/// taken by the system's socket, or not read.
 typedef struct czs_tally czs_tally;
 
 /// A tally of 0 bytes; NULL when memory is short.
@@ -163,8 +164,8 @@ int64_t czs_tally_bytes(const czs_tally *_Nonnull tally);
 /// Gives the tally up; it lives on until the messages that it counts are gone.
 void czs_tally_release(czs_tally *_Nonnull tally);
 
-/// As `czs_send` with `wait_millis` 0, its last frame counted by `tally` while libzmq holds it. ENOMEM: nothing was sent of
-/// the last frame; the message is incomplete and the peer is to be dropped.
+/// As `czs_send` with `wait_millis` 0, its last frame counted by `tally` while libzmq holds it. ENOMEM: nothing was
+/// sent of the last frame; the message is incomplete and the peer is to be dropped.
 int czs_send_counted(
     czs_socket *_Nonnull socket, const czs_part *_Nonnull parts, size_t count, czs_tally *_Nonnull tally);
 
@@ -197,13 +198,13 @@ typedef struct czs_slot {
 /// Receives one whole message into the caller's buffers.
 ///
 /// `*frames` is set to the number of frames that the message had; those beyond `count` are read and thrown away.
-/// `wait_millis` as in `czs_send`. EAGAIN: nothing came. EMSGSIZE: a message came and is consumed, but a frame was longer
-/// than its slot: the slots hold the cut bytes and the real lengths.
+/// `wait_millis` as in `czs_send`. EAGAIN: nothing came. EMSGSIZE: a message came and is consumed, but a frame was
+/// longer than its slot: the slots hold the cut bytes and the real lengths.
 int czs_receive(
     czs_socket *_Nonnull socket, czs_slot *_Nonnull slots, size_t count, int wait_millis, size_t *_Nonnull frames);
 
-/// As `czs_receive`; `*source` is the descriptor of the connection that the message came over, or -1. The connection, and so
-/// the descriptor, may be gone by now.
+/// As `czs_receive`; `*source` is the descriptor of the connection that the message came over, or -1. The connection,
+/// and so the descriptor, may be gone by now.
 int czs_receive_from(
     czs_socket *_Nonnull socket, czs_slot *_Nonnull slots, size_t count, int wait_millis, size_t *_Nonnull frames,
     int *_Nonnull source);
@@ -223,8 +224,8 @@ typedef struct czs_poll_item {
     short ready;
 } czs_poll_item;
 
-/// Waits until an item is ready or `wait_millis` (-1: for ever) are over; `*ready` counts the ready items. A signal ends
-/// the wait with 0 ready items.
+/// Waits until an item is ready or `wait_millis` (-1: for ever) are over; `*ready` counts the ready items. A
+/// signal ends the wait with 0 ready items.
 int czs_poll(czs_poll_item *_Nonnull items, size_t count, long wait_millis, size_t *_Nonnull ready);
 
 // MARK: - Monitoring
@@ -274,11 +275,12 @@ void czs_key_encode(const uint8_t *_Nonnull key, char *_Nonnull text);
 
 typedef struct czs_gate czs_gate;
 
-/// Starts the context's access control: a thread that answers libzmq's authentication requests (ZAP, RFC 27) and lets in
-/// only CURVE clients of this `domain` whose public key is in the list of `count` keys of 32 bytes (copied).
+/// Starts the context's access control: a thread that answers libzmq's authentication requests (ZAP, RFC 27) and lets
+/// in only CURVE clients of this `domain` whose public key is in the list of `count` keys of 32 bytes (copied).
 ///
-/// It answers until the context is shut down, so that a CURVE server of this context is never without it. Where it is all the
-/// same, `CZS_ZAP_ENFORCE_DOMAIN` lets nobody in. EADDRINUSE: this context has one already. Free it with `czs_gate_join`.
+/// It answers until the context is shut down, so that a CURVE server of this context is never without
+/// it. Where it is all the same, `CZS_ZAP_ENFORCE_DOMAIN` lets nobody in. EADDRINUSE: this context has
+/// one already. Free it with `czs_gate_join`.
 int czs_gate_start(
     czs_context *_Nonnull context, const char *_Nonnull domain, const uint8_t *_Nullable keys, size_t count,
     czs_gate *_Nullable *_Nonnull gate);

@@ -1,13 +1,15 @@
 internal import TickStore
 internal import Ticks
 
-/// Recorded streams that nobody wants any more and that this run has not numbered yet: whether something of them is missing.
+/// Recorded streams that nobody wants any more and that this run has not numbered
+/// yet: whether something of them is missing.
 ///
-/// A stream that leaves the configuration takes its gaps with it: they would wait for ever. Which streams are recorded the
-/// recorder's reports of what is durable say. Each is looked at once, and again when it has grown. Whatever its source: a
-/// recorder has one connector at a time, and no other one would ever ask for what a removed venue lacks.
+/// A stream that leaves the configuration takes its gaps with it: they would wait for ever. Which streams are recorded
+/// the recorder's reports of what is durable say. Each is looked at once, and again when it has grown. Whatever its
+/// source: a recorder has one connector at a time, and no other one would ever ask for what a removed venue lacks.
 struct AbandonedStreams {
-    /// So many are taken over in one run: each has a place among the streams from then on. The others follow in the next.
+    /// So many are taken over in one run: each has a place among the streams from
+    /// then on. The others follow in the next.
     static let limit = 768
     /// So long after a look that led to nothing, or was not answered.
     static let againNanos: Int64 = 30_000_000_000

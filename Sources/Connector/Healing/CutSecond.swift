@@ -1,9 +1,9 @@
 /// A second that fills an answer: what its first ticks and its last ones make together. Pure.
 ///
-/// Times have no parts of a second, so that of a longer one no more can be asked for. Where the second has up to 2,000 ticks, the
-/// first 1,000 end with what the last 1,000 begin with, and that overlap proves the join. It proves nothing where it is
-/// short, or where its ticks come again and again: then they may lie farther apart, and the second is in doubt. What is given
-/// then has no tick that the second has not, and none twice.
+/// Times have no parts of a second, so that of a longer one no more can be asked for. Where the second has up to 2,000
+/// ticks, the first 1,000 end with what the last 1,000 begin with, and that overlap proves the join. It proves nothing
+/// where it is short, or where its ticks come again and again: then they may lie farther apart, and the second is in
+/// doubt. What is given then has no tick that the second has not, and none twice.
 enum CutSecond {
     struct Join: Equatable {
         var ticks: [HealTick]

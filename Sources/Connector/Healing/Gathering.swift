@@ -22,8 +22,8 @@ struct Gathering {
         keys.append(record.key)
     }
 
-    /// Drops all ticks but those of the latest second, and these too if that is before `from`. True when the first tick was
-    /// of an earlier one: then none of it is missing.
+    /// Drops all ticks but those of the latest second, and these too if that is before `from`. True when the first tick
+    /// was of an earlier one: then none of it is missing.
     mutating func keepLatestSecond(notBefore from: Int64) -> Bool {
         let seconds = ticks.map(\.second)
         guard let first = seconds.first, let latest = seconds.max() else { return false }

@@ -4,12 +4,12 @@ internal import Ticks
 /// Which gap is healed next, and when each will be, as far as that can be told. Pure.
 ///
 /// Requests go in turns to the shortest gap and to the oldest one. Most gaps are of seconds and want one request: an
-/// interruption of a night must not keep them waiting; nor may short ones that keep coming starve a long one, which has every
-/// second request once it is the oldest. Of equally short ones the oldest is first.
+/// interruption of a night must not keep them waiting; nor may short ones that keep coming starve a long one, which has
+/// every second request once it is the oldest. Of equally short ones the oldest is first.
 ///
-/// A gateway that sends nonsense again and again opens a gap with each such tick, and must not use up the history budget: for
-/// these gaps a few requests may go out at once, then one in half a minute, whatever streams they are of. All of them wait
-/// for their turn, however long that takes.
+/// A gateway that sends nonsense again and again opens a gap with each such tick, and must not use up the history
+/// budget: for these gaps a few requests may go out at once, then one in half a minute, whatever streams they are of.
+/// All of them wait for their turn, however long that takes.
 struct HealPlan {
     struct Item: Equatable {
         var gap: HealGap
@@ -47,8 +47,8 @@ struct HealPlan {
         var etaNanos: Int64?
     }
 
-    /// Gaps that are looked after at one time; the others follow when these are done. Those that were tried in vain give
-    /// up their place to gaps that were not tried yet.
+    /// Gaps that are looked after at one time; the others follow when these are done. Those that were tried in vain
+    /// give up their place to gaps that were not tried yet.
     static let limit = 4_096
 
     private(set) var items: [TickGap: Item] = [:]
@@ -151,9 +151,11 @@ struct HealPlan {
         return max(1, Int(min(ticks / Double(HistoryPager.pageTicks), 1e9).rounded(.up)))
     }
 
-    /// The queue in its order, each with the time until it is healed if nothing else comes. What was tried in vain is last.
+    /// The queue in its order, each with the time until it is healed if nothing
+    /// else comes. What was tried in vain is last.
     ///
-    /// - Parameter busyUntilNanos: one request is open at a time; the present one holds up all until then, at the latest.
+    /// - Parameter busyUntilNanos: one request is open at a time; the present one
+    ///   holds up all until then, at the latest.
     func estimates(
         pacer: HistoryPacer, nowNanos now: Int64, busyUntilNanos: Int64 = .min, ticksPerSecond: (StreamID) -> Double
     ) -> [Estimate] {
@@ -175,8 +177,8 @@ struct HealPlan {
         }
     }
 
-    /// The units of the gateway's budget that are used up when each gap is healed, requests going in turns to the first of
-    /// them and to the oldest.
+    /// The units of the gateway's budget that are used up when each gap is healed, requests going in turns
+    /// to the first of them and to the oldest.
     private static func units(of order: [(item: Item, requests: Int)]) -> [Int] {
         let costs = order.map { $0.item.gap.stream.kind == .bidAsk ? 2 : 1 }
         var left = order.map(\.requests)

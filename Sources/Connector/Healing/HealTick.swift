@@ -31,8 +31,8 @@ struct HealTick: Equatable {
     /// True for what a run brought.
     var isHealed: Bool { tick.flags.contains(.healed) }
 
-    /// True for trades that `all_last` reports beyond `last`: the gateway's history may have them or not. (The same bit of a
-    /// quote says something else.)
+    /// True for trades that `all_last` reports beyond `last`: the gateway's history may have them or not. (The
+    /// same bit of a quote says something else.)
     var isUnreported: Bool { isTrade && tick.flags.contains(.unreported) }
 
     private var isTrade: Bool { tick.kindByte == TickKind.last.rawValue || tick.kindByte == TickKind.allLast.rawValue }

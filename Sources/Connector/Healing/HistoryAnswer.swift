@@ -1,12 +1,13 @@
 /// The messages of one answer of history, and what they say of each second.
 ///
-/// An answer is in order of time. Where it goes back, a page, or a part of one, is told again; each stretch in order is a
-/// pass. Of a pass the seconds between its first and its last one are whole: it came to them from an earlier second, and
-/// went on to a later one. The first second of a pass that went back may begin in its middle, and the last one of a pass that
-/// another follows may be cut.
+/// An answer is in order of time. Where it goes back, a page, or a part of one, is told again; each stretch in order
+/// is a pass. Of a pass the seconds between its first and its last one are whole: it came to them from an earlier
+/// second, and went on to a later one. The first second of a pass that went back may begin in its middle, and the last
+/// one of a pass that another follows may be cut.
 ///
-/// Within one second a repetition shows only where one message ends and the next begins. Whether the ticks behind such a
-/// border are those in front of it once more, or as many equal trades, no message says: it is doubtful, and asked for again.
+/// Within one second a repetition shows only where one message ends and the next begins. Whether the
+/// ticks behind such a border are those in front of it once more, or as many equal trades, no message
+/// says: it is doubtful, and asked for again.
 struct HistoryAnswer: Equatable {
     /// So many equal ticks in a row behind a border are no chance.
     static let certainTicks = 8
@@ -25,8 +26,9 @@ struct HistoryAnswer: Equatable {
         /// What is told again brings nothing new, or is too long for chance.
         var isCertain = true
 
-        /// The second has been asked for again, and this is the answer: what both answers can mean is right. Where both say the
-        /// same, cut at different places, there was no repetition; one that came twice at the same place is one.
+        /// The second has been asked for again, and this is the answer: what both answers can mean
+        /// is right. Where both say the same, cut at different places, there was no repetition; one
+        /// that came twice at the same place is one.
         func resolved(after doubt: Telling?) -> [HealTick] {
             guard let doubt else { return merged }
             if doubt.ticks == ticks { return doubt.borders != borders || !isCertain ? ticks : merged }
@@ -65,9 +67,9 @@ struct HistoryAnswer: Equatable {
 
     /// The last second up to which nothing that was asked for can lie between what is told, `start` at least.
     ///
-    /// No tick can be told that lies between `start` and the page's first one. So the pass that begins first has the page's
-    /// beginning, and others count if they begin within what is told from there, or in the next second. Another one is of a page
-    /// of a later time: what lies between has not been told.
+    /// No tick can be told that lies between `start` and the page's first one. So the pass that begins first has the
+    /// page's beginning, and others count if they begin within what is told from there, or in the next second. Another
+    /// one is of a page of a later time: what lies between has not been told.
     private func reach(from start: Int64) -> Int64 {
         let spans = passes.compactMap { pass -> (first: Int64, last: Int64)? in
             guard let first = pass.first(where: { ticks[$0].second >= start }) else { return nil }
@@ -116,8 +118,8 @@ struct HistoryAnswer: Equatable {
         ticks[..<count].elementsEqual(ticks[count..<(2 * count)])
     }
 
-    /// The same answer without what it tells of one second in front of `told`, if that is a piece of `told`; nil when it tells
-    /// anything else of that second.
+    /// The same answer without what it tells of one second in front of `told`, if that is a piece of `told`; nil
+    /// when it tells anything else of that second.
     func removing(repetitionOf told: [HealTick]) -> HistoryAnswer? {
         guard let second = told.first?.second, let start = ticks.firstIndex(where: { $0.second == second }),
             let last = ticks.lastIndex(where: { $0.second == second })

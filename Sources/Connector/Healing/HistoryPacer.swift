@@ -1,7 +1,7 @@
 internal import Ticks
 
-/// When the gateway may be asked for history: so many requests in ten minutes, no two identical ones soon after each other,
-/// few for one contract at once; slower still when it complained. Pure; times are of one monotonic clock.
+/// When the gateway may be asked for history: so many requests in ten minutes, no two identical ones soon after each
+/// other, few for one contract at once; slower still when it complained. Pure; times are of one monotonic clock.
 ///
 /// A request for BID_ASK counts twice. Intervals are kept with a margin, since the gateway counts when requests arrive.
 /// Source: docs/tws.md#limits; docs/configuration.md#heal.
@@ -50,7 +50,8 @@ struct HistoryPacer: Sendable {
         perContract = max(1, perContractIn2Seconds - 1)
     }
 
-    /// The first moment at which the request may go out: `nowNanos` when that is now; `Int64.max` while history is held.
+    /// The first moment at which the request may go out: `nowNanos` when that is
+    /// now; `Int64.max` while history is held.
     func nextAllowedNanos(_ request: Request, nowNanos now: Int64) -> Int64 {
         guard !isHeld else { return .max }
         var allowed = max(now, backoffUntilNanos, availableNanos(units: min(request.cost, budget), nowNanos: now))

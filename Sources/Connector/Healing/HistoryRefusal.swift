@@ -17,8 +17,8 @@ enum HistoryRefusal: Equatable {
     /// Something else: tried again with growing waits.
     case failed
 
-    /// So long data may follow a refusal. Gateways were seen to say 2188 and then to send the history that they have; an
-    /// entitlement that is missing may be one of several; and of a code that is not known nothing is known.
+    /// So long data may follow a refusal. Gateways were seen to say 2188 and then to send the history that they have;
+    /// an entitlement that is missing may be one of several; and of a code that is not known nothing is known.
     private static let secondThoughtsNanos: Int64 = 5_000_000_000
 
     /// How long data are waited for all the same; only silence until then is a refusal.

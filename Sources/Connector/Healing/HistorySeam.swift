@@ -1,10 +1,10 @@
 /// Where an answer of history begins, and whether the first second that is wanted of it can be believed. Pure.
 ///
-/// An answer that begins before the second that was asked for may tell the first one behind it twice, in order of time and
-/// without a border: nothing in it says so. What lies between an answer's first second and its last one is told once. So such a
-/// second is asked for once more, from an earlier one with ticks on (`lead`), and a gateway that has begun too early is always
-/// asked so. A first second of which one half repeats the other is looked at in the same way, until one turned out to be of
-/// equal trades.
+/// An answer that begins before the second that was asked for may tell the first one behind it twice, in order of time
+/// and without a border: nothing in it says so. What lies between an answer's first second and its last one is told
+/// once. So such a second is asked for once more, from an earlier one with ticks on (`lead`), and a gateway that has
+/// begun too early is always asked so. A first second of which one half repeats the other is looked at in the same way,
+/// until one turned out to be of equal trades.
 struct HistorySeam {
     enum Verdict: Equatable {
         case sound
@@ -23,7 +23,8 @@ struct HistorySeam {
         case early
     }
 
-    /// How many seconds before `start` the asking begins, one after the other, where no earlier second with ticks is known.
+    /// How many seconds before `start` the asking begins, one after the other,
+    /// where no earlier second with ticks is known.
     static let steps: [Int64] = [1, 60, 3_600]
 
     /// The second at which the next request begins; nil: with what is wanted.

@@ -1,16 +1,17 @@
 /// When the last second of a gap may be asked for. Pure.
 ///
-/// It has to be over, and for a while, since history and the stream's own ticks may be late. The host's real-time clock has no say:
-/// it may be any. What tells that a second is over is a later tick of the stream, the gateway's clock, and the boot clock: a second
-/// of which a tick was there had begun by then. Whatever is wrong, the wait ends, but for times that no tick can have.
+/// It has to be over, and for a while, since history and the stream's own ticks may be late. The host's real-time
+/// clock has no say: it may be any. What tells that a second is over is a later tick of the stream, the gateway's
+/// clock, and the boot clock: a second of which a tick was there had begun by then. Whatever is wrong, the wait
+/// ends, but for times that no tick can have.
 struct LastSecond {
     private static let nanos: Int64 = 1_000_000_000
     /// With a later tick of the stream the second has to be over for so long.
     static let settleNanos = 2 * nanos
     /// Without one: the gateway may be late, but not by more before its session is given up.
     static let quietNanos = 10 * nanos
-    /// The gateway's clock says that the second has not come yet: that clock is wrong, or the tick's time is, and the next tick
-    /// may tell which.
+    /// The gateway's clock says that the second has not come yet: that clock is wrong, or the tick's
+    /// time is, and the next tick may tell which.
     static let disputedNanos = 60 * nanos
     /// A tick so far ahead of the gateway's clock has no time that could be waited for or asked for.
     static let farSeconds: Int64 = 31 * 86_400
@@ -27,8 +28,8 @@ struct LastSecond {
     /// A later tick of the stream was there.
     var isOver: Bool { newest.map { $0 > second } ?? false }
 
-    /// True when nothing but the tick itself says that the second has come: what is found then only counts as long as the stream
-    /// stays silent.
+    /// True when nothing but the tick itself says that the second has come: what is found then only
+    /// counts as long as the stream stays silent.
     func isUnproven(gatewayNanos now: Int64?) -> Bool {
         !isOver && (now.map { aheadNanos(of: $0) > LastSecond.quietNanos } ?? true)
     }

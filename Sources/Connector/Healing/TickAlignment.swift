@@ -15,8 +15,8 @@ struct TickAlignment {
         case any
         /// Each segment lies in one piece.
         case all
-        /// Those in front lie in one piece at the first place where they lie at all: a later one does not count, since the
-        /// first may be theirs, with ticks between.
+        /// Those in front lie in one piece at the first place where they lie at all: a later one does not count, since
+        /// the first may be theirs, with ticks between.
         case frontAtOnce
     }
 
@@ -55,8 +55,9 @@ struct TickAlignment {
         return result
     }
 
-    /// What history has between the ticks of a segment. Unreported trades between those that healed another gap, when history
-    /// left them out, have their place in that gap, which says that it lacks some: here they would be out of order.
+    /// What history has between the ticks of a segment. Unreported trades between those that healed
+    /// another gap, when history left them out, have their place in that gap, which says that it
+    /// lacks some: here they would be out of order.
     private func missed(_ passedOver: [HealTick], in segment: [HealTick]) -> [HealTick] {
         segment.contains(where: \.isHealed) ? passedOver.filter { !$0.isUnreported } : passedOver
     }
@@ -154,7 +155,8 @@ struct TickAlignment {
         return places.count == items.count ? places : nil
     }
 
-    /// The same where history has only some of the optional ones: between two that have to be there, those that are found.
+    /// The same where history has only some of the optional ones: between two that
+    /// have to be there, those that are found.
     private func loosePlaces(of items: [HealTick], _ range: Range<Int>, fromEnd: Bool) -> [Int]? {
         guard let fixed = exactPlaces(of: items.filter { !isOptional($0) }, range, fromEnd: fromEnd) else { return nil }
         var places: [Int] = []
