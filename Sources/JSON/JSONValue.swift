@@ -83,6 +83,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
 
 /// The members of a JSON object, in order. Names are unique: setting one that exists replaces its value in place.
 public struct JSONObject: Sendable, Equatable {
+    /// One name and its value.
     public struct Member: Sendable, Equatable {
         public let name: String
         public var value: JSONValue

@@ -9,6 +9,7 @@ public import Ticks
 public struct DurableReport: Sendable, Equatable {
     public static let topic: StaticString = "durable"
 
+    /// The newest durable record of one stream.
     public struct Entry: Sendable, Equatable {
         public var stream: StreamID
         public var key: TickKey

@@ -45,6 +45,7 @@ public struct LateJoin {
         case away(Source)
     }
 
+    /// What was given and what was not, since the beginning.
     public struct Counters: Sendable, Equatable {
         public var given: UInt64 = 0
         /// Records that were known already.

@@ -3,6 +3,7 @@ internal import Glibc
 
 /// A socket operation that failed: which call, on what, and why.
 public struct MessagingError: Error, Equatable, CustomStringConvertible {
+    /// Why: a case of its own where callers act differently.
     public enum Code: Equatable, Sendable {
         /// Somebody listens at the endpoint.
         case addressInUse

@@ -3,6 +3,7 @@ internal import Synchronization
 
 /// What happened to one of a socket's connections.
 public struct MonitorEvent: Sendable, Equatable {
+    /// What happened; raw values are libzmq's. Source: zmq_socket_monitor(3).
     public enum Kind: UInt16, Sendable {
         case connected = 0x0001
         case connectDelayed = 0x0002

@@ -6,6 +6,7 @@ internal import Glibc
 /// The socket keeps its context alive and closes itself at the end of its life. `Publisher`, `Subscriber`, the replay
 /// and control types are built on it; other code should need those only.
 public struct Socket: ~Copyable {
+    /// Which of libzmq's patterns the socket speaks. Source: zmq_socket(3).
     public enum Kind: Sendable {
         case publisher, subscriber, router, dealer, pair, request
 

@@ -185,12 +185,14 @@ public struct HTTPAddress: Sendable, Equatable, CustomStringConvertible {
 
 /// One entry of `alerts`. What is in `url` is a secret and never shown.
 public struct AlertSettings: Sendable, Equatable {
+    /// To whom an alert goes.
     public enum Kind: String, Sendable, CaseIterable {
         case webhook, slack, pagerduty, telegram, sendmail, command
         /// The dead man's switch: asked while all is well.
         case deadMan = "dead_man"
     }
 
+    /// How grave an alert is, from the least on.
     public enum Severity: String, Sendable, CaseIterable {
         case info, warning, error, critical
     }

@@ -15,6 +15,7 @@ public struct DamageNotes: Sendable {
     private static let maxBytes = 256 << 10
     private static let maxTextBytes = 1000
 
+    /// One place where durable data were found destroyed.
     public struct Place: Sendable, Equatable {
         public var number: UInt64
         /// When it was found, RFC 3339.

@@ -1,5 +1,6 @@
 /// What a program's command line may hold, and what its help says.
 public struct FlagSet: Sendable {
+    /// One flag, as it is written and as the help explains it.
     public struct Flag: Sendable {
         public let name: String
         /// Nil for a switch; else the word for its value in the help.

@@ -124,6 +124,7 @@ public struct ServiceDescription: Sendable {
     /// True for the service that writes the journal.
     public let usesJournal: Bool
 
+    /// Who hears the heartbeats of the service.
     public enum Watcher: Sendable {
         case watchdog
         case parent

@@ -2,6 +2,7 @@ public import Ticks
 
 /// Turns everything that is known into one answer: 200 or 503, and why.
 public struct HealthModel: Sendable, Equatable {
+    /// What health looks at of one stream.
     public struct Stream: Sendable, Equatable {
         public let id: StreamID
         /// False: the stream is shown and does not count.
@@ -17,6 +18,7 @@ public struct HealthModel: Sendable, Equatable {
         }
     }
 
+    /// What health looks at of one service.
     public struct Service: Sendable, Equatable {
         public let name: String
         /// It runs and was heard of in time.

@@ -4,6 +4,7 @@
 /// A run that made a durable tick is productive, and its end is followed by a new start at once. Other runs wait by
 /// `Backoff` and take from a `RestartBudget`; a spent budget leaves one probe at a time. Nothing is ever given up.
 public struct ProcessKeeper: Sendable {
+    /// What has happened to the process, or to its watcher.
     public enum Event: Sendable, Equatable {
         /// The owner started it.
         case spawned
@@ -29,6 +30,7 @@ public struct ProcessKeeper: Sendable {
         case tick
     }
 
+    /// How the process ended.
     public enum Exit: Sendable, Equatable {
         case status(Int32)
         case signal(Int32)
@@ -36,6 +38,7 @@ public struct ProcessKeeper: Sendable {
         case unknown
     }
 
+    /// What the owner of the process has to do now.
     public enum Action: Sendable, Equatable {
         case none
         case start
@@ -49,6 +52,7 @@ public struct ProcessKeeper: Sendable {
         case terminate
     }
 
+    /// Where the process is in its life; times are of the boot clock.
     public enum State: Sendable, Equatable {
         case down(startAtNanos: Int64)
         case starting(sinceNanos: Int64)

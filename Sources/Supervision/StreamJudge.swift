@@ -31,6 +31,7 @@ public struct StreamJudge: Sendable {
         public init() {}
     }
 
+    /// What is to be said of a stream at one moment.
     public struct Judgement: Sendable, Equatable {
         public let state: StreamState
         /// One clause, empty for a live stream.

@@ -4,6 +4,7 @@
 /// A task that ran for `steadyNanos` before it failed starts over with the first wait. One that failed `limit` times in
 /// a row without ever running that long is given up: then its process must end, and the process's owner decides.
 public struct TaskSupervisor: Sendable {
+    /// What has happened to the task.
     public enum Event: Sendable, Equatable {
         case started
         /// It threw, or returned although nobody had asked it to.
@@ -14,12 +15,14 @@ public struct TaskSupervisor: Sendable {
         case ended
     }
 
+    /// What the thread of the task has to do now.
     public enum Action: Sendable, Equatable {
         case none
         case restart(afterNanos: Int64)
         case giveUp
     }
 
+    /// Where the task is in its life; times are of the boot clock.
     public enum State: Sendable, Equatable {
         case idle
         case running(sinceNanos: Int64)

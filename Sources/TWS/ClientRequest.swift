@@ -74,6 +74,7 @@ public struct MarketDataRequest: Sendable, Hashable {
         }
     }
 
+    /// The hedge of a delta-neutral combination.
     public struct DeltaNeutral: Sendable, Hashable {
         public var conId: Int32
         public var delta: Double

@@ -4,6 +4,7 @@
 /// Small and without text, so that the hot path throws it without allocating; the caller still has the body and keeps
 /// its first bytes for the log.
 public struct DecodeError: Error, Equatable, Sendable, BitwiseCopyable, CustomStringConvertible {
+    /// What is wrong with the field, or with the whole body.
     public enum Reason: UInt8, Sendable, BitwiseCopyable {
         /// The body is empty or its last byte is not the NUL that ends a field.
         case unterminated

@@ -3,6 +3,7 @@
 /// Severity can't be told from the number: many codes are notices, and some arrive with a request's id although the
 /// request lives on. Source: docs/tws.md#codes.
 public enum ErrorPolicy {
+    /// What a code is about.
     public enum Scope: String, Sendable, CaseIterable {
         case connection
         /// A market-data farm, named in the text.
@@ -16,6 +17,7 @@ public enum ErrorPolicy {
         case other
     }
 
+    /// How grave it is for a recording.
     public enum Severity: String, Sendable, CaseIterable {
         case info
         case warning
@@ -23,6 +25,7 @@ public enum ErrorPolicy {
         case critical
     }
 
+    /// What follows from it.
     public enum Action: String, Sendable, CaseIterable {
         /// Show it; nothing else follows.
         case note
@@ -79,6 +82,7 @@ public enum ErrorPolicy {
         case misconfigured
     }
 
+    /// One row of the table.
     public struct Rule: Sendable, Equatable {
         public let code: Int32
         public let scope: Scope

@@ -12,6 +12,7 @@ public struct HistoricalTicks: Sendable, Equatable {
     /// The most ticks of one message. A request brings up to 1,000 and whatever completes its last second.
     public static let maxTicks = 200_000
 
+    /// Which of the three messages, and so which ticks.
     public enum Kind: Sendable, CaseIterable {
         case midPoint
         case bidAsk

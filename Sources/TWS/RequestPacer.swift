@@ -4,6 +4,7 @@
 /// Pure: ask `nextAllowedNanos`, and when the request has gone out say so with `noteSent`. A gateway answers a broken
 /// budget with code 100 and, at the third, hangs up. Times are of one monotonic clock. Source: docs/tws.md#limits.
 public struct RequestPacer: Sendable {
+    /// What of a request decides when it may go out.
     public enum Request: Sendable, Equatable {
         case ordinary
         /// `reqTickByTickData` for a contract (a cancel is ordinary).

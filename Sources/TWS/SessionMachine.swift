@@ -9,6 +9,7 @@ internal import Ticks
 /// has read what the socket holds. It never gives up. Times are of one monotonic clock.
 /// Source: docs/tws.md#handshake and docs/tws.md#codes.
 public struct SessionMachine: Sendable {
+    /// Where the session is; times are of the one monotonic clock.
     public enum State: Sendable, Equatable {
         case idle
         case waiting(untilNanos: Int64)
@@ -41,6 +42,7 @@ public struct SessionMachine: Sendable {
         public var signNanos: Int64
     }
 
+    /// What has happened to the socket, the clock or the wishes.
     public enum Event: Sendable, Equatable {
         /// Begin, or begin again at once instead of waiting.
         case start
@@ -61,6 +63,7 @@ public struct SessionMachine: Sendable {
         case stop
     }
 
+    /// What the owner of the socket has to do now.
     public enum Action: Sendable, Equatable {
         case connect(port: UInt16)
         /// Leave the present address of the host for its next one, on the same port.

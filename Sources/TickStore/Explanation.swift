@@ -4,6 +4,7 @@ public import Ticks
 public struct Explanation: Sendable {
     /// Something that happened.
     public struct Event: Sendable, Equatable {
+        /// The kinds of things that happen.
         public enum What: Sendable, Equatable {
             /// A marker as it was recorded.
             case marker(Tick)

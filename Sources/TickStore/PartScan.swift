@@ -3,6 +3,7 @@ internal import Ticks
 
 /// Bytes of a part that can't be read, and what that means.
 public struct LogFinding: Sendable, Equatable, CustomStringConvertible {
+    /// What unreadable bytes mean, by what had been durable.
     public enum Meaning: String, Sendable {
         /// Behind all that was ever known to be durable: a write that did not finish. No loss.
         case tornTail = "torn tail"

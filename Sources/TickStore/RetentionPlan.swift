@@ -19,11 +19,13 @@ public struct RetentionPlan: Sendable, Equatable {
         }
     }
 
+    /// Which key of the configuration a file falls under.
     public enum Rule: String, Sendable {
         case keepDays = "keep_days"
         case keepBytes = "keep_bytes"
     }
 
+    /// What goes, and by which rule.
     public struct Removal: Sendable, Equatable {
         public var stock: Stock
         public var rule: Rule

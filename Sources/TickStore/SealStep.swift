@@ -90,6 +90,7 @@ public struct SealedHour: Sendable, Equatable {
     /// How much more each contract has on disk: files and bytes.
     public var growth: [ContractID: Growth] = [:]
 
+    /// What sealing added for one contract.
     public struct Growth: Sendable, Equatable {
         public var files = 0
         public var bytes: Int64 = 0

@@ -5,6 +5,7 @@ public import Ticks
 ///
 /// Each stream comes in the order of its keys; by default ticks that were healed later come where their gap is.
 public struct TickReader: ~Copyable {
+    /// In which order records are given.
     public enum Order: String, Sendable {
         /// By time: ticks healed later stand where their gap is.
         case time

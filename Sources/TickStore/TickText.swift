@@ -3,6 +3,7 @@ public import Ticks
 /// Writes records as text, one line each, `more` records joined to their tick. Keeps nothing but a cache: one value per
 /// output.
 public struct TickText {
+    /// How records are written.
     public enum Format: String, Sendable, CaseIterable {
         case text
         case csv
