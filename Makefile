@@ -65,6 +65,7 @@ bench-sealing:  ## how fast the recorder seals an hour of 12 streams, and of 5,0
 
 lint:  ## the style of code and comments, and that what they cite is there
 	scripts/check-sources
+	scripts/check-comments
 	swift format lint --strict -r Sources Tests Benchmarks Package.swift
 
 format:

@@ -79,6 +79,29 @@ def test_a_source_that_nobody_can_look_up_is_refused(tmp_path, comment, fault):
     assert result.returncode == 1 and fault in result.stderr, result.stderr
 
 
+def test_comments_are_narrow_and_every_public_type_has_one():
+    result = subprocess.run([REPOSITORY / "scripts/check-comments"], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("text, fault", [
+    ("public struct Bare {}\n", "Bare is public and has no doc comment"),
+    ("/// One.\npublic enum One {\n    @frozen\n    public indirect enum Two: Sendable { case one }\n}\n", ":4: Two is public"),
+    ("// No doc comment.\npublic final class Three {}\n", "Three is public"),
+    ("/// " + "word " * 24 + "\nlet a = 1\n", "a comment of 124 columns"),
+    ("/* One.\n   " + "word " * 24 + "*/\n", "a comment of 125 columns"),
+])
+def test_a_comment_that_is_wide_or_missing_is_refused(tmp_path, text, fault):
+    (tmp_path / "Sources").mkdir()
+    code = tmp_path / "Sources/One.swift"
+    check = [REPOSITORY / "scripts/check-comments", tmp_path]
+    code.write_text("/// A type.\n@frozen\npublic struct Sound {}\n/// https://" + "x" * 120 + "\nstruct Inner {}\n")
+    assert subprocess.run(check, capture_output=True, text=True).stderr == ""
+    code.write_text(text)
+    result = subprocess.run(check, capture_output=True, text=True)
+    assert result.returncode == 1 and fault in result.stderr, result.stderr
+
+
 def test_the_installation_by_hand_puts_there_what_the_units_name(lab):
     [text] = blocks(REPOSITORY / "docs/configuration.md", "sh")
     root = lab.folder / "installed"
