@@ -55,6 +55,12 @@ struct HealTask {
     /// Looks for where history goes on.
     private var probe: HistoryProbe?
     private var hasProbed = false
+    /// What history told of the second that its answers end with, before it was waited.
+    private var told: [HealTick] = []
+    /// History goes on at this second, and the one that it ended with is asked for again; with what was told of that.
+    private var next: (second: Int64, told: [HealTick])?
+    /// It has been asked, or is being asked, how far history reaches.
+    private var (hasLookedAhead, looksAhead) = (false, false)
     /// The gateway said that history has not got the last seconds (2188): what it lacks is asked for again later.
     var isBehind = false
 
@@ -75,13 +81,55 @@ struct HealTask {
 
     /// Works through one page.
     mutating func take(_ page: HistoryPager.Page) -> Step {
-        if let step = takeProbe(page) { return step }
+        if looksAhead {
+            looksAhead = false
+            return Step(next: .ask)
+        }
+        if let step = takeProbe(page) ?? takeEnd(page) { return step }
         showsUnreported = showsUnreported || page.ticks.contains(where: \.isUnreported)
         if let second = page.doubtfulSecond {
             if gap.isOpen { return stop(before: second, page) }
             doubtfulSeconds.insert(second)
         }
-        return work(through: page)
+        return askAgain(page) ?? work(through: page)
+    }
+
+    /// What a page ends with is asked for again where history may have had a part of it only; nil: it is whole. It is when a later
+    /// tick shows that it is over, or two answers with a wait between them say the same.
+    private mutating func askAgain(_ page: HistoryPager.Page) -> Step? {
+        guard page.mayGrow, page.rest.isEmpty, let second = page.ticks.last?.second, second == page.through,
+            !doubtfulSeconds.contains(second), !isProven(second)
+        else { return nil }
+        let (before, last) = (page.ticks.filter { $0.second < second }, page.ticks.filter { $0.second == second })
+        guard told != last else { return nil }
+        guard retries < HealTask.retryNanos.count else {
+            if gap.isOpen { return stop(before: second, page) }
+            doubtfulSeconds.insert(second)
+            return nil
+        }
+        var step = work(through: .init(ticks: before, through: second - 1, next: .more))
+        guard step.next == .ask else { return step }
+        pager.jump(to: second)
+        // What follows is told with it.
+        if !before.isEmpty, second < through { return step }
+        if second < through, !hasLookedAhead {
+            (hasLookedAhead, looksAhead) = (true, true)
+            pager.look(before: through + 1)
+            return step
+        }
+        told = last
+        if let wait = nextRetry() {
+            closeRun(into: &step)
+            step.next = .retry(waitNanos: wait)
+        }
+        return step
+    }
+
+    /// True when what is stored of the last second proves that history has all that the gap misses of it: what lies behind the gap
+    /// has to be there. Of a gap without an end nothing is claimed of its last second: it is asked for again.
+    private func isProven(_ second: Int64) -> Bool {
+        guard second == through else { return false }
+        return gap.isOpen || stored(second).back.contains { $0.contains { !$0.isUnreported } }
     }
 
     private mutating func work(through page: HistoryPager.Page) -> Step {
@@ -147,6 +195,7 @@ struct HealTask {
         let fits = SecondReconciler.reconcile(
             edge, stored: .init(front: stored.front), manner: manner, inOnePiece: true)
         guard fits != nil else { return [] }
+        pager.noteSeen(last)
         pager.goOn(at: end)
         let step = work(
             through: .init(
@@ -272,15 +321,17 @@ struct HealTask {
         case .exhausted:
             // What is stored of the last second proves that history should reach it.
             let isExpected = isBehind || !stored(through).isEmpty
-            if let wait = isExpected ? nextRetry() : retries == 0 ? nextRetry() : nil {
+            let isLate = isExpected || page.mayGrow && page.rest != told
+            told = page.rest
+            if let wait = isLate || retries == 0 ? nextRetry() : nil {
                 closeRun(into: &step)
                 step.next = .retry(waitNanos: wait)
-            } else if isExpected {
+            } else if isLate {
                 // What it has of its last second may not be all, and is asked for again.
-                if !isBehind { takeRest(page, into: &step) }
+                if !isBehind { takeRest(page.rest, into: &step) }
                 finish(.partly, into: &step)
             } else {
-                takeRest(page, into: &step)
+                takeRest(page.rest, into: &step)
                 finish(success, into: &step)
             }
         case .stuck:
@@ -321,11 +372,13 @@ struct HealTask {
             ask(probe.question)
         case .goesOn(let second):
             self.probe = nil
-            // Asked from where nothing comes the same would be found again.
-            if second > reached { (retries, hasProbed) = (0, false) }
-            takeRest(probe.page, into: &step)
-            reached = max(reached, second)
-            pager.jump(to: reached)
+            if probe.page.mayGrow, let end = probe.page.rest.first?.second {
+                // There may be more of it than there was then, and now it is over.
+                next = (second, probe.page.rest)
+                pager.jump(to: end)
+            } else {
+                goOn(at: second, behind: probe.page.rest, into: &step)
+            }
         case .nothing:
             self.probe = nil
             pager.jump(to: reached)
@@ -334,17 +387,60 @@ struct HealTask {
         return step
     }
 
-    /// History has been asked for often enough: what it has of its last second is all.
-    private mutating func takeRest(_ page: HistoryPager.Page, into step: inout Step) {
-        guard let second = page.rest.first?.second else { return }
-        if let missing = reconcile(second, page.rest) {
+    /// History goes on at a second, behind what it had when it ended.
+    private mutating func goOn(at second: Int64, behind rest: [HealTick], into step: inout Step) {
+        // Asked from where nothing comes the same would be found again.
+        if second > reached { (retries, hasProbed) = (0, false) }
+        guard takeRest(rest, into: &step) else { return finish(nil, into: &step) }
+        reached = max(reached, second)
+        pager.jump(to: reached)
+    }
+
+    /// The second that history ended with, asked for again since it goes on later; nil: nothing is, or it goes on by itself.
+    private mutating func takeEnd(_ page: HistoryPager.Page) -> Step? {
+        guard let next, page.doubtfulSecond == nil else {
+            self.next = nil
+            return nil
+        }
+        var step = Step(next: .ask)
+        switch page.next {
+        // The same is asked for once more.
+        case .more where page.ticks.isEmpty: return step
+        case .more, .finished:
+            self.next = nil
+            return nil
+        case .exhausted, .stuck:
+            self.next = nil
+            let second = next.told[0].second
+            guard page.through < second else { return nil }
+            let isTold = page.rest.first?.second == second
+            if !isTold, gap.isOpen {
+                finish(nil, into: &step)
+                return step
+            }
+            if !isTold {
+                // It is not told any more: what it was is not certain.
+                doubtfulSeconds.insert(second)
+                leaveOut(second, missing(second, ofCut: next.told), into: &step)
+            }
+            goOn(at: next.second, behind: isTold ? page.rest : [], into: &step)
+            return step
+        }
+    }
+
+    /// History has been asked for often enough: what it has of its last second is all. False: it does not fit, and is judged when the
+    /// gap has an end.
+    @discardableResult private mutating func takeRest(_ rest: [HealTick], into step: inout Step) -> Bool {
+        guard let second = rest.first?.second else { return true }
+        if let missing = reconcile(second, rest) {
             take(missing, into: &step)
         } else if gap.isOpen {
-            return
+            return false
         } else {
             doesNotFit(second, into: &step)
         }
         reached = second + 1
+        return true
     }
 
     private mutating func nextRetry() -> Int64? {

@@ -41,6 +41,9 @@ struct HistoryPager {
         var doubtfulSecond: Int64?
         /// What the answer to `look(before:)` has, in order of time.
         var past: [HealTick] = []
+        /// Nothing shows that the second which the answer ends with, the last one of `ticks` or that of `rest`, is over for history:
+        /// it may be late, by parts of a second too, and have more of it soon.
+        var mayGrow = false
     }
 
     /// A question from behind.
@@ -74,6 +77,8 @@ struct HistoryPager {
     private var countsEnd = false
     /// Answers came that were not what was asked for.
     private var isOdd = false
+    /// The newest second of which history has shown a tick: those before it are over for it.
+    private var newest = Int64.min
 
     init(from start: Int64, through: Int64) {
         self.start = start
@@ -109,6 +114,9 @@ struct HistoryPager {
     /// Asks, once, for what lies before a second.
     mutating func look(before second: Int64) { rear = Rear(end: second) }
 
+    /// History has a tick of this second.
+    mutating func noteSeen(_ second: Int64) { newest = max(newest, second) }
+
     private mutating func begin(at second: Int64) {
         rear = nil
         guard second != start else { return }
@@ -120,9 +128,16 @@ struct HistoryPager {
 
     /// The answer is complete.
     mutating func finish() -> Page {
-        var answer = self.answer
+        let answer = self.answer
         self.answer = HistoryAnswer()
-        if let rear { return finish(rear, answer) }
+        if let latest = answer.ticks.lazy.map(\.second).max() { noteSeen(latest) }
+        var page = rear.map { finish($0, answer) } ?? judge(answer)
+        if let last = page.rest.last ?? page.ticks.last { page.mayGrow = newest <= last.second }
+        return page
+    }
+
+    private mutating func judge(_ whole: HistoryAnswer) -> Page {
+        var answer = whole
         // A last tick repeated is the end of a day, more are something else.
         isOdd = isOdd || !answer.isInOrder || answer.ticks.count { $0.second < asking } > 1
         var doubtful: Int64?
@@ -194,14 +209,15 @@ struct HistoryPager {
 
     /// An answer from behind is complete.
     private mutating func finish(_ rear: Rear, _ answer: HistoryAnswer) -> Page {
+        let past = answer.ticks.filter { $0.second < rear.end }
         // This gateway counts the end in: asked a second earlier, it has what is wanted.
         if !countsEnd, answer.ticks.contains(where: { $0.second == rear.end }) {
             countsEnd = true
-            return Page(ticks: [], through: start - 1, next: .more)
+            // Where all that is asked is what lies before, that has been answered.
+            guard rear.front == nil, !past.isEmpty else { return Page(ticks: [], through: start - 1, next: .more) }
         }
         self.rear = nil
         guard let front = rear.front else {
-            let past = answer.ticks.filter { $0.second < rear.end }
             return Page(ticks: [], through: start - 1, next: .more, past: past.sorted { $0.second < $1.second })
         }
         let second = rear.end - 1

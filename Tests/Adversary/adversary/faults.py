@@ -34,7 +34,7 @@ CATALOGUE = {
     "history_silent": "true: requests are not answered",
     "history_error": "[code, text]: the answer to each request",
     "history_delay": "seconds until an answer",
-    "history_lag": "seconds: the newest ticks that history does not have yet",
+    "history_lag": "seconds, with parts of one: history is late by so much, and may have a part of its newest second",
     "history_without_unreported": "true: unreported trades are left out; `sometimes`: they may be",
     "history_repeat": "`whole`: the page before again; `part`: a third of it in front; `early`: the "
                       "second before and the first one in front; `backwards`: in its last "

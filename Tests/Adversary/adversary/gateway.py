@@ -211,12 +211,13 @@ class Gateway:
         day_end, day_begin = history.day(faults, start, end)
         if end is not None and faults["history_end_counts"]:
             end += 1
-        ticks = history.page(all_ticks, start, end, count, bool(faults["history_page_strict"]), min(until, day_end or until),
-                             has, day_begin)
+        if day_end:
+            until = min(until, day_end * BILLION)
+        ticks = history.page(all_ticks, start, end, count, bool(faults["history_page_strict"]), until, has, day_begin)
         if day_end and not ticks and not faults["history_day_empty"]:
             ticks = history.page(all_ticks, None, start, 1, True, has=has)
         pages = self.previous_page
-        early = [] if start is None else history.page(all_ticks, start - 1, None, 1, until=start, has=has)
+        early = [] if start is None else history.page(all_ticks, start - 1, None, 1, until=start * BILLION, has=has)
         altered = history.apply_faults(ticks, faults, pages.get(key), early)
         pages[key] = ticks
         return kind, altered

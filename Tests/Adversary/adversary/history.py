@@ -41,13 +41,13 @@ def parse_time(text, login_zone):
 
 
 def page(ticks, start, end, count, strict=False, until=None, has=lambda tick: True, since=0):
-    """The ticks of one answer. `ticks` are in order, up to now; `since` and `until` (Unix seconds) are where history begins
-    and ends, and `has` says of a tick whether history has it.
+    """The ticks of one answer. `ticks` are in order, up to now; `since` (Unix seconds) and `until` (ns) are where history
+    begins and ends, and `has` says of a tick whether history has it.
 
     With `start`: the first `count` from there; with `end`: the last `count` before it. The second at the page's far end
     is completed, unless `strict`.
     """
-    stop = len(ticks) if until is None else bisect.bisect_left(ticks, until, key=lambda t: t.second)
+    stop = len(ticks) if until is None else bisect.bisect_left(ticks, until, key=lambda t: t.time)
     if start is not None:
         at = bisect.bisect_left(ticks, start, key=lambda t: t.second)
         rest = (t for t in itertools.islice(ticks, at, stop) if has(t))
@@ -131,5 +131,5 @@ def content(faults):
 
 
 def newest_allowed(faults, now):
-    """Before which second history has ticks."""
-    return now // BILLION + 1 - int(faults["history_lag"] or 0)
+    """Before which time history has ticks. One that is late may have a part of its newest second."""
+    return now + 1 - int((faults["history_lag"] or 0) * BILLION)
