@@ -17,12 +17,14 @@ private struct MadeUpStream: ReplaySource {
     var received: @Sendable (TickKey) -> Int64
     /// Keys that can't be read.
     var missing: Set<TickKey> = []
+    /// Keys that a heal run brought.
+    var healed: Set<TickKey> = []
     let served: ServedRecords
 
     private func tick(_ key: TickKey) -> Tick {
         Tick(
             key: key, tsEventNanos: second(key) * 1_000_000_000, tsRecvNanos: received(key), conId: quotes.conId,
-            kind: .bidAsk, body: TickBody(Int64(key.seq), 1, 1, 1))
+            kind: .bidAsk, flags: healed.contains(key) ? .healed : [], body: TickBody(Int64(key.seq), 1, 1, 1))
     }
 
     private func page(from key: TickKey, limit: Int) -> [Tick] {
@@ -63,7 +65,9 @@ private final class ServedRecords: Sendable {
     private static let market: Int64 = 1_795_000_000
 
     /// What the reader finds around a gap of a made-up stream.
-    private func stored(around gap: HealGap, _ stream: MadeUpStream) throws -> StoredTicks {
+    private func stored(
+        around gap: HealGap, _ stream: MadeUpStream, among all: [HealGap]? = nil, limit: Int = 1_048_576
+    ) throws -> StoredTicks {
         let directory = try TemporaryDirectory()
         let paths = Paths(state: directory.path + "/state", runtime: directory.path)
         let context = try Context()
@@ -87,9 +91,11 @@ private final class ServedRecords: Sendable {
             server.join()
         }
         let task = TaskContext(name: "heal", stop: stop, progress: ProgressCounter("heal"))
-        var reader = try StoredTicksReader(task, context: context, paths: paths)
+        var reader = try StoredTicksReader(task, context: context, paths: paths, greatestCount: limit)
         for _ in 0..<100 {
-            do { return try reader.stored(around: gap, among: [gap]) } catch let error as StoredTicksReader.NoAnswer {
+            do { return try reader.stored(around: gap, until: reader.end(of: gap), among: all ?? [gap]) } catch let
+                error as StoredTicksReader.NoAnswer
+            {
                 guard error.why == "not connected" else { throw error }
                 usleep(20_000)
             }
@@ -104,7 +110,8 @@ private final class ServedRecords: Sendable {
     private func gap(_ before: TickKey, _ after: TickKey?, _ stream: MadeUpStream) -> HealGap {
         let (front, back) = (edge(before, stream), after.map { edge($0, stream) })
         return HealGap(
-            stream: quotes, key: before.next, before: front, after: back, from: front.second, through: back?.second)
+            stream: quotes, key: before.next, before: front, after: back, from: front.second,
+            through: back.map { max(front.second, $0.second) })
     }
 
     private func numbers(_ segments: [[HealTick]]) -> [Int64] {
@@ -168,5 +175,109 @@ private final class ServedRecords: Sendable {
             around: gap(TickKey(epoch: 100, seq: 5), TickKey(epoch: 100, seq: 8), stream), stream)
         #expect(numbers(found.back) == Array(8...14) + Array(16...99) + [130])
         #expect(stream.served.count.withLock { $0 } < 400_000)
+    }
+
+    // MARK: - Times that can't be
+
+    private func key(_ seq: UInt32) -> TickKey { TickKey(epoch: 100, seq: seq) }
+
+    /// Five ticks a second; some keys have other seconds, counted from the first one's.
+    private func stream(_ odd: [UInt32: Int64], count: UInt32 = 5_000) -> MadeUpStream {
+        let market = StoredTicksReaderTests.market
+        return MadeUpStream(
+            epochs: [(100, count)], second: { market + (odd[$0.seq] ?? Int64($0.seq / 5)) },
+            received: { (market + Int64($0.seq / 5)) * 1_000_000_000 },
+            served: ServedRecords())
+    }
+
+    @Test(arguments: [10_800, -10_800, 100, -100] as [Int64])
+    func aTickOfAWrongTimeBehindAGapDoesNotTellItsEnd(ahead: Int64) throws {
+        let market = StoredTicksReaderTests.market
+        let stream = stream([80: 16 + ahead])
+        let odd = gap(key(50), key(80), stream)
+        let found = try stored(around: odd, stream)
+        let end = try #require(found.end)
+        // It is no earlier than the tick was there, and not much later: all that is stored up to it is known.
+        #expect((market + 16...market + 20).contains(end), "\(end - market)")
+        let last = (end - market) * 5 + 4
+        #expect(numbers(found.back) == Array(81...last) && numbers(found.front) == [50])
+        var task = HealTask(odd, stored: found)
+        #expect(task.pager.question == .from(market + 10) && task.pager.through == end)
+        let history = (50...last).map { seq in
+            HealTick(
+                stored: Tick(
+                    tsEventNanos: (market + seq / 5) * 1_000_000_000, kind: .bidAsk, body: TickBody(seq, 1, 1, 1)))
+        }
+        let step = task.take(.init(ticks: history, through: end, next: .finished))
+        #expect(step.next == .finished && step.runs.last?.verdict == .healed)
+        #expect(step.runs.flatMap(\.ticks).map { Int64(bitPattern: $0.tick.body.word0) } == Array(51...80))
+    }
+
+    @Test func aTickOfAWrongTimeInFrontDoesNotTellTheBeginning() throws {
+        let market = StoredTicksReaderTests.market
+        let stream = stream([50: 10_800])
+        let odd = gap(key(50), key(80), stream)
+        #expect(odd.from == market + 10_800)
+        let found = try stored(around: odd, stream)
+        #expect(found.from == market + 9 && found.end == market + 16)
+        #expect(numbers(found.front) == [45, 46, 47, 48, 49] && numbers(found.back) == [80, 81, 82, 83, 84])
+        let task = HealTask(odd, stored: found)
+        #expect(task.pager.question == .from(market + 9) && task.pager.through == market + 16)
+    }
+
+    @Test func someTicksThatWereToldLateDoNotTellTheEnd() throws {
+        let market = StoredTicksReaderTests.market
+        let late = stream([81: 0, 82: -500, 84: 2, 86: -3_000, 88: 1])
+        #expect(try stored(around: gap(key(50), key(80), late), late).end == market + 16)
+        // With few ticks behind it the end is not known: no part is taken for the whole.
+        let short = stream([80: -5_000], count: 84)
+        #expect(throws: StoredTicksReader.Unreadable.self) { try stored(around: gap(key(50), key(80), short), short) }
+    }
+
+    @Test func aSlowStreamsNextTicksDoNotMoveTheEnd() throws {
+        // A tick each ten minutes, received when it was.
+        let slow = MadeUpStream(
+            epochs: [(100, 200)], second: { StoredTicksReaderTests.market + Int64($0.seq) * 600 },
+            received: { (StoredTicksReaderTests.market + Int64($0.seq) * 600) * 1_000_000_000 }, served: ServedRecords()
+        )
+        let found = try stored(around: gap(key(50), key(80), slow), slow)
+        #expect(found.end == StoredTicksReaderTests.market + 48_000 && numbers(found.back) == [80])
+    }
+
+    /// Runs of other gaps that lie inside the gap's time were stored too.
+    @Test func whatHealedOtherGapsInsideTheSpanIsKnown() throws {
+        let market = StoredTicksReaderTests.market
+        // The first tick behind the gap is 50 s ahead: too little to be odd.
+        var stream = stream([80: 66])
+        stream.healed = Set((120...129).map(key))
+        let ahead = gap(key(50), key(80), stream)
+        var other = gap(key(119), key(130), stream)
+        other.runs = [
+            .init(first: key(120), last: key(129), ticks: 10, from: market + 22, to: market + 27, isWhole: true)
+        ]
+        let found = try stored(around: ahead, stream, among: [ahead, other])
+        #expect(found.back.map { numbers([$0]).count } == [40, 10, 205])
+        // Segment by segment: live up to the other gap, what healed it, live up to the end of its time.
+        #expect(numbers(found.back) == Array(80...334))
+    }
+
+    @Test func whatIsNotReadWholeIsAnError() throws {
+        let market = StoredTicksReaderTests.market
+        var stream = stream([80: 66])
+        stream.healed = Set((60...64).map(key))
+        var ahead = gap(key(50), key(80), stream)
+        _ = try stored(around: ahead, stream, limit: 400)
+        #expect(throws: StoredTicksReader.Unreadable.self) { try stored(around: ahead, stream, limit: 100) }
+        var without = stream
+        without.missing = [key(80)]
+        #expect(throws: StoredTicksReader.Unreadable.self) { try stored(around: ahead, without) }
+        // A run whose end is not there, and one that is known to be torn.
+        ahead.runs = [.init(first: key(60), last: key(64), ticks: 5, from: market + 10, to: market + 13, isWhole: true)]
+        #expect(try stored(around: ahead, stream).healed.values.reduce(0) { $0 + $1.count } == 5)
+        var cut = stream
+        cut.missing = [key(64)]
+        #expect(throws: StoredTicksReader.Unreadable.self) { try stored(around: ahead, cut) }
+        ahead.runs[0].isWhole = false
+        #expect(try stored(around: ahead, cut).healed.values.reduce(0) { $0 + $1.count } == 4)
     }
 }

@@ -61,6 +61,36 @@ def test_history_that_ends_with_the_trading_day_is_had_of_the_next_days_too(lab,
     run.check()
 
 
+def test_a_history_that_is_late_by_a_part_of_a_second_loses_nothing(lab):
+    """While it is looked for where history goes on, the second that it ended with becomes whole: what had been told of it was a part."""
+    run = Run(lab, {MNQ: ("MNQ", ["bid_ask"])},
+              faults={"past_ticks_missing": True, "history_lag": 11.6, "history_delay": 0.9})
+    away(run, 5)
+    run.wait_healed(1, seconds=120)
+    run.check()
+
+
+def test_a_tick_of_a_wrong_time_behind_a_gap_costs_itself(lab):
+    """The first tick behind a gap says that it is hours later: what is missing is asked for all the same, and nothing twice."""
+    run = Run(lab, {MNQ: ("MNQ", ["bid_ask"])}, faults={"past_ticks_missing": True})
+    stream = run.names[0]
+    for hours in (3, -3):
+        run.gateway.do("refuse")
+        run.gateway.do("drop")
+        time.sleep(1.5)
+        run.gateway.faults["poison_tick"] = {stream: {"time": str(int(time.time()) + hours * 3_600)}}
+        run.gateway.do("accept")
+        run.wait_ticks()
+    away(run, 1.5)
+    run.wait_healed(3)
+    run.stop()
+    [report] = run.reports()
+    # History has the two ticks at their right times.
+    assert report.invented == 2, str(report)
+    report.invented, report.misplaced = 0, 0
+    assert report.is_exact, str(report)
+
+
 # Streams that left
 
 

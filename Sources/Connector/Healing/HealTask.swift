@@ -27,12 +27,15 @@ struct HealTask {
 
     let gap: HealGap
     let stored: StoredTicks
-    /// Seconds of which something is stored behind the gap.
+    /// Seconds of which something is stored in front of the gap, and behind it.
+    private let secondsInFront: Set<Int64>
     private let secondsBehind: Set<Int64>
     var pager: HistoryPager
     /// Ticks healed by this task, given out in runs or not yet.
     private(set) var ticks = 0
     private let from: Int64
+    /// The gap's last second.
+    private let end: Int64
     /// The last second of this task: the gap's, unless so many ticks are stored that another task has to follow.
     private let through: Int64
     /// The first second that has not been taken.
@@ -69,11 +72,16 @@ struct HealTask {
         self.gap = gap
         self.stored = stored
         self.manner = manner
+        secondsInFront = Set(stored.front.joined().map(\.second))
         secondsBehind = Set(stored.back.joined().map(\.second))
-        from = max(gap.from, stored.from)
-        runFrom = gap.resumeSecond
+        var span = gap
+        span.from = stored.from ?? gap.from
+        span.through = stored.end ?? gap.through
+        from = span.from
+        end = span.through ?? from
+        runFrom = min(gap.resumeSecond, span.resumeSecond)
         let start = max(runFrom, from)
-        through = max(start, min(gap.through ?? start, stored.through))
+        through = max(start, min(end, stored.through))
         wereLeftOut = gap.leftOut.contains { $0 < start }
         reached = start
         pager = HistoryPager(from: start, through: through)
@@ -193,7 +201,7 @@ struct HealTask {
         let edge = front.filter { $0.second == from }
         // What another gap of this second was healed with may lack trades that this history has: their place is in that gap.
         let fits = SecondReconciler.reconcile(
-            edge, stored: .init(front: stored.front), manner: manner, inOnePiece: true)
+            edge, stored: .init(front: stored(from).front), manner: manner, inOnePiece: true)
         guard fits != nil else { return [] }
         pager.noteSeen(last)
         pager.goOn(at: end)
@@ -209,7 +217,7 @@ struct HealTask {
     /// them.
     func isTouched(by run: HealedRun) -> Bool {
         guard run.stream == gap.stream, run.gap != gap.key, !run.ticks.isEmpty else { return false }
-        return [from, gap.through ?? from].contains { run.from <= $0 && $0 < max(run.to, run.from + 1) }
+        return [from, end].contains { run.from <= $0 && $0 < max(run.to, run.from + 1) }
     }
 
     // MARK: - Seconds
@@ -227,10 +235,11 @@ struct HealTask {
 
     private func stored(_ second: Int64) -> SecondReconciler.Stored {
         var stored = SecondReconciler.Stored(healed: self.stored.healed[second] ?? [])
-        if second == from { stored.front = self.stored.front.filter { !$0.isEmpty } }
-        if secondsBehind.contains(second) {
-            stored.back = self.stored.back.map { $0.filter { $0.second == second } }.filter { !$0.isEmpty }
+        func parts(_ segments: [[HealTick]]) -> [[HealTick]] {
+            segments.map { $0.filter { $0.second == second } }.filter { !$0.isEmpty }
         }
+        if secondsInFront.contains(second) { stored.front = parts(self.stored.front) }
+        if secondsBehind.contains(second) { stored.back = parts(self.stored.back) }
         return stored
     }
 
@@ -451,7 +460,7 @@ struct HealTask {
 
     /// Nil: what lies behind this task's last second has to be looked at too.
     private var success: GapState? {
-        if through < gap.through ?? through { return nil }
+        if through < end { return nil }
         if edgeFailed { return .edgeUnreconciled }
         if wereLeftOut || !doubtfulSeconds.isEmpty { return .partly }
         return lacksUnreported || (gap.stream.kind == .allLast && !showsUnreported) ? .subset : .healed
@@ -478,8 +487,9 @@ struct HealTask {
         if gap.isOpen { return closeRun(into: &step) }
         // A gap that was tried before and brought nothing again stays what its markers say.
         if verdict == gap.state, buffer.isEmpty, ticks == 0 { return }
-        // What is tried again later must not be taken for done.
-        let end = max(verdict == .partly ? reached : through + 1, runFrom)
+        // What is tried again later must not be taken for done. Else all of the gap is, whatever the time of what ended it.
+        let last = through < self.end ? through : max(through, gap.through ?? through)
+        let end = max(verdict == .partly ? reached : last + 1, runFrom)
         if end == runFrom, buffer.isEmpty, let last = step.runs.indices.last, step.runs[last].verdict == nil {
             step.runs[last].verdict = verdict
         } else {

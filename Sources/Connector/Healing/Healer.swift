@@ -236,7 +236,7 @@ struct Healer: ~Copyable {
     /// Gets ready to heal a gap, with what its subscription brought of it. False: not now.
     private mutating func begin(_ name: HealPlan.TickGap, _ item: HealPlan.Item) throws -> Bool {
         let gap = item.gap
-        guard let through = gap.through else {
+        guard gap.through != nil else {
             plan.remove(name)
             return false
         }
@@ -254,8 +254,9 @@ struct Healer: ~Copyable {
             plan.remove(name)
             return false
         }
+        guard let end = try read(name, { reader in try reader.end(of: gap) }) ?? nil else { return false }
         let last = LastSecond(
-            second: through, newest: gap.after == nil ? nil : position?.newestSecond,
+            second: end, newest: gap.after == nil ? nil : position?.newestSecond,
             knownForNanos: bootNanos() - item.knownAtNanos)
         let wait = last.waitNanos(gatewayNanos: gatewayNanos)
         let isWaiting = wait > 0 && !gap.isOpen
@@ -275,7 +276,8 @@ struct Healer: ~Copyable {
         }
         needed[name] = nil
         liveTicks[name] = isGuarded ? position?.ticks ?? 0 : nil
-        guard let around = try stored(around: gap, among: all, name) else { return false }
+        guard let around = try read(name, { reader in try reader.stored(around: gap, until: end, among: all) })
+        else { return false }
         var healing = HealTask(gap, stored: around, manner: manners[gap.stream] ?? .unknown)
         if let after = gap.after, let front = mailbox.takeFront(gap.stream, after: after.key) {
             let runs = healing.take(front: front.ticks.map { HealTick($0, kind: gap.stream.kind) })
@@ -289,15 +291,15 @@ struct Healer: ~Copyable {
     private var gatewayNanos: Int64? { positions.gatewayMinusBootNanos.map { bootNanos() + $0 } }
 
     /// What is stored around a gap; nil: it can't be read as far as it has to be, and what is there must not be healed again.
-    private mutating func stored(
-        around gap: HealGap, among all: [HealGap], _ name: HealPlan.TickGap
-    ) throws -> StoredTicks? {
-        do { return try stored.stored(around: gap, among: all) } catch let error as StoredTicksReader.Unreadable {
+    private mutating func read<Found>(
+        _ name: HealPlan.TickGap, _ read: (inout StoredTicksReader) throws -> Found
+    ) throws -> Found? {
+        do { return try read(&stored) } catch let error as StoredTicksReader.Unreadable {
             let count = failures[name] ?? 0
             failures[name] = count + 1
             if count == 0 {
                 log(
-                    .error, "a gap waits: what is recorded in front of it can't be read",
+                    .error, "a gap waits: what is recorded around it can't be read",
                     ["stream": name.stream.description, "gap": name.key.description, "why": error.why])
             }
             retry(name, after: Healer.failureNanos[min(count, Healer.failureNanos.count - 1)])

@@ -1,6 +1,7 @@
 internal import Ticks
 
-/// Puts the ticks of a gap's edge seconds into segments: between any two there is a gap.
+/// Puts what is stored around a gap, of its own seconds, into segments: between any two there is a gap. Mostly these are its edge
+/// seconds; where times are not in order, others too.
 struct SecondParts {
     private let gap: HealGap
     private let boundaries: [TickKey]
@@ -11,9 +12,9 @@ struct SecondParts {
         boundaries = Set(gaps.map(\.key) + [gap.key]).sorted()
     }
 
-    /// Segments in front of the gap, of its first second.
+    /// Segments in front of the gap.
     var front: [[HealTick]] { segments { $0 < own } }
-    /// Segments behind it, of its last second.
+    /// Segments behind it.
     var back: [[HealTick]] { segments { $0 > own } }
 
     /// Live ticks lie between gaps: even places. What healed a gap lies in it: odd ones.
@@ -22,8 +23,6 @@ struct SecondParts {
     }
 
     mutating func addHealed(_ tick: HealTick, of other: TickKey) {
-        let second = other < gap.key ? gap.from : gap.through
-        guard tick.second == second else { return }
         parts[2 * gapsBefore(other) + 1, default: []].append(tick)
     }
 

@@ -17,27 +17,33 @@ struct StoredTicksReader: ~Copyable {
     /// it, since a single time may be odd.
     private static let lateSeconds: Int64 = 2
     private static let laterTicks = 8
+    /// So many live ticks behind a gap tell when it ended; fewer than half of them with times that can't be mislead nobody.
+    private static let endTicks = 16
     /// Ticks of one second that are held against history, more can't be; healed ones behind the resume point for one task.
-    private static let greatestCount = 1_048_576
+    static let greatestCount = 1_048_576
 
     /// The recorder does not answer, or not in time: healing waits for it.
     struct NoAnswer: Error {
         var why: String
     }
 
-    /// The recorder answers, but not with what stands in front of a gap: that gap waits.
+    /// The recorder answers, but not with all that stands around a gap: that gap waits.
     struct Unreadable: Error {
         var why: String
     }
 
     private let task: TaskContext
     private var client: ReplayClient
+    private let greatestCount: Int
 
-    init(_ task: TaskContext, context: Context, paths: Paths) throws(MessagingError) {
+    init(
+        _ task: TaskContext, context: Context, paths: Paths, greatestCount: Int = StoredTicksReader.greatestCount
+    ) throws(MessagingError) {
         var client = try ReplayClient(in: context)
         try client.connect(Paths.endpoint(paths.historySocket))
         self.task = task
         self.client = client
+        self.greatestCount = greatestCount
     }
 
     // MARK: - Questions
@@ -104,29 +110,68 @@ struct StoredTicksReader: ~Copyable {
 
     // MARK: - Ticks around a gap
 
-    /// What is stored of the gap's edge seconds, and what earlier runs brought from the resume point on.
+    /// The last second in which a gap can miss ticks: that of the first tick behind it, unless that one's time is far from where
+    /// the stream then was. A gateway's or an exchange's time was wrong then, or a trade was told late.
+    mutating func end(of gap: HealGap) throws -> Int64? {
+        guard let through = gap.through, let after = gap.after else { return gap.through }
+        var behind: [(second: Int64, receivedNanos: Int64)] = []
+        var gathering = Gathering()
+        try read(gap.stream, from: after.key, limit: 8 * StoredTicksReader.endTicks) { tick in
+            gathering.take(tick) { live in
+                if let second = live.liveSecond { behind.append((second, live.tsRecvNanos)) }
+                return false
+            }
+            return behind.count < StoredTicksReader.endTicks
+        }
+        guard behind.count >= StoredTicksReader.laterTicks else {
+            guard after.second + LastSecond.oddSeconds < gap.from else { return through }
+            throw Unreadable(why: "the first tick behind it has a time before it, and few ticks follow")
+        }
+        // Of a stream whose times rise it is no earlier than the first one. A slow stream's is later, and came as much later.
+        let went = behind.sorted { $0.second < $1.second }[behind.count / 2]
+        let passed = (went.receivedNanos - after.receivedNanos) / 1_000_000_000
+        guard (went.second - after.second - passed).magnitude <= UInt64(LastSecond.oddSeconds) else {
+            return went.second
+        }
+        // Then it is the last one in front whose time can't be.
+        return gap.from - after.second > LastSecond.oddSeconds ? after.second : through
+    }
+
+    /// What is stored of the gap's edge seconds, what of those between is stored elsewhere since times are not in order, and what
+    /// earlier runs brought from the resume point on. All of it, or an error.
     ///
-    /// - Parameter all: every gap of the stream, in any order: each parts the live ticks around it.
-    mutating func stored(around gap: HealGap, among all: [HealGap]) throws -> StoredTicks {
+    /// - Parameters:
+    ///   - end: the gap's last second, as `end(of:)` tells it.
+    ///   - all: every gap of the stream, in any order: each parts the live ticks around it.
+    mutating func stored(around gap: HealGap, until end: Int64?, among all: [HealGap]) throws -> StoredTicks {
         let resume = gap.resumeSecond
         var gap = gap
+        gap.through = end
         var front = Gathering()
-        if let before = gap.before { front = try readFront(gap, before) }
+        if let before = gap.before {
+            // One that is ahead of all that follows does not tell where the gap begins: what lies in front of it does.
+            if let end, before.second - end > LastSecond.oddSeconds { gap.from = .min }
+            front = try readFront(gap, before)
+            if gap.from == .min { gap.from = front.ticks.last?.second ?? end ?? before.second }
+        }
         // Nothing is missing before the latest second in front, though the last tick may be of an earlier one.
         if let latest = front.ticks.last?.second { gap.from = latest }
+        let span = gap.from...max(gap.from, end ?? gap.from)
         var seconds = SecondParts(gaps: all, around: gap)
         seconds.addLive(front)
         if let after = gap.after { seconds.addLive(try readBack(gap, after)) }
         for other in all where other.key != gap.key {
-            for run in other.runs where run.mayHold(gap.from) || run.mayHold(gap.through ?? gap.from) {
-                try readRun(run, of: other.stream) { seconds.addHealed($0, of: other.key) }
+            for run in other.runs where run.mayHold(span) {
+                try readRun(run, of: other.stream) {
+                    if span.contains($0.second) { seconds.addHealed($0, of: other.key) }
+                }
             }
         }
-        var stored = StoredTicks(front: seconds.front, back: seconds.back, from: gap.from)
-        let start = max(resume, gap.from)
+        var stored = StoredTicks(front: seconds.front, back: seconds.back, from: gap.from, end: end)
+        let (start, limit) = (max(min(resume, gap.resumeSecond), gap.from), greatestCount)
         for run in gap.runs where run.to ?? .max >= start && run.from ?? .min <= stored.through {
             try readRun(run, of: gap.stream) {
-                stored.add(healed: $0, from: start, limit: StoredTicksReader.greatestCount)
+                stored.add(healed: $0, from: start, limit: limit)
             }
         }
         return stored
@@ -217,28 +262,43 @@ struct StoredTicksReader: ~Copyable {
 
     /// The ticks of the gap's seconds behind it: of its last one, and of others where time runs backwards.
     private mutating func readBack(_ gap: HealGap, _ after: HealGap.Edge) throws -> Gathering {
-        let through = gap.through ?? after.second
+        let (through, limit) = (gap.through ?? after.second, greatestCount)
         var gathering = Gathering()
-        var later = 0
+        var (later, first) = (0, TickKey?.none)
         try read(gap.stream, from: after.key) { tick in
+            first = first ?? tick.key
             gathering.take(tick) { live in
                 guard let second = live.liveSecond else { return false }
                 if second - StoredTicksReader.lateSeconds > through { later += 1 }
                 return gap.from <= second && second <= through
             }
-            return later < StoredTicksReader.laterTicks && gathering.ticks.count < StoredTicksReader.greatestCount
+            return later < StoredTicksReader.laterTicks && gathering.ticks.count < limit
         }
+        guard first == after.key else { throw Unreadable(why: "record \(after.key) is not there") }
+        try checkCount(gathering)
         return gathering
     }
 
     private mutating func readRun(_ run: HealGap.Run, of stream: StreamID, _ give: (HealTick) -> Void) throws {
         var gathering = Gathering()
+        var reached = TickKey.zero
+        let limit = greatestCount
         try read(stream, from: run.first) { tick in
             guard tick.key <= run.last else { return false }
+            reached = tick.key
             gathering.take(tick) { $0.flags.contains(.healed) }
-            return gathering.ticks.count < StoredTicksReader.greatestCount
+            return gathering.ticks.count < limit
         }
+        try checkCount(gathering)
+        // Of one that is not whole the last key is the last that may be its.
+        if run.isWhole, reached < run.last { throw Unreadable(why: "record \(run.last) is not there") }
         gathering.ticks.forEach(give)
+    }
+
+    private func checkCount(_ gathering: Gathering) throws {
+        guard gathering.ticks.count < greatestCount else {
+            throw Unreadable(why: "more than \(greatestCount) ticks are of its time")
+        }
     }
 }
 
@@ -250,8 +310,8 @@ extension Tick {
 }
 
 extension HealGap.Run {
-    /// False when the run surely brought nothing of that second.
-    func mayHold(_ second: Int64) -> Bool {
-        (from ?? .min) <= second && second < max(to ?? .max, (from ?? .min) + 1)
+    /// False when the run surely brought nothing of those seconds.
+    func mayHold(_ seconds: ClosedRange<Int64>) -> Bool {
+        (from ?? .min) <= seconds.upperBound && seconds.lowerBound < max(to ?? .max, (from ?? .min) + 1)
     }
 }
