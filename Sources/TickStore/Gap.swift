@@ -12,7 +12,7 @@ public enum GapState: String, Sendable, CaseIterable {
     case partly
     /// Healed from a history that leaves out trades which the stream has: unreported ones.
     case subset
-    /// History does not contain the stored ticks of a second: that second stays as it is.
+    /// History does not contain the stored ticks of a second, or can't give one whole however often it is asked: it stays as it is.
     case edgeUnreconciled = "edge_unreconciled"
     /// The gateway keeps no history of this kind, or has none of this time.
     case noHistory = "no_history"

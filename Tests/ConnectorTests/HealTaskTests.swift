@@ -391,8 +391,9 @@ struct HealTaskTests {
         var again = HealTask(gap(runs: runs, state: .partly), stored: stored)
         #expect(again.pager.start == 100)
         let same = again.take(cut)
-        let end = again.take(page([(103, "xyz")], through: 103, .finished))
-        #expect(same.runs.isEmpty && end == .init(runs: [], next: .finished))
+        #expect(same.next == .finished, "what is filled is not asked for again")
+        #expect(same.runs.map(\.ticks) == [[]] && same.runs[0].from == 101 && same.runs[0].to == 101)
+        #expect(same.runs[0].verdict == nil, "the gap stays what it is")
         // An answer that has it whole fills it.
         var whole = HealTask(gap(runs: runs, state: .partly), stored: stored)
         let healed = whole.take(page([(100, "abc"), (101, "de"), (103, "xyz")], through: 103, .finished))
@@ -406,6 +407,60 @@ struct HealTaskTests {
         var rest = HealTask(gap(runs: cutShort), stored: edges)
         #expect(rest.pager.start == 102)
         #expect(rest.take(page([(103, "xyz")], through: 103, .finished)).runs.last?.verdict == .partly)
+    }
+
+    @Test func aSecondThatIsNeverHadWholeIsLookedAtSomeTimesAndThenGivenUp() {
+        // Of a long gap two seconds can't be had whole.
+        let doubtful: [Int64] = [105, 180]
+        var (runs, state) = ([HealGap.Run](), GapState.pending)
+        var (asked, stored) = ([Int](), edges)
+        stored.back = [quotes("yz", 300)]
+        for _ in 0..<20 where !(state == .edgeUnreconciled) {
+            var task = HealTask(gap(through: 300, runs: runs, state: state), stored: stored)
+            asked.append(0)
+            while asked[asked.count - 1] < 300 {
+                asked[asked.count - 1] += 1
+                let start = task.pager.start
+                var page = HistoryPager.Page(
+                    ticks: quotes(start == 100 ? "ab" : start == 300 ? "yz" : "c", start), through: start,
+                    next: start == 300 ? .finished : .more)
+                if doubtful.contains(start) { (page.ticks, page.doubtfulSecond) = (quotes("d", start), start) }
+                task.pager.goOn(at: start + 1)
+                let step = task.take(page)
+                for run in step.runs {
+                    for tick in run.ticks { stored.healed[tick.second, default: []].append(tick) }
+                    runs.append(
+                        .init(
+                            first: .zero, last: .zero, ticks: run.ticks.count, from: run.from, to: run.to, isWhole: true
+                        ))
+                    if let verdict = run.verdict { state = verdict }
+                }
+                if step.next == .finished { break }
+            }
+        }
+        #expect(state == .edgeUnreconciled)
+        #expect(asked.count == HealTask.greatestLooks + 1, "the first one brought something: \(asked)")
+        #expect(
+            asked[0] == 201 && asked.dropFirst().allSatisfy { $0 <= 5 }, "the rest is not asked for again: \(asked)")
+        #expect(gap(through: 300, runs: runs).leftOut == Set(doubtful))
+    }
+
+    @Test func aSecondThatBringsMoreIsNotGivenUp() {
+        let looks = (0..<HealTask.greatestLooks).map { _ in run(101, 101) }
+        let vain = looks.map {
+            HealGap.Run(first: $0.first, last: $0.last, ticks: 0, from: 101, to: 101, isWhole: true)
+        }
+        let runs = [run(100, 101)] + vain + [run(102, 104)]
+        var stored = edges
+        stored.healed = [100: quotes("c", 100)]
+        var cut = page([(100, "abc"), (101, "d")], through: 101, .more)
+        cut.doubtfulSecond = 101
+        var task = HealTask(gap(runs: runs, state: .partly), stored: stored)
+        let step = task.take(cut)
+        #expect(letters(step.runs.flatMap(\.ticks)) == "d" && step.runs.last?.verdict == .partly)
+        stored.healed[101] = quotes("d", 101)
+        var last = HealTask(gap(runs: runs, state: .partly), stored: stored)
+        #expect(last.take(cut).runs.map(\.verdict) == [.edgeUnreconciled])
     }
 
     @Test func whatHistoryLacksForNowIsAskedForAgainLater() {

@@ -109,6 +109,20 @@ struct HealGap: Equatable {
         }
     }
 
+    /// How often a second that was left out has been looked at again, and nothing came.
+    func vainLooks(at second: Int64) -> Int {
+        runs.count { $0.isWhole && $0.ticks == 0 && $0.from == second && $0.to == second }
+    }
+
+    /// The first second from another one on that no whole run fills; where runs end before the gap does, the last second that they
+    /// fill: it may have been cut by a run's length.
+    func unfilled(from second: Int64) -> Int64 {
+        let filled = runs.compactMap(\.interval).filter { $0.from < $0.to }
+        let reached = Gap.reach(of: filled.filter { $0.to > second }, from: second)
+        let isLeftOut = leftOut.contains(reached)
+        return isLeftOut || reached > through ?? .max ? reached : max(second, reached - 1)
+    }
+
     /// The second at which healing goes on: behind what whole runs brought, as far as every torn run in front of it has been
     /// healed again by whole ones behind it.
     var resumeSecond: Int64 {

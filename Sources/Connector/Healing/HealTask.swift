@@ -22,6 +22,8 @@ struct HealTask {
         var next: Next
     }
 
+    /// So often a second that can't be had whole is looked at, once an hour, before nothing more is expected of history.
+    static let greatestLooks = 4
     /// Waits before what history did not have (yet) is asked for again; behind the last one it is believed.
     static let retryNanos: [Int64] = [5, 15, 60, 600].map { $0 * 1_000_000_000 }
 
@@ -280,7 +282,7 @@ struct HealTask {
     }
 
     /// A second that is not whole, or does not fit: what there is of it is a run that fills no time, so that the gap's runs
-    /// leave it out. A gap that is tried again begins there.
+    /// leave it out. A gap that is tried again begins there, and a run without ticks tells that it was looked at again.
     private mutating func leaveOut(_ second: Int64, _ missing: [HealTick], into step: inout Step) {
         let isKnown = gap.leftOut.contains(second)
         if !buffer.isEmpty || !isKnown && runFrom < second {
@@ -289,7 +291,7 @@ struct HealTask {
         }
         runFrom = second
         var rest = missing[...]
-        if !isKnown || !rest.isEmpty {
+        if !isKnown || !rest.isEmpty || gap.vainLooks(at: second) < HealTask.greatestLooks {
             repeat {
                 step.runs.append(run(Array(rest.prefix(HealedRun.capacity)), to: second, verdict: nil))
                 rest = rest.dropFirst(HealedRun.capacity)
@@ -315,12 +317,23 @@ struct HealTask {
 
     private mutating func follow(_ page: HistoryPager.Page, into step: inout Step) {
         switch page.next {
-        case .more: break
+        case .more: passOverFilled(into: &step)
         case .finished: finish(success, into: &step)
         case .exhausted, .stuck:
             if !beginProbe(page, into: &step) { followEnd(page, into: &step) }
         }
         if !page.ticks.isEmpty, page.next == .more { (retries, hasProbed) = (0, false) }
+    }
+
+    /// A gap that is tried again is not asked for where earlier runs filled it.
+    private mutating func passOverFilled(into step: inout Step) {
+        guard gap.state == .partly else { return }
+        let wanted = gap.unfilled(from: reached)
+        guard wanted > reached else { return }
+        closeRun(into: &step)
+        guard wanted <= through else { return finish(success, into: &step) }
+        (reached, runFrom) = (wanted, wanted)
+        pager.jump(to: wanted)
     }
 
     /// History ends before the last second wanted, for now or for good.
@@ -462,8 +475,13 @@ struct HealTask {
     private var success: GapState? {
         if through < end { return nil }
         if edgeFailed { return .edgeUnreconciled }
-        if wereLeftOut || !doubtfulSeconds.isEmpty { return .partly }
+        if wereLeftOut || !doubtfulSeconds.isEmpty { return isHopeless ? .edgeUnreconciled : .partly }
         return lacksUnreported || (gap.stream.kind == .allLast && !showsUnreported) ? .subset : .healed
+    }
+
+    /// Every second that was not whole has been looked at often enough, and brought nothing more.
+    private var isHopeless: Bool {
+        !wereLeftOut && ticks == 0 && doubtfulSeconds.allSatisfy { gap.vainLooks(at: $0) + 1 >= HealTask.greatestLooks }
     }
 
     /// What has been collected becomes a run now, since it may be a while until more comes.
