@@ -38,8 +38,14 @@ import Ticks
         #expect(view(open, position, later: 30) == seen)
         gaps.noteDone(name)
         #expect(view(open, position, later: 60) == open)
+        // A silent stream is subscribed again each few minutes: its history is not asked for as often.
+        for (request, later) in [(Int32(10), Int64(300)), (11, 600), (12, 1_799)] {
+            #expect(view(open, silent(request, for: OpenGaps.patienceNanos), later: later) == open)
+        }
         // What was missed until the next subscription.
-        #expect(view(open, silent(10, for: OpenGaps.patienceNanos), later: 90).through == 1_079)
+        #expect(view(open, silent(12, for: OpenGaps.patienceNanos), later: 1_800).through == 2_789)
+        gaps.noteDone(name)
+        #expect(view(open, silent(12, for: OpenGaps.patienceNanos), later: 9_000) == open, "once for each")
         let closed = gap(key: 40)
         #expect(view(closed, nil) == closed)
     }

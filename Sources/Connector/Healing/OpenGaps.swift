@@ -4,13 +4,18 @@ internal import Ticks
 ///
 /// A market that has closed while we were away sends nothing when we are back: what was missed would wait until it opens again.
 /// So the gap of a stream that is subscribed and stays silent is healed once for each subscription, up to a moment behind that:
-/// what comes later comes live. The gap stays open, and goes on where its runs end when the first live tick has come.
+/// what comes later comes live. The gap stays open, and goes on where its runs end when the first live tick has come. A silent stream
+/// is subscribed again and again, over a whole week-end: a gap is looked at twice an hour at most.
 struct OpenGaps {
     /// A stream is silent when its subscription has brought nothing for so long. The last seconds of that are left out.
     static let patienceNanos = LastSecond.quietNanos + LastSecond.settleNanos
 
+    /// The least time between two looks at a gap, whatever subscriptions there were.
+    static let restNanos: Int64 = 1_800 * 1_000_000_000
+
     private struct Look {
         var request: Int32
+        var atNanos: Int64
         var through: Int64
         var isDone = false
     }
@@ -44,9 +49,9 @@ struct OpenGaps {
         guard let silence = position?.silence, bootNanos - silence.sinceNanos >= OpenGaps.patienceNanos else {
             return gap
         }
-        if looks[name]?.request != silence.request {
+        if looks[name].map({ $0.request != silence.request && bootNanos - $0.atNanos >= OpenGaps.restNanos }) ?? true {
             let through = (nowNanos - LastSecond.quietNanos).floorDivided(by: Healer.second) - 1
-            looks[name] = Look(request: silence.request, through: through)
+            looks[name] = Look(request: silence.request, atNanos: bootNanos, through: through)
         }
         guard let look = looks[name], !look.isDone, look.through > gap.resumeSecond else { return gap }
         var view = gap
