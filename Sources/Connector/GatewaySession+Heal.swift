@@ -40,7 +40,8 @@ extension GatewaySession {
         return last
     }
 
-    private var healPositions: HealPositions {
+    var healPositions: HealPositions {
+        let now = bootNanos()
         let held = Set(subscriptions.entries.map(\.stream.contract).filter { isHistoryHeld($0) })
         var positions = HealPositions(
             gatewayMinusBootNanos: gatewayTime.minusBootNanos, isReady: machine.session != nil,
@@ -53,7 +54,8 @@ extension GatewaySession {
                 ticks: slot.ticks, silence: slot.openGap != nil && !slot.hasData ? entry.asked : nil,
                 ticksPerSecond: Double(slot.ticks) / seconds,
                 isCrypto: definitions[entry.stream.contract]?["sec_type"]?.string == "CRYPTO",
-                isHeld: held.contains(entry.stream.contract))
+                isHeld: held.contains(entry.stream.contract),
+                awaitsExchange: waitsForExchange(entry.stream, nowNanos: now))
         }
         return positions
     }
@@ -72,10 +74,11 @@ extension GatewaySession {
 
     /// Sends what waits, behind everything else that wants the message budget.
     mutating func sendHistoryRequests(nowNanos now: Int64) {
-        while let order = healing.waiting.first, pacer.nextAllowedNanos(.ordinary, nowNanos: now) <= now {
-            // Where nobody has said on which exchange, the definition tells.
-            guard !waitsForExchange(order.stream, nowNanos: now) else { return }
-            healing.waiting.removeFirst()
+        // Where nobody has said on which exchange, the definition tells: only that contract waits for it.
+        while pacer.nextAllowedNanos(.ordinary, nowNanos: now) <= now,
+            let next = healing.waiting.firstIndex(where: { !waitsForExchange($0.stream, nowNanos: now) })
+        {
+            let order = healing.waiting.remove(at: next)
             guard let index = subscriptions.index(of: order.stream), knowsVenue(order.stream.contract),
                 let kind = TickByTickKind(order.stream.kind)?.history
             else {

@@ -199,4 +199,26 @@ private let night = ContractID(conId: 265_598, source: 1)
         farms.failed(night, nowNanos: 61 * second)
         #expect(!farms.isHeld(day, nowNanos: 62 * second) && farms.isHeld(night, nowNanos: 62 * second))
     }
+
+    /// What one contract's history waits for holds up no other's.
+    @Test func aContractThatWaitsForItsExchangeLeavesTheOthersAlone() throws {
+        let unknown = TrackedContract(conId: 9, symbol: "ODD", exchange: nil, ticks: [.bidAsk])
+        let known = TrackedContract(conId: quotes.conId, symbol: "MNQ", exchange: "CME", ticks: [.bidAsk])
+        var bench = try SessionBench(contracts: [unknown, known])
+        let other = StreamID(conId: 9, kind: .bidAsk)
+        let now = bootNanos()
+        let waits = bench.session.waitsForExchange(other, nowNanos: now)
+        #expect(waits)
+        let positions = bench.session.healPositions
+        #expect(positions.streams[other]?.isWaiting == true && positions.streams[quotes]?.isWaiting == false)
+        for (serial, stream) in [other, quotes].enumerated() {
+            bench.session.healing.waiting.append(
+                .init(serial: UInt64(serial), stream: stream, question: .from(1_795_000_000), aggTrades: false))
+        }
+        bench.session.sendHistoryRequests(nowNanos: now)
+        let (waiting, open) = (
+            bench.session.healing.waiting.map(\.serial), bench.session.healing.open.values.map(\.serial)
+        )
+        #expect(waiting == [0] && open == [1])
+    }
 }

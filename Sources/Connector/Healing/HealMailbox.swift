@@ -52,6 +52,11 @@ struct HealPositions: Sendable {
         var isCrypto: Bool
         /// A history farm is down that may be the contract's.
         var isHeld = false
+        /// Its definition is to tell on which exchange history is asked for.
+        var awaitsExchange = false
+
+        /// What is asked for it now has to wait.
+        var isWaiting: Bool { isHeld || awaitsExchange }
     }
 
     var streams: [StreamID: Stream] = [:]

@@ -170,7 +170,8 @@ struct Healer: ~Copyable {
         mailbox.pacer.withLock { $0.setHeld(answer.isHeld) }
         // What can't be asked for now keeps nothing else waiting.
         let soon = bootNanos() + 2 * Healer.second
-        for (name, item) in plan.items where item.notBeforeNanos < soon && answer.streams[name.stream]?.isHeld == true {
+        for (name, item) in plan.items
+        where item.notBeforeNanos < soon && answer.streams[name.stream]?.isWaiting == true {
             plan.set(name) { $0.notBeforeNanos = soon }
         }
     }
