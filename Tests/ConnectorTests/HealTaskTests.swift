@@ -348,6 +348,20 @@ struct HealTaskTests {
         #expect(step.runs.count == 1 && step.runs[0].verdict == .noHistory)
     }
 
+    @Test func aGapWhoseBeginningNobodyKnowsIsNotWrittenAgainEachTime() {
+        // Its run said that all is there; the gap is `partly`, since nothing tells when it began.
+        var healed = run(100, 104)
+        healed.outcome = .healed
+        var again = HealTask(gap(runs: [healed], state: .partly), stored: edges)
+        let none = again.take(page([(103, "yz")], through: 103, .finished))
+        #expect(none == .init(runs: [], next: .finished))
+        // What has come since is written, and so is another verdict.
+        var more = HealTask(gap(runs: [healed], state: .partly), stored: edges)
+        #expect(letters(more.take(page([(103, "xyz")], through: 103, .finished)).runs.flatMap(\.ticks)) == "x")
+        var other = HealTask(gap(runs: [run(100, 104)], state: .partly), stored: edges)
+        #expect(other.take(page([(103, "yz")], through: 103, .finished)).runs.map(\.verdict) == [.healed])
+    }
+
     @Test func givingUpClaimsNoMoreThanWasReached() {
         var task = HealTask(gap(), stored: edges)
         _ = task.take(page([(100, "abc")], through: 101, .more))

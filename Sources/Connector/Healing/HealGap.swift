@@ -22,6 +22,8 @@ struct HealGap: Equatable {
         var from: Int64?
         var to: Int64?
         var isWhole: Bool
+        /// What the gap is after it, as its marker says; nil: further runs follow.
+        var outcome: GapState?
     }
 
     let stream: StreamID
@@ -57,7 +59,7 @@ struct HealGap: Equatable {
         runs = gap.runs.map {
             Run(
                 first: $0.first, last: $0.last, ticks: $0.ticks, from: $0.fromSeconds, to: $0.toSeconds,
-                isWhole: $0.isWhole)
+                isWhole: $0.isWhole, outcome: $0.outcome)
         }
         state = gap.state
         isUndecodable = gap.cause == MarkerEvent.undecodable.name.description
@@ -100,6 +102,9 @@ struct HealGap: Equatable {
     func isSameTask(as other: HealGap) -> Bool {
         key == other.key && from == other.from && through == other.through && isOpen == other.isOpen
     }
+
+    /// What the last whole run says of the gap; `state` may say less.
+    var outcome: GapState? { runs.last(where: \.isWhole)?.outcome }
 
     /// Seconds that runs left out since history did not give them whole, and that none has filled since.
     var leftOut: Set<Int64> {

@@ -503,8 +503,10 @@ struct HealTask {
         step.next = .finished
         // Of a gap without an end no more is claimed than history has shown.
         if gap.isOpen { return closeRun(into: &step) }
-        // A gap that was tried before and brought nothing again stays what its markers say.
-        if verdict == gap.state, buffer.isEmpty, ticks == 0 { return }
+        // A gap that was tried before and brought nothing again stays what its markers say; also where these say more than is
+        // believed of it, since nobody knows when it began.
+        let isSaid = verdict == gap.state || gap.state == .partly && verdict == gap.outcome
+        if isSaid, buffer.isEmpty, ticks == 0 { return }
         // What is tried again later must not be taken for done. Else all of the gap is, whatever the time of what ended it.
         let last = through < self.end ? through : max(through, gap.through ?? through)
         let end = max(verdict == .partly ? reached : last + 1, runFrom)
