@@ -42,6 +42,7 @@ extension GatewaySession {
 
     mutating func drive(_ actions: [SessionMachine.Action]) {
         for action in actions { carryOut(action) }
+        gatewayTime.noteAsked(bootNanos: machine.askedAtNanos)
     }
 
     private mutating func carryOut(_ action: SessionMachine.Action) {
@@ -179,6 +180,7 @@ extension GatewaySession {
         publishEvent("tws_connected", text: "session \(session.number) with server version \(session.serverVersion)")
         // Before the first tick: it is stamped with a clock that the gateway's has been held against.
         send(.currentTime)
+        gatewayTime.noteAsked(bootNanos: bootNanos())
         if configuration.tws.marketDataType != 1 { send(.marketDataType(Int32(configuration.tws.marketDataType))) }
     }
 
@@ -192,6 +194,7 @@ extension GatewaySession {
         log(.warning, "TWS disconnection detected, clearing active streams", ["why": "\(fault)"])
         openAllGaps(cause: GatewaySession.cause(fault))
         forgetSubscriptions()
+        gatewayTime.forgetQuestions()
         definitionSchedule.forgetAll()
         // The next session begins with the gateway's word on each farm.
         marketFarms.removeAll()

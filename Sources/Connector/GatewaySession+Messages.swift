@@ -64,7 +64,7 @@ extension GatewaySession {
     /// An answer proves that the gateway lives; its clock is compared with the host's.
     private mutating func noteGatewayTime(_ time: Int64, perSecond: Int64) {
         gatewayTime.lastAnswerNanos = bootNanos()
-        gatewayTime.take(time, perSecond: perSecond, realNanos: realNanos(), bootNanos: bootNanos())
+        gatewayTime.answer(time, perSecond: perSecond, realNanos: realNanos(), bootNanos: bootNanos())
         lookAtClock()
     }
 

@@ -128,7 +128,8 @@ public struct SessionMachine: Sendable {
 
     /// When bytes came last, and the questions asked since.
     private var receivedAtNanos: Int64 = 0
-    private var askedAtNanos: Int64 = 0
+    /// When the gateway was asked for its time because nothing came; 0: not yet.
+    public private(set) var askedAtNanos: Int64 = 0
     private var unanswered = 0
     /// The present silence has been reported.
     private var isDoubted = false

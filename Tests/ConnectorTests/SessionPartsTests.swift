@@ -142,4 +142,43 @@ struct GatewayTimeTests {
         time.take(answer, perSecond: perSecond, realNanos: now, bootNanos: 0)
         #expect(time.offsetNanos == 0)
     }
+
+    private let second: Int64 = 1_000_000_000
+
+    /// The offset after questions and answers; times in seconds, all clocks being one.
+    private func offset(_ steps: [(asked: Bool, at: Int64, told: Int64)]) -> Int64? {
+        var time = GatewayTime()
+        for step in steps {
+            if step.asked {
+                time.noteAsked(bootNanos: step.at * second)
+            } else {
+                time.answer(
+                    1_795_000_000 + step.told, perSecond: 1, realNanos: now + step.at * second,
+                    bootNanos: step.at * second)
+            }
+        }
+        return time.offsetNanos.map { $0 / second }
+    }
+
+    @Test func anAnswerThatWasLongOnItsWayTellsNoTime() {
+        let asked = (asked: true, at: Int64(100), told: Int64(0))
+        #expect(offset([asked, (false, 101, 103)]) == 2)
+        #expect(offset([asked, (false, 110, 110)]) == 0)
+        // The process was stopped for five minutes.
+        #expect(offset([asked, (false, 400, 100)]) == nil)
+        #expect(offset([asked, (false, 101, 101), (true, 110, 0), (false, 400, 110)]) == 0)
+        #expect(offset([asked, (false, 400, 100), (true, 410, 0), (false, 411, 411)]) == 0)
+        // It asked again before it read what had come.
+        #expect(offset([asked, (true, 400, 0), (false, 400, 100)]) == nil)
+        #expect(offset([asked, (true, 104, 0), (true, 400, 0), (false, 400, 100), (false, 400, 104)]) == nil)
+        #expect(offset([(false, 101, 101)]) == nil, "nobody has asked")
+    }
+
+    @Test func aGatewayThatLeavesAQuestionOutIsBelievedAllTheSame() {
+        let asks: [(asked: Bool, at: Int64, told: Int64)] = [
+            (true, 100, 0), (true, 200, 0), (false, 201, 206), (true, 300, 0),
+        ]
+        #expect(offset(asks) == nil)
+        #expect(offset(asks + [(false, 301, 306)]) == 5, "two of them agree")
+    }
 }
