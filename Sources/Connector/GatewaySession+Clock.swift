@@ -2,8 +2,8 @@ internal import ServiceKit
 internal import Ticks
 
 extension GatewaySession {
-    /// Begins a read, or a round of other work. A clock that jumped since the last one is judged before anything is stamped
-    /// with it.
+    /// Begins a read, or a round of other work. A clock that jumped since the last one is judged before anything is
+    /// stamped with it.
     mutating func beginRead() {
         let now = realNanos()
         if (now &- lastRealNanos).magnitude > UInt64(HostClock.limitNanos) { lookAtClock() }
@@ -54,9 +54,10 @@ extension GatewaySession {
 
 /// The gateway's clock against ours, from its answers. It goes on with the boot clock, whatever the host's does.
 ///
-/// An answer says what the time was when it was given, and may have been on its way for long: the host was suspended, the process
-/// was stopped, the network stood still. So it counts when it came soon behind its question. Answers do not say which question they
-/// belong to, and a gateway may leave one out: while more than one is open, two answers have to agree.
+/// An answer says what the time was when it was given, and may have been on its way for long: the host was suspended,
+/// the process was stopped, the network stood still. So it counts when it came soon behind its question. Answers do not
+/// say which question they belong to, and a gateway may leave one out: while more than one is open, two answers have to
+/// agree.
 struct GatewayTime {
     /// An answer that took longer tells no time.
     static let longestTripNanos: Int64 = 10_000_000_000

@@ -29,7 +29,8 @@ extension GatewaySession {
         }
     }
 
-    /// The key of the run's last record; nil: the stream is none of ours, or has brought a tick that the run does not know of.
+    /// The key of the run's last record; nil: the stream is none of ours, or has brought a tick that the run does not
+    /// know of.
     mutating func record(_ run: HealedRun) -> TickKey? {
         guard let index = subscriptions.index(of: run.stream) else { return nil }
         let entry = subscriptions.entries[index]
@@ -155,7 +156,8 @@ extension GatewaySession {
     /// True when the error belongs to a history request, which it ends.
     mutating func historyRefused(_ error: ErrorMessage, _ rule: ErrorPolicy.Rule) -> Bool {
         guard let open = healing.open[error.requestId] else { return false }
-        // A notice (2174, 2152 …) leaves the request alive, and a code that nobody knows is its end only if nothing comes.
+        // A notice (2174, 2152 …) leaves the request alive, and a code that nobody knows is its end only if nothing
+        // comes.
         let isBehind = HistoryRefusal(error) == .behind
         guard rule.action != .note && rule.action != .doubt || isBehind else { return true }
         if isBehind { healMail.reply(.behind(serial: open.serial)) }

@@ -159,7 +159,8 @@ private let night = ContractID(conId: 265_598, source: 1)
         #expect(try wire(bench, third).exchange == "OVERNIGHT")
     }
 
-    /// A venue that left the configuration is known from its kept definition alone, and healed from no other one's history.
+    /// A venue that left the configuration is known from its kept definition alone, and healed from no other one's
+    /// history.
     @Test func aVenueThatLeftTheConfigurationIsNotTakenForAnother() throws {
         let gone = StreamID(night, .last)
         var bench = try SessionBench(wasRecorded: [gone, StreamID(day, .last)], contracts: [configured[0]])

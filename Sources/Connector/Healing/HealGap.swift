@@ -119,8 +119,8 @@ struct HealGap: Equatable {
         runs.count { $0.isWhole && $0.ticks == 0 && $0.from == second && $0.to == second }
     }
 
-    /// The first second from another one on that no whole run fills; where runs end before the gap does, the last second that they
-    /// fill: it may have been cut by a run's length.
+    /// The first second from another one on that no whole run fills; where runs end before the gap does, the last
+    /// second that they fill: it may have been cut by a run's length.
     func unfilled(from second: Int64) -> Int64 {
         let filled = runs.compactMap(\.interval).filter { $0.from < $0.to }
         let reached = Gap.reach(of: filled.filter { $0.to > second }, from: second)
@@ -128,8 +128,8 @@ struct HealGap: Equatable {
         return isLeftOut || reached > through ?? .max ? reached : max(second, reached - 1)
     }
 
-    /// The second at which healing goes on: behind what whole runs brought, as far as every torn run in front of it has been
-    /// healed again by whole ones behind it.
+    /// The second at which healing goes on: behind what whole runs brought, as far as every torn run in front of it has
+    /// been healed again by whole ones behind it.
     var resumeSecond: Int64 {
         // What was left out is asked for again when the gap is tried again, and not before.
         let intervals = { (runs: ArraySlice<Run>) in

@@ -14,8 +14,8 @@ enum HealOrder: Sendable {
     case stage(serial: UInt64, HealedRun)
     /// Where every stream's numbers are; answered behind all orders given before.
     case positions(serial: UInt64)
-    /// Takes over a recorded stream that has no place in this run, so that its gaps can be healed; `isOver`: its last record
-    /// says already that nobody wants it.
+    /// Takes over a recorded stream that has no place in this run, so that its gaps can be healed; `isOver`: its last
+    /// record says already that nobody wants it.
     case adopt(StreamID, isOver: Bool)
     /// The gateway refuses a contract's history: said once.
     case sayRefused(StreamID, ErrorMessage)
@@ -76,8 +76,8 @@ struct SubscriptionHistory: Sendable {
     var ticks: [HistoricalTick]
 }
 
-/// The bounded queues between heal thread and session thread, with a bell each; also keeps what must outlive a restart of
-/// the heal thread.
+/// The bounded queues between heal thread and session thread, with a bell each; also keeps what must outlive a restart
+/// of the heal thread.
 final class HealMailbox: Sendable {
     /// Messages of answers that wait; the heal thread has one request open at a time, so that more are never useful.
     static let replyLimit = 1_024
@@ -158,8 +158,8 @@ final class HealMailbox: Sendable {
         }
     }
 
-    /// Drops what does not fit: the heal thread then misses an answer, waits in vain and asks again. An answer of which a
-    /// part does not fit is none, so that its end does not make a whole of what is left.
+    /// Drops what does not fit: the heal thread then misses an answer, waits in vain and asks again. An answer of which
+    /// a part does not fit is none, so that its end does not make a whole of what is left.
     func reply(_ reply: HealReply) {
         state.withLock { state in
             if state.replies.count < HealMailbox.replyLimit {
@@ -171,7 +171,8 @@ final class HealMailbox: Sendable {
         forHealer.ring()
     }
 
-    /// Of a kind that the gateway keeps no history of nothing is to be done: the healer would ask for its gaps for ever.
+    /// Of a kind that the gateway keeps no history of nothing is to be done: the healer would ask for its gaps for
+    /// ever.
     func noteClosed(_ stream: StreamID, _ front: SubscriptionHistory?) {
         guard Gap.hasHistory(stream.kind) else { return }
         state.withLock { state in

@@ -3,8 +3,8 @@ internal import Ticks
 
 /// The healing of one gap: pages of history go in, runs of the ticks that it misses come out. Pure.
 ///
-/// Whole seconds inside the gap are taken as history gives them; seconds of which something is stored have to agree with
-/// it. Where they don't, history may be late: the second is asked for again a few times, then left as it is.
+/// Whole seconds inside the gap are taken as history gives them; seconds of which something is stored have to agree
+/// with it. Where they don't, history may be late: the second is asked for again a few times, then left as it is.
 /// Source: docs/architecture.md#healing-followed.
 struct HealTask {
     /// What has to happen next.
@@ -22,7 +22,8 @@ struct HealTask {
         var next: Next
     }
 
-    /// So often a second that can't be had whole is looked at, once an hour, before nothing more is expected of history.
+    /// So often a second that can't be had whole is looked at, once an hour, before nothing more is expected of
+    /// history.
     static let greatestLooks = 4
     /// Waits before what history did not have (yet) is asked for again; behind the last one it is believed.
     static let retryNanos: [Int64] = [5, 15, 60, 600].map { $0 * 1_000_000_000 }
@@ -104,8 +105,8 @@ struct HealTask {
         return askAgain(page) ?? work(through: page)
     }
 
-    /// What a page ends with is asked for again where history may have had a part of it only; nil: it is whole. It is when a later
-    /// tick shows that it is over, or two answers with a wait between them say the same.
+    /// What a page ends with is asked for again where history may have had a part of it only; nil: it is whole. It is
+    /// when a later tick shows that it is over, or two answers with a wait between them say the same.
     private mutating func askAgain(_ page: HistoryPager.Page) -> Step? {
         guard page.mayGrow, page.rest.isEmpty, let second = page.ticks.last?.second, second == page.through,
             !doubtfulSeconds.contains(second), !isProven(second)
@@ -135,8 +136,9 @@ struct HealTask {
         return step
     }
 
-    /// True when what is stored of the last second proves that history has all that the gap misses of it: what lies behind the gap
-    /// has to be there. Of a gap without an end nothing is claimed of its last second: it is asked for again.
+    /// True when what is stored of the last second proves that history has all that the gap misses of it: what lies
+    /// behind the gap has to be there. Of a gap without an end nothing is claimed of its last second: it is asked for
+    /// again.
     private func isProven(_ second: Int64) -> Bool {
         guard second == through else { return false }
         return gap.isOpen || stored(second).back.contains { $0.contains { !$0.isUnreported } }
@@ -174,7 +176,8 @@ struct HealTask {
         return step
     }
 
-    /// What can't be had for certain is judged when the gap has an end: of one that is open nothing is claimed from there on.
+    /// What can't be had for certain is judged when the gap has an end: of one that is open nothing is claimed from
+    /// there on.
     private mutating func stop(before second: Int64, _ page: HistoryPager.Page) -> Step {
         var step = work(
             through: .init(ticks: page.ticks.filter { $0.second < second }, through: second - 1, next: .more))
@@ -189,11 +192,11 @@ struct HealTask {
         return step
     }
 
-    /// Takes the history in front of a subscription like a page of the gap's first seconds, if it reaches back beyond the gap
-    /// and fits to what is stored.
+    /// Takes the history in front of a subscription like a page of the gap's first seconds, if it reaches back beyond
+    /// the gap and fits to what is stored.
     ///
-    /// Its last two seconds are left to the gateway's answer: the history may end before the live ticks begin, be it in the
-    /// same second, and no tick says so. So a gap is never healed from it alone.
+    /// Its last two seconds are left to the gateway's answer: the history may end before the live ticks begin, be it in
+    /// the same second, and no tick says so. So a gap is never healed from it alone.
     mutating func take(front: [HealTick]) -> [HealedRun] {
         guard gap.runs.isEmpty, let first = front.first, first.second < from, let last = front.map(\.second).max(),
             zip(front, front.dropFirst()).allSatisfy({ $0.second <= $1.second })
@@ -201,7 +204,8 @@ struct HealTask {
         let end = min(last - 1, through)
         guard end > from else { return [] }
         let edge = front.filter { $0.second == from }
-        // What another gap of this second was healed with may lack trades that this history has: their place is in that gap.
+        // What another gap of this second was healed with may lack trades that this history has: their place is in that
+        // gap.
         let fits = SecondReconciler.reconcile(
             edge, stored: .init(front: stored(from).front), manner: manner, inOnePiece: true)
         guard fits != nil else { return [] }
@@ -215,8 +219,8 @@ struct HealTask {
         return step.runs
     }
 
-    /// True when a run that was recorded for another gap brought ticks that may be of this gap's edge seconds: `stored` lacks
-    /// them.
+    /// True when a run that was recorded for another gap brought ticks that may be of this gap's edge seconds: `stored`
+    /// lacks them.
     func isTouched(by run: HealedRun) -> Bool {
         guard run.stream == gap.stream, run.gap != gap.key, !run.ticks.isEmpty else { return false }
         return [from, end].contains { run.from <= $0 && $0 < max(run.to, run.from + 1) }
@@ -253,7 +257,8 @@ struct HealTask {
             return SecondReconciler.reconcile(ticks, stored: stored, manner: manner)
         }
         guard var result = reconciled() else { return nil }
-        // A `last` stream whose live ticks came without trades that history has between them is not given them elsewhere.
+        // A `last` stream whose live ticks came without trades that history has between them is not given them
+        // elsewhere.
         if gap.stream.kind == .last, result.passedUnreported > 0, !stored.hasUnreported {
             isWithoutUnreported = true
             result = reconciled() ?? result
@@ -281,8 +286,9 @@ struct HealTask {
         return Array(history[front.count..<(history.count - back.count)])
     }
 
-    /// A second that is not whole, or does not fit: what there is of it is a run that fills no time, so that the gap's runs
-    /// leave it out. A gap that is tried again begins there, and a run without ticks tells that it was looked at again.
+    /// A second that is not whole, or does not fit: what there is of it is a run that fills no time, so that the gap's
+    /// runs leave it out. A gap that is tried again begins there, and a run without ticks tells that it was looked at
+    /// again.
     private mutating func leaveOut(_ second: Int64, _ missing: [HealTick], into step: inout Step) {
         let isKnown = gap.leftOut.contains(second)
         if !buffer.isEmpty || !isKnown && runFrom < second {
@@ -418,7 +424,8 @@ struct HealTask {
         pager.jump(to: reached)
     }
 
-    /// The second that history ended with, asked for again since it goes on later; nil: nothing is, or it goes on by itself.
+    /// The second that history ended with, asked for again since it goes on later; nil: nothing is, or it goes on by
+    /// itself.
     private mutating func takeEnd(_ page: HistoryPager.Page) -> Step? {
         guard let next, page.doubtfulSecond == nil else {
             self.next = nil
@@ -450,8 +457,8 @@ struct HealTask {
         }
     }
 
-    /// History has been asked for often enough: what it has of its last second is all. False: it does not fit, and is judged when the
-    /// gap has an end.
+    /// History has been asked for often enough: what it has of its last second is all. False: it does not fit, and is
+    /// judged when the gap has an end.
     @discardableResult private mutating func takeRest(_ rest: [HealTick], into step: inout Step) -> Bool {
         guard let second = rest.first?.second else { return true }
         if let missing = reconcile(second, rest) {
@@ -503,11 +510,12 @@ struct HealTask {
         step.next = .finished
         // Of a gap without an end no more is claimed than history has shown.
         if gap.isOpen { return closeRun(into: &step) }
-        // A gap that was tried before and brought nothing again stays what its markers say; also where these say more than is
-        // believed of it, since nobody knows when it began.
+        // A gap that was tried before and brought nothing again stays what its markers say; also where these say more
+        // than is believed of it, since nobody knows when it began.
         let isSaid = verdict == gap.state || gap.state == .partly && verdict == gap.outcome
         if isSaid, buffer.isEmpty, ticks == 0 { return }
-        // What is tried again later must not be taken for done. Else all of the gap is, whatever the time of what ended it.
+        // What is tried again later must not be taken for done. Else all of the gap is, whatever the time of what ended
+        // it.
         let last = through < self.end ? through : max(through, gap.through ?? through)
         let end = max(verdict == .partly ? reached : last + 1, runFrom)
         if end == runFrom, buffer.isEmpty, let last = step.runs.indices.last, step.runs[last].verdict == nil {

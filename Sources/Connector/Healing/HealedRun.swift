@@ -14,7 +14,7 @@ struct HealedRun: Equatable {
     var ticks: [HealTick]
     /// What the gap is after this run; nil: further runs follow.
     var verdict: GapState?
-    /// Recorded only as long as the stream has had so many live ticks since the start: one more may be among those of the run. Nil:
-    /// all that the run can have was known.
+    /// Recorded only as long as the stream has had so many live ticks since the start: one more may be among those of
+    /// the run. Nil: all that the run can have was known.
     var liveTicks: UInt64?
 }

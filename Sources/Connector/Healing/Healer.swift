@@ -6,11 +6,12 @@ internal import TWS
 internal import TickStore
 internal import Ticks
 
-/// The heal thread's loop: asks the recorder for gaps, the session thread for history, and gives it back what is missing.
+/// The heal thread's loop: asks the recorder for gaps, the session thread for history, and gives it back what is
+/// missing.
 ///
 /// Nothing happens while the recorder does not answer. A gap is judged only when everything that this connector, or one
-/// before it, numbered for the stream is durable: so no tick is healed twice, and a kill at any moment costs nothing but
-/// the question again. Decisions are `HealPlan`'s, `HealTask`'s and `HistoryPacer`'s.
+/// before it, numbered for the stream is durable: so no tick is healed twice, and a kill at any moment costs nothing
+/// but the question again. Decisions are `HealPlan`'s, `HealTask`'s and `HistoryPacer`'s.
 struct Healer: ~Copyable {
     static let second: Int64 = 1_000_000_000
     /// Each stream's gaps are looked at again after this time, also when nothing was heard of it.
@@ -46,7 +47,8 @@ struct Healer: ~Copyable {
     private var needed: [HealPlan.TickGap: TickKey] = [:]
     /// Of gaps that a live tick may come for while they are healed: the stream's live ticks when that began.
     private var liveTicks: [HealPlan.TickGap: UInt64] = [:]
-    /// Streams whose gap was closed by a tick whose key is to be asked for: before that is durable, the files call it open.
+    /// Streams whose gap was closed by a tick whose key is to be asked for: before that is durable, the files call it
+    /// open.
     private var justClosed: Set<StreamID> = []
     /// When a stream's gaps are to be asked for.
     private var refreshAt: [StreamID: Int64] = [:]
@@ -291,7 +293,8 @@ struct Healer: ~Copyable {
     /// The gateway's time; nil: it has told none.
     private var gatewayNanos: Int64? { positions.gatewayMinusBootNanos.map { bootNanos() + $0 } }
 
-    /// What is stored around a gap; nil: it can't be read as far as it has to be, and what is there must not be healed again.
+    /// What is stored around a gap; nil: it can't be read as far as it has to be, and what is there must not be healed
+    /// again.
     private mutating func read<Found>(
         _ name: HealPlan.TickGap, _ read: (inout StoredTicksReader) throws -> Found
     ) throws -> Found? {
@@ -402,8 +405,8 @@ struct Healer: ~Copyable {
         return .unanswered
     }
 
-    /// Gaps that are closed while an answer is waited for get their place in the queue, and what is told of all stays true.
-    /// Returns the serial of a question for positions.
+    /// Gaps that are closed while an answer is waited for get their place in the queue, and what is told of all stays
+    /// true. Returns the serial of a question for positions.
     private mutating func lookMeanwhile() throws -> UInt64 {
         justClosed.formUnion(mailbox.takeClosed())
         let serial = mailbox.nextSerial()
@@ -440,7 +443,8 @@ struct Healer: ~Copyable {
         }
     }
 
-    /// Hands finished runs to the session thread. False when it is not known what became of them: the gap is judged anew.
+    /// Hands finished runs to the session thread. False when it is not known what became of them: the gap is judged
+    /// anew.
     private mutating func stage(_ runs: [HealedRun], _ name: HealPlan.TickGap) throws -> Bool {
         for run in runs {
             let serial = mailbox.nextSerial()

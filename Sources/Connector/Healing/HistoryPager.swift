@@ -1,14 +1,14 @@
 /// Pages through the gateway's history of one stream, from a second to a second, without missing or repeating one.
 ///
-/// A request asks for up to 1,000 ticks from the start of a second; the answer completes the last tick's second, so that it
-/// may be longer, and may come in several messages. The next request begins with the second behind it: asking from the last
-/// tick's second again, as its time suggests, never ends where an answer is one second alone.
+/// A request asks for up to 1,000 ticks from the start of a second; the answer completes the last tick's second, so
+/// that it may be longer, and may come in several messages. The next request begins with the second behind it: asking
+/// from the last tick's second again, as its time suggests, never ends where an answer is one second alone.
 ///
-/// What was given is never given again: ticks of seconds before `start` are cut. An answer that tells a second more than
-/// once (`HistoryAnswer`) does not say by itself which telling is whole. Where they disagree, that second is asked for again,
-/// alone at the beginning of a request; what that answer says counts, whatever it is. Equal ticks that follow each other in
-/// one telling are as many trades, and all are kept. What an answer begins with is `HistorySeam`'s to judge. A second that
-/// fills an answer is asked for from behind too (`CutSecond`). Pure.
+/// What was given is never given again: ticks of seconds before `start` are cut. An answer that tells a second more
+/// than once (`HistoryAnswer`) does not say by itself which telling is whole. Where they disagree, that second is asked
+/// for again, alone at the beginning of a request; what that answer says counts, whatever it is. Equal ticks that
+/// follow each other in one telling are as many trades, and all are kept. What an answer begins with is `HistorySeam`'s
+/// to judge. A second that fills an answer is asked for from behind too (`CutSecond`). Pure.
 /// Source: docs/tws.md#one-second-of-history.
 struct HistoryPager {
     /// What a request asks for.
@@ -36,13 +36,14 @@ struct HistoryPager {
         var next: Next
         /// Ticks of the answer's last second, where that may not be whole yet.
         var rest: [HealTick] = []
-        /// A second that can't be had as it was for certain: it fills an answer from its beginning on and one from its end,
-        /// and nothing shows that they overlap; or it is only told where an answer begins that may tell its beginning twice.
+        /// A second that can't be had as it was for certain: it fills an answer from its beginning on and one from its
+        /// end, and nothing shows that they overlap; or it is only told where an answer begins that may tell its
+        /// beginning twice.
         var doubtfulSecond: Int64?
         /// What the answer to `look(before:)` has, in order of time.
         var past: [HealTick] = []
-        /// Nothing shows that the second which the answer ends with, the last one of `ticks` or that of `rest`, is over for history:
-        /// it may be late, by parts of a second too, and have more of it soon.
+        /// Nothing shows that the second which the answer ends with, the last one of `ticks` or that of `rest`, is over
+        /// for history: it may be late, by parts of a second too, and have more of it soon.
         var mayGrow = false
     }
 

@@ -2,10 +2,11 @@ internal import Ticks
 
 /// Which gaps that no tick has ended yet are healed, and up to which second. Pure.
 ///
-/// A market that has closed while we were away sends nothing when we are back: what was missed would wait until it opens again.
-/// So the gap of a stream that is subscribed and stays silent is healed once for each subscription, up to a moment behind that:
-/// what comes later comes live. The gap stays open, and goes on where its runs end when the first live tick has come. A silent stream
-/// is subscribed again and again, over a whole week-end: a gap is looked at twice an hour at most.
+/// A market that has closed while we were away sends nothing when we are back: what was missed would wait until it
+/// opens again. So the gap of a stream that is subscribed and stays silent is healed once for each subscription, up to
+/// a moment behind that: what comes later comes live. The gap stays open, and goes on where its runs end when the first
+/// live tick has come. A silent stream is subscribed again and again, over a whole week-end: a gap is looked at twice
+/// an hour at most.
 struct OpenGaps {
     /// A stream is silent when its subscription has brought nothing for so long. The last seconds of that are left out.
     static let patienceNanos = LastSecond.quietNanos + LastSecond.settleNanos

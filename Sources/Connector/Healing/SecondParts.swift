@@ -1,7 +1,7 @@
 internal import Ticks
 
-/// Puts what is stored around a gap, of its own seconds, into segments: between any two there is a gap. Mostly these are its edge
-/// seconds; where times are not in order, others too.
+/// Puts what is stored around a gap, of its own seconds, into segments: between any two there is a gap. Mostly these
+/// are its edge seconds; where times are not in order, others too.
 struct SecondParts {
     private let gap: HealGap
     private let boundaries: [TickKey]

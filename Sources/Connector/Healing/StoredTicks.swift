@@ -1,7 +1,7 @@
 /// What is recorded around a gap: the ticks of its two edge seconds, and what earlier runs brought.
 struct StoredTicks: Equatable {
-    /// Live ticks (and other gaps' healed ones) of the gap's first second that lie in front of it, in segments; also healed ones of
-    /// seconds between, where another gap's end was of a wrong time.
+    /// Live ticks (and other gaps' healed ones) of the gap's first second that lie in front of it, in segments; also
+    /// healed ones of seconds between, where another gap's end was of a wrong time.
     var front: [[HealTick]] = []
     /// The same of its last second, behind it; also those of seconds between, where time ran backwards.
     var back: [[HealTick]] = []
@@ -22,8 +22,8 @@ struct StoredTicks: Equatable {
         self.end = end
     }
 
-    /// Adds a tick of an earlier run. When there are more than `limit`, the latest seconds are left to another task, but
-    /// never the two that it begins with: so every task gets on.
+    /// Adds a tick of an earlier run. When there are more than `limit`, the latest seconds are left to another task,
+    /// but never the two that it begins with: so every task gets on.
     ///
     /// - Parameter start: the second at which healing goes on; ticks before it are not needed.
     mutating func add(healed tick: HealTick, from start: Int64, limit: Int) {

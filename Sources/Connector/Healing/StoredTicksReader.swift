@@ -4,22 +4,25 @@ internal import ServiceKit
 internal import TickStore
 internal import Ticks
 
-/// Asks the recorder for gaps and for the ticks around them. Owner: the heal thread, which keeps its progress while it waits.
+/// Asks the recorder for gaps and for the ticks around them. Owner: the heal thread, which keeps its progress while it
+/// waits.
 struct StoredTicksReader: ~Copyable {
     /// How long an answer, or a piece of it, may take.
     private static let answerNanos: Int64 = 5_000_000_000
-    /// How many keys before a gap's last tick its second may have begun; tried in turn. Keys always rise. Receive times say
-    /// nothing: the host's clock may have been ahead, or stand still behind one that was.
+    /// How many keys before a gap's last tick its second may have begun; tried in turn. Keys always rise. Receive times
+    /// say nothing: the host's clock may have been ahead, or stand still behind one that was.
     private static let lookBackKeys: [UInt32] = [1_024, 16_384, 262_144, 1_048_576]
     /// A second reaches over so many epochs at most: each connector takes a while to start.
     private static let mostEpochs = 16
-    /// For so long ticks of a gap's seconds may come behind later ones, by the ticks' own times; some later ones have to show
-    /// it, since a single time may be odd.
+    /// For so long ticks of a gap's seconds may come behind later ones, by the ticks' own times; some later ones have
+    /// to show it, since a single time may be odd.
     private static let lateSeconds: Int64 = 2
     private static let laterTicks = 8
-    /// So many live ticks behind a gap tell when it ended; fewer than half of them with times that can't be mislead nobody.
+    /// So many live ticks behind a gap tell when it ended; fewer than half of them with times that can't be mislead
+    /// nobody.
     private static let endTicks = 16
-    /// Ticks of one second that are held against history, more can't be; healed ones behind the resume point for one task.
+    /// Ticks of one second that are held against history, more can't be; healed ones behind the resume point for one
+    /// task.
     static let greatestCount = 1_048_576
 
     /// The recorder does not answer, or not in time: healing waits for it.
@@ -70,7 +73,8 @@ struct StoredTicksReader: ~Copyable {
         return isOver
     }
 
-    /// Gives the stream's records from a point on, in the order of keys, until `take` returns false or there are no more.
+    /// Gives the stream's records from a point on, in the order of keys, until `take` returns false or there are no
+    /// more.
     private mutating func read(
         _ stream: StreamID, from key: TickKey, limit: Int = ReplayRequest.greatestLimit, take: (Tick) -> Bool
     ) throws {
@@ -110,8 +114,8 @@ struct StoredTicksReader: ~Copyable {
 
     // MARK: - Ticks around a gap
 
-    /// The last second in which a gap can miss ticks: that of the first tick behind it, unless that one's time is far from where
-    /// the stream then was. A gateway's or an exchange's time was wrong then, or a trade was told late.
+    /// The last second in which a gap can miss ticks: that of the first tick behind it, unless that one's time is far
+    /// from where the stream then was. A gateway's or an exchange's time was wrong then, or a trade was told late.
     mutating func end(of gap: HealGap) throws -> Int64? {
         guard let through = gap.through, let after = gap.after else { return gap.through }
         var behind: [(second: Int64, receivedNanos: Int64)] = []
@@ -127,7 +131,8 @@ struct StoredTicksReader: ~Copyable {
             guard after.second + LastSecond.oddSeconds < gap.from else { return through }
             throw Unreadable(why: "the first tick behind it has a time before it, and few ticks follow")
         }
-        // Of a stream whose times rise it is no earlier than the first one. A slow stream's is later, and came as much later.
+        // Of a stream whose times rise it is no earlier than the first one. A slow stream's is later, and came as much
+        // later.
         let went = behind.sorted { $0.second < $1.second }[behind.count / 2]
         let passed = (went.receivedNanos - after.receivedNanos) / 1_000_000_000
         guard (went.second - after.second - passed).magnitude <= UInt64(LastSecond.oddSeconds) else {
@@ -137,8 +142,8 @@ struct StoredTicksReader: ~Copyable {
         return gap.from - after.second > LastSecond.oddSeconds ? after.second : through
     }
 
-    /// What is stored of the gap's edge seconds, what of those between is stored elsewhere since times are not in order, and what
-    /// earlier runs brought from the resume point on. All of it, or an error.
+    /// What is stored of the gap's edge seconds, what of those between is stored elsewhere since times are not in
+    /// order, and what earlier runs brought from the resume point on. All of it, or an error.
     ///
     /// - Parameters:
     ///   - end: the gap's last second, as `end(of:)` tells it.
