@@ -9,11 +9,11 @@ let swift: [SwiftSetting] = [
 ]
 
 func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: swift)
+    .target(name: name, dependencies: dependencies, exclude: ["README.md"], swiftSettings: swift)
 }
 
 func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .executableTarget(name: name, dependencies: dependencies, swiftSettings: swift)
+    .executableTarget(name: name, dependencies: dependencies, exclude: ["README.md"], swiftSettings: swift)
 }
 
 func tests(_ target: String, _ more: [Target.Dependency] = []) -> Target {
@@ -34,9 +34,11 @@ let package = Package(
     targets: [
         // C: one system library each, and the two shims of our own.
         .target(
-            name: "CZMQShim", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
+            name: "CZMQShim", exclude: ["README.md"], cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
             linkerSettings: [.linkedLibrary("zmq")]),
-        .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+        .target(
+            name: "CLinux", exclude: ["README.md"],
+            cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
@@ -94,7 +96,8 @@ if Context.environment["IB_STREAM_FUZZ"] != nil {
     package.targets.removeAll { $0.name.hasPrefix("Simulator") }
     package.targets.append(
         .target(
-            name: "Simulator", dependencies: ["ServiceKit", "TWS", "Ticks", "JSON", "CLinux"], exclude: ["Main.swift"],
+            name: "Simulator", dependencies: ["ServiceKit", "TWS", "Ticks", "JSON", "CLinux"],
+            exclude: ["Main.swift", "README.md"],
             swiftSettings: swift))
     package.targets.append(
         .executableTarget(

@@ -1,5 +1,6 @@
 """The documents keep their word: their commands exist, their programs run."""
 
+import fnmatch
 import os
 import pathlib
 import re
@@ -48,6 +49,24 @@ def test_the_map_names_every_folder():
                *(folder for folder in (REPOSITORY / "Tests").iterdir() if not folder.name.endswith("Tests"))]
     missing = [folder.name for folder in folders if folder.is_dir() and folder.name not in named | {"out", "__pycache__"}]
     assert missing == []
+
+
+def modules():
+    """Folders of Sources with code of ours: the others are a Debian library each."""
+    return sorted(folder for folder in (REPOSITORY / "Sources").iterdir() if folder.is_dir() and not (folder / "module.modulemap").exists())
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda folder: folder.name)
+def test_every_module_says_what_each_of_its_files_is_for(module):
+    """Type+Topic.swift belongs to Type; `Segment*` is every file that begins so."""
+    rows = re.findall(r"^\| (`.*?) \|", (module / "README.md").read_text(), re.M)
+    patterns = [pattern for row in rows for pattern in re.findall(r"`([^`]+)`", row)]
+    names = {path.stem.split("+")[0] for path in module.rglob("*") if path.suffix in (".swift", ".c", ".h")}
+    assert names and patterns
+    missing = sorted(name for name in names if not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns))
+    assert missing == [], f"{module.name}/README.md does not say what these are for"
+    gone = [pattern for pattern in patterns if not fnmatch.filter(names, pattern)]
+    assert gone == [], f"{module.name}/README.md names what is not there"
 
 
 def test_what_comments_and_documents_cite_is_there():
