@@ -337,6 +337,30 @@ def test_a_contract_for_difference_is_recorded_from_its_underlying_and_marked(la
     assert state["state"] == "subscribed" and str(AAPL) in state["reason"]
 
 
+def test_a_reason_has_the_gateways_last_code_beside_what_is_told_of_the_contract(lab, talking):
+    cfd = 5555
+
+    def answer(fields, send):
+        if fields[0] == "97" and int(fields[2]) == cfd:
+            send(frame(91, fields[1], AAPL, "SMART"))
+            return True
+        return False
+
+    gateway = talking(answer)
+    config = lab.configure(gateway.port, {cfd: ("AAPL", ["last"])})
+    recorder, connector = lab.recorder(config), lab.connector(config)
+    wait_for("ticks of the underlying", lambda: len(gateway.sent.get(AAPL, [])) > 5)
+    gateway.muted = True
+    with gateway.lock:
+        [request] = gateway.streams
+    # A tick that was on its way shows that nobody has taken the data.
+    time.sleep(0.5)
+    gateway.send(frame(4, request, 10197, "No market data during competing live session", "", 0))
+    reason = wait_for("the code", lambda: "10197" in (r := streams(lab)[f"{cfd}.last"]["reason"]) and r)
+    assert "log it off there" in reason and str(AAPL) in reason, reason
+    assert streams(lab)[f"{cfd}.last"]["state"] == "competing_session"
+
+
 def test_a_circle_of_reroutes_is_said_and_not_followed(lab, talking):
     cfd, asked = 5555, []
 

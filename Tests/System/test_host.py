@@ -80,8 +80,8 @@ def test_directories_and_files_have_their_rights_whatever_the_umask(lab, umask):
     assert up.stop() == 0, up.stderr()
 
 
-def test_a_journal_of_another_run_of_the_machine_is_none(lab):
-    """Its directory may be on a disk: what it held was not synced there, and may be anything after a power cut."""
+def test_a_journal_of_another_run_of_the_machine_is_not_believed_to_be_whole(lab):
+    """Its directory may be on a disk: what was numbered last may not have got there."""
     run = Run(lab)
     assert run.connector.stop() == 0
     boot = lab.run / "journal" / "boot"
