@@ -289,6 +289,40 @@ def test_an_empty_account_list_on_a_reconnect_is_no_other_account(lab, talking):
     assert "must not take the place" not in connector.stderr()
 
 
+@pytest.mark.parametrize("first", [2147483647, 0, -7])
+def test_whatever_the_next_id_is_requests_have_ids_of_their_own(lab, talking, first):
+    def answer(fields, send):
+        if fields[0] == "71":
+            send(frame(15, 1, "DU1") + frame(9, 1, first))
+        return fields[0] == "71"
+
+    gateway = talking(answer)
+    config = lab.configure(gateway.port, {MNQ: ("MNQ", ["last"]), AAPL: ("AAPL", ["last"])})
+    recorder, connector = lab.recorder(config), lab.connector(config)
+    wait_for("ticks of both", lambda: all(len(gateway.sent.get(c, [])) > 3 for c in (MNQ, AAPL)))
+    ids = [int(fields[2 if fields[0] == "9" else 1]) for fields in gateway.requests if fields[0] in ("9", "97")]
+    assert len(set(ids)) == len(ids) >= 4 and all(0 < request < 2**31 for request in ids), ids
+    gateway.pause()
+    lab.settle()
+    assert trades(lab, MNQ) == gateway.sent[MNQ]
+
+
+def test_a_gateway_that_moves_to_another_port_is_followed(lab, talking):
+    """1300 names the port; the configuration does not."""
+    old, new = talking(), talking()
+    config = lab.configure(old.port, {MNQ: ("MNQ", ["last"])})
+    recorder, connector = lab.recorder(config), lab.connector(config)
+    wait_for("ticks", lambda: len(old.sent.get(MNQ, [])) > 3)
+    old.stop()
+    old.send(frame(4, -1, 1300, "TWS socket port has been reset and this connection is being dropped. "
+                   f"Please reconnect on the new port - {new.port}", "", 0))
+    wait_for("ticks from there", lambda: len(new.sent.get(MNQ, [])) > 3)
+    new.pause()
+    lab.settle()
+    assert trades(lab, MNQ) == old.sent[MNQ] + new.sent[MNQ]
+    assert lab.control("connector", "status")["port"] == new.port
+
+
 BOND = ("IBCID15960357", "BOND", "912828C57", 2.25, "20310331", "20140331", "", "", "", 0, 0, 0, "", "SMART", "USD", "TREAS",
         "TREAS", 15960357, "0.0001", "LMT", "SMART", "", "", 0, "", "US Treasury", "US/Eastern", "20991127:0800-20991127:1700",
         "20991127:0900-20991127:1600", "", 0, 1, "CUSIP", "912828C57", 4, 1910, 1, 1, 1)
