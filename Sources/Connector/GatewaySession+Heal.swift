@@ -53,12 +53,18 @@ extension GatewaySession {
             positions.streams[entry.stream] = .init(
                 key: TickKey(epoch: path.epoch, seq: slot.seq), newestSecond: slot.newestSecond,
                 ticks: slot.ticks, silence: slot.openGap != nil && !slot.hasData ? entry.asked : nil,
-                ticksPerSecond: Double(slot.ticks) / seconds,
+                ticksPerSecond: Double(slot.ticks) / seconds, breaks: breaks(of: slot),
                 isCrypto: definitions[entry.stream.contract]?["sec_type"]?.string == "CRYPTO",
                 isHeld: held.contains(entry.stream.contract),
                 awaitsExchange: waitsForExchange(entry.stream, nowNanos: now))
         }
         return positions
+    }
+
+    /// What was sent in a second may have its time from the one behind.
+    private func breaks(of slot: StreamSlot) -> InFlight.Breaks {
+        let nanos = gatewayTime.minusBootNanos.map { $0 + slot.brokeOffAtNanos }
+        return InFlight.Breaks(count: slot.breaks, second: nanos.map { $0.floorDivided(by: Healer.second) + 1 })
     }
 
     private mutating func sayRefused(_ stream: StreamID, _ error: ErrorMessage) {

@@ -2,6 +2,7 @@ internal import JSON
 internal import Messaging
 internal import ServiceKit
 internal import TWS
+internal import TickStore
 internal import Ticks
 
 extension GatewaySession {
@@ -103,14 +104,33 @@ extension GatewaySession {
 
     /// `{"711280073.bid_ask":{"state","reason",…}}`.
     private func streamStates(nowNanos now: Int64) -> JSONValue {
-        .object(
+        let words = healMail.words
+        return .object(
             JSONObject(
                 subscriptions.entries.map { entry in
-                    JSONObject.Member(name: entry.stream.description, value: stateJSON(entry, nowNanos: now))
+                    JSONObject.Member(
+                        name: entry.stream.description,
+                        value: stateJSON(entry, lacking: lacking(entry, words[entry.stream]), nowNanos: now))
                 }))
     }
 
-    private func stateJSON(_ entry: Subscriptions.Entry, nowNanos now: Int64) -> JSONValue {
+    /// What of the stream's ticks that the gateway may have sent is not on disk, in one clause; nil: nothing.
+    ///
+    /// - Parameter word: the heal thread's.
+    private func lacking(_ entry: Subscriptions.Entry, _ word: InFlight.Word?) -> String? {
+        let slot = path.slot(entry.slot)
+        guard configuration.heal.enabled, Gap.hasHistory(entry.stream.kind) else { return nil }
+        guard word?.breaks ?? 0 == slot.breaks else {
+            return "what was on its way when the stream broke off is being looked for"
+        }
+        guard let missing = word?.missing else { return nil }
+        let from = Timestamp.text(missing.lowerBound * Healer.second, digits: 0)
+        let last = missing.upperBound == .max ? "" : Timestamp.text(missing.upperBound * Healer.second, digits: 0)
+        let span = last.isEmpty ? "from \(from) on" : from == last ? "of \(from)" : "of \(from) to \(last)"
+        return "ticks \(span) that the gateway may have sent are not on disk yet: history is asked for them"
+    }
+
+    private func stateJSON(_ entry: Subscriptions.Entry, lacking: String?, nowNanos now: Int64) -> JSONValue {
         let slot = path.slot(entry.slot)
         var request = JSONValue.null
         if case .requested(let id, _) = entry.state { request = .integer(Int64(id)) }
@@ -127,6 +147,7 @@ extension GatewaySession {
             "ticks": .integer(Int64(clamping: slot.ticks)),
             "ts_event": slot.lastEventNanos == Tick.noEventTime ? .null : .integer(slot.lastEventNanos),
             "ts_recv": .integer(slot.lastReceivedNanos), "gap_open": .bool(slot.openGap != nil),
+            "lacking": lacking.map { .string($0) } ?? .null,
             "required": .bool(entry.contract.required),
             "suspicious_prices": .integer(Int64(clamping: slot.prices.total)),
             "undecodable": .integer(Int64(clamping: slot.undecodable)),

@@ -49,7 +49,7 @@ extension GatewaySession {
                 ["stream": stream.description, "lines": "\(configuration.tws.tickByTickLines)"])
         }
         // Ticks may have been sent while no connector was connected; without a line the gap stays open until there is one.
-        if wasRecorded.contains(stream) { path.openGap(slot, cause: "restart") }
+        if wasRecorded.contains(stream) { path.openGap(slot, cause: GapCause.restart) }
         return true
     }
 
@@ -216,7 +216,7 @@ extension GatewaySession {
             conId: id.conId, symbol: configured?.symbol ?? "\(id)", exchange: configured?.exchange, source: id.source,
             ticks: [stream.kind], required: false)
         subscriptions.add(stream, contract: contract, slot: slot, hasLine: false)
-        if !isOver { path.openGap(slot, cause: "restart") }
+        if !isOver { path.openGap(slot, cause: GapCause.restart) }
         path.endStream(slot)
         subscriptions.end(subscriptions.entries.count - 1)
         // What a request for its history has to name.

@@ -294,7 +294,7 @@ struct GatewaySession: ~Copyable {
 
     /// The last words: what was running is interrupted from here on.
     private mutating func shutDown() {
-        openAllGaps(cause: "stopped")
+        openAllGaps(cause: GapCause.stopped)
         path.flush()
         publishWatermark()
         link.close()

@@ -40,7 +40,10 @@ struct StreamSlot {
         lastEventNanos == Tick.noEventTime ? nil : lastEventNanos.floorDivided(by: 1_000_000_000)
     }
 
-    /// How often `openGap` was called, also while a gap was open.
+    /// How often the stream broke off, as `openGap` was told, also while a gap was open; and when it last did (boot clock).
+    private(set) var breaks: UInt32 = 0
+    private(set) var brokeOffAtNanos: Int64 = 0
+    /// The same, and each doubt.
     var interruptions: UInt32 = 0
     /// The gap that was closed last: its `gap_opened` marker, the key of the first tick behind it, and when that came.
     var closedGap: (gap: TickKey, after: TickKey, receivedNanos: Int64)?
@@ -55,6 +58,12 @@ struct StreamSlot {
     /// What the last suspicious tick asks the session to do.
     var alarm: PriceCheck.Alarm = []
     var suspicion: PriceCheck.Suspicion?
+
+    mutating func noteBreak(nowNanos: Int64) {
+        breaks &+= 1
+        brokeOffAtNanos = nowNanos
+        interruptions &+= 1
+    }
 
     /// Whether the next tick needs attention, by what is known now.
     mutating func heedsNextTick() {

@@ -1,4 +1,5 @@
 internal import Messaging
+internal import ServiceKit
 internal import TWS
 internal import TickStore
 internal import Ticks
@@ -333,7 +334,7 @@ struct TickPath: ~Copyable {
     /// From here on ticks of the stream may be missing, until the next one comes. Does nothing while a gap is open.
     mutating func openGap(_ index: Int, cause: String, code: Int32 = 0) {
         precondition(index >= 0 && index < slotCount)
-        slots[index].interruptions &+= 1
+        slots[index].noteBreak(nowNanos: bootNanos())
         slots[index].silentUntilNanos = nil
         guard slot(index).openGap == nil else { return }
         slots[index].openGap = mark(index, .gapOpened, code: code, text: cause)

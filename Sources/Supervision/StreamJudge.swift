@@ -16,6 +16,8 @@ public struct StreamJudge: Sendable {
         public var sessionWhy = ""
         /// Why the stream is not as it was asked for; nil when it is subscribed; `.unknown` when that is not known.
         public var subscription: StreamState?
+        /// What the gateway may have sent and is not on disk, in one clause; nil: nothing.
+        public var lacking: String?
         /// Nil when the trading hours are not known, which counts as open.
         public var marketOpen: Bool?
         public var inMaintenance = false
@@ -49,7 +51,7 @@ public struct StreamJudge: Sendable {
     public static let lagWarnNanos: Int64 = 2_000_000_000
     /// A published tick that is not durable after this time is a fault.
     public static let lagLimitNanos: Int64 = 5_000_000_000
-    static let liveLimitNanos: Int64 = 10_000_000_000
+    public static let liveLimitNanos: Int64 = 10_000_000_000
     static let leastMuteNanos: Int64 = 8_000_000_000
     static let warmUpNanos: Int64 = 60_000_000_000
     static let leastObservations = 20
@@ -131,6 +133,15 @@ public struct StreamJudge: Sendable {
     public func silenceNanos(nowNanos: Int64) -> Int64 { max(0, nowNanos - (advancedNanos ?? beganNanos)) }
 
     public func judge(_ facts: Facts, nowNanos: Int64) -> Judgement {
+        let judgement = judgeLive(facts, nowNanos: nowNanos)
+        guard let lacking = facts.lacking, judgement.state.health != .down else { return judgement }
+        return Judgement(
+            state: .healing, reason: lacking, silentNanos: judgement.silentNanos,
+            durableLagNanos: judgement.durableLagNanos)
+    }
+
+    /// The stream as it comes now, whatever is missing of before.
+    private func judgeLive(_ facts: Facts, nowNanos: Int64) -> Judgement {
         let silent = advancedNanos.map { max(0, nowNanos - $0) }
         let hearsPublished = facts.publishedHeardNanos.map { nowNanos - $0 <= Self.factLimitNanos } ?? false
         let wait = lag.wait(nowNanos: nowNanos)
@@ -160,6 +171,9 @@ public struct StreamJudge: Sendable {
             return verdict(problem, problem == .notSubscribed ? "not subscribed at the gateway" : "")
         }
         guard hearsPublished else { return verdict(.unknown, "the connector does not say what it has published") }
+        if facts.subscription == .unknown {
+            return verdict(.unknown, "the connector does not say whether all that was sent is there")
+        }
         switch wait {
         case .none: break
         case .about(let nanos):

@@ -24,9 +24,14 @@ public enum StreamState: String, Sendable, CaseIterable {
     case behind
     /// Ticks arrive and do not become durable, or not in time, for the disk's sake.
     case diskFailing = "disk_failing"
+    /// Ticks that the gateway may have sent, and that were lost with a connection, are not fetched from history yet.
+    case healing
     case notSubscribed = "not_subscribed"
     /// The facts are missing or too old.
     case unknown
+
+    /// Ticks are taken and become durable; true as well while older ones are missing.
+    public var isRecorded: Bool { health != .down || self == .healing }
 
     /// What the state means for health.
     public var health: Health {
@@ -34,8 +39,7 @@ public enum StreamState: String, Sendable, CaseIterable {
         case .live, .quiet, .closed, .halted, .expired: .healthy
         case .delayed, .lagging, .maintenance: .degraded
         case .mute, .competingSession, .frozen, .noPermission, .noLine, .farmDown, .behind, .diskFailing,
-            .notSubscribed,
-            .unknown:
+            .healing, .notSubscribed, .unknown:
             .down
         }
     }

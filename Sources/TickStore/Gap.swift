@@ -34,6 +34,14 @@ public enum GapState: String, Sendable, CaseIterable {
     public var markerText: String { String(rawValue.prefix(16)) }
 }
 
+/// The words of gaps that more than one module goes by.
+public enum GapCause {
+    /// The connector ended in order.
+    public static let stopped = "stopped"
+    /// A connector has begun; what ended the one before stands in front, if it had time to say so.
+    public static let restart = "restart"
+}
+
 /// One run of healed ticks, from its `heal` marker to its `heal_end`: contiguous in the stream's numbers.
 public struct HealRun: Sendable, Equatable {
     /// Of the `heal` marker; where that is lost, the first key behind the lost range.

@@ -17,6 +17,8 @@ final class Board: Sendable {
         /// Nil: subscribed and well.
         var problem: StreamState?
         var reason: String
+        /// What was sent and is not on disk; nil: nothing.
+        var lacking: String?
     }
 
     private let current = Mutex(Snapshot())

@@ -126,7 +126,7 @@ enum Faces {
                     object([
                         ("enabled", true), ("tracked_contracts", .integer(Int64(snapshot.contracts.count))),
                         ("status", isRunning(snapshot, fresh) ? "running" : "stopped"),
-                        ("data_flowing", .bool(fresh && snapshot.streams.contains { $0.state == .live })),
+                        ("data_flowing", .bool(fresh && snapshot.streams.contains(where: isFlowing))),
                     ])
                 ), ("simulated", .bool(snapshot.simulated)), ("config", .string(snapshot.configuration)),
                 ("journal", journal(snapshot)), ("services", services(snapshot)), ("streams", streams(snapshot)),
@@ -136,12 +136,17 @@ enum Faces {
     /// Streaming runs: the services do, the gateway's session is ready, and not every stream is down.
     private static func isRunning(_ snapshot: Snapshot, _ fresh: Bool) -> Bool {
         fresh && !snapshot.services.isEmpty && snapshot.services.allSatisfy(\.isUp) && snapshot.sessionReady == true
-            && snapshot.streams.contains { $0.state.health != .down }
+            && snapshot.streams.contains { $0.state.isRecorded }
+    }
+
+    private static func isFlowing(_ stream: Snapshot.Stream) -> Bool {
+        stream.state == .live
+            || stream.state == .healing && stream.silentNanos.map { $0 <= StreamJudge.liveLimitNanos } ?? false
     }
 
     /// True for a stream of which the durable facts say that it is as it should be.
     private static func isActive(_ stream: Snapshot.Stream, _ fresh: Bool) -> Bool {
-        fresh && stream.state.health != .down && stream.durable != nil
+        fresh && stream.state.isRecorded && stream.durable != nil
     }
 
     /// `/background/status`: the original system's JSON, from durable facts.

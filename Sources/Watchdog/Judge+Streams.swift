@@ -92,8 +92,11 @@ extension Judge {
         facts.diskFailing = storage.diskFailing
         facts.diskIsSlow = storage.diskIsSlow
         facts.waitCause = storage.waitCause
-        if let at = answers.streamsAtNanos, now - at <= StreamJudge.factLimitNanos {
+        // An answer from before the session says nothing of what was on its way when the last one ended.
+        if let at = answers.streamsAtNanos, now - at <= StreamJudge.factLimitNanos, at > sessionReadySinceNanos ?? .min
+        {
             facts.subscription = answers.streams[id]?.problem
+            facts.lacking = answers.streams[id]?.lacking
         } else {
             facts.subscription = .unknown
         }
@@ -120,6 +123,7 @@ extension Judge {
         let session = connector?.fact("SESSION", nowNanos: now)
         snapshot.session = session ?? "unknown"
         snapshot.sessionReady = session.map { $0 == "ready" }
+        sessionReadySinceNanos = snapshot.sessionReady == true ? sessionReadySinceNanos ?? now : nil
         snapshot.sessionWhy = connector?.fact("SESSION_WHY", nowNanos: now) ?? ""
         let storage = StorageFacts(recorder: recorder, connector: connector, nowNanos: now)
         for id in order {

@@ -58,6 +58,8 @@ struct Judge {
     let order: [StreamID]
     var durableHeardNanos: Int64?
     var publishedHeardNanos: Int64?
+    /// Since when the present session with the gateway is known to be ready; nil: none is.
+    var sessionReadySinceNanos: Int64?
     var monitor: StreamMonitor
     var clock: MarketClock
     var refusedMessages = 0

@@ -80,7 +80,8 @@ private func askStreams(_ client: inout ControlClient, _ board: Board) throws(Me
         guard let id = StreamID(member.name) else { continue }
         let state = member.value["state"]?.string ?? "unknown"
         streams[id] = Board.StreamReport(
-            problem: streamProblem(state), reason: member.value["reason"]?.string ?? "")
+            problem: streamProblem(state), reason: member.value["reason"]?.string ?? "",
+            lacking: member.value["lacking"]?.string)
     }
     let known = streams
     board.update {

@@ -64,7 +64,9 @@ struct StreamMonitor {
             switch stream.state {
             // Nor does a new subscription mend a disk, or thaw what is frozen: it would only open gaps.
             case .frozen, .closed, .halted, .expired, .maintenance, .noLine, .noPermission, .behind, .diskFailing: false
-            case .live, .quiet, .delayed, .lagging, .mute, .competingSession, .farmDown, .notSubscribed, .unknown: true
+            case .live, .quiet, .delayed, .lagging, .healing, .mute, .competingSession, .farmDown, .notSubscribed,
+                .unknown:
+                true
             }
         }
         guard let silent = judged.compactMap(\.silentNanos).min(), silent > settings.staleWarnNanos else {

@@ -54,6 +54,31 @@ import Ticks
         #expect(isNews && judge.judge(facts(last), nowNanos: last).state == .live)
     }
 
+    @Test func whatWasSentAndIsNotOnDiskIsRedWhileTheStreamTicks() {
+        let (judge, last) = fed(gap: Self.second / 5, seconds: 120)
+        var lacking = facts(last)
+        lacking.lacking = "ticks of 10:00:01"
+        let judgement = judge.judge(lacking, nowNanos: last)
+        #expect(
+            judgement.state == .healing && judgement.reason == "ticks of 10:00:01" && judgement.state.health == .down)
+        #expect(judgement.state.isRecorded && judgement.silentNanos == 0 && judgement.durableLagNanos == 0)
+        let later = last + 20 * Self.second
+        lacking = facts(later)
+        lacking.lacking = "ticks of 10:00:01"
+        #expect(judge.judge(lacking, nowNanos: later).state == .mute, "what is worse is said")
+        lacking.marketOpen = false
+        #expect(judge.judge(lacking, nowNanos: later).state == .healing, "a closed market sends it no more")
+        lacking.lacking = nil
+        #expect(judge.judge(lacking, nowNanos: later).state == .closed)
+    }
+
+    @Test func aConnectorThatDoesNotSayWhatIsMissingIsNotBelieved() {
+        let (judge, last) = fed(gap: Self.second / 5, seconds: 120)
+        var silent = facts(last)
+        silent.subscription = .unknown
+        #expect(judge.judge(silent, nowNanos: last).state == .unknown)
+    }
+
     @Test func aSlowStreamMayBeQuiet() {
         let (judge, last) = fed(gap: 20 * Self.second, seconds: 1200)
         let later = last + 60 * Self.second

@@ -125,6 +125,7 @@ def test_what_interrupts_a_stream_is_in_the_ledger(lab):
 
 def test_gaps_can_be_waited_for_from_their_first_moment(lab):
     sim, up, config = system(lab)
+    flows(lab)
 
     def counts():
         return json.loads(lab.ib_stream("gaps", "--json", "--config", config, check=None))["counts"]

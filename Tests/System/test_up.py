@@ -108,3 +108,35 @@ def test_a_frozen_gateway_turns_health_red_and_a_thawed_one_green(lab):
         os.kill(simulator, signal.SIGCONT)
     wait_for("health to turn green", lambda: get(base + "/health")[0] == 200, 90)
     assert process.stop() == 0, process.stderr()
+
+
+def test_health_is_red_until_what_was_sent_to_a_lost_connection_is_on_disk(lab):
+    simulator = lab.simulator("--rate", "200", "--warm-up", "2")
+    config = lab.configure(
+        simulator.port, {711280073: ("MNQ", ["bid_ask", "last"])},
+        more="heal:\n  requests_per_10min: 6000\n  identical: 0s\n  per_contract_2s: 100\n")
+    up = lab.start("ib-stream", "up", "--config", config)
+    wait_for("the watchdog", lambda: (lab.run / "watchdog.sock").exists())
+    url = "http://" + wait_for("its page", lambda: lab.control("watchdog", "status").get("http")) + "/health"
+    wait_for("health", lambda: get(url)[0] == 200)
+    # History keeps silent: what was on its way can't be fetched yet, and new ticks are recorded.
+    lab.simulator_says("history silent")
+    lab.simulator_says("drop reset")
+
+    def healing():
+        code, page = get(url)
+        ticking = [s for s in page["streams"].values() if s["state"] == "healing" and s["silent_millis"] < 2000]
+        return len(ticking) == 2 and (code, page)
+
+    code, page = wait_for("live streams that lack something", healing)
+    assert code == 503 and page["background_streaming"]["status"] == "running", page
+    assert all("that the gateway may have sent are not on disk yet" in s["reason"] or "being looked for" in s["reason"]
+               for s in page["streams"].values()), page
+    # As long as that lasts.
+    for _ in range(20):
+        assert get(url)[0] == 503
+    lab.simulator_says("history ok")
+    wait_for("health to turn green", lambda: get(url)[0] == 200, 150)
+    gaps = json.loads(lab.ib_stream("gaps", "--config", config, "--all", "--json", check=None))["gaps"]
+    assert {gap["state"] for gap in gaps} == {"healed"}, gaps
+    assert up.stop() == 0, up.stderr()

@@ -39,6 +39,10 @@ struct HealGap: Equatable {
     var state: GapState
     /// Nothing is missing but ticks that could not be decoded.
     var isUndecodable = false
+    /// Keys of it were numbered, and are lost.
+    var isLost = false
+    /// Of a gap that nothing but an orderly stop and the next start made: the second of the stop.
+    var stoppedSecond: Int64?
     /// No tick has ended it yet: what lies behind `through` may be missing too.
     var isOpen = false
 
@@ -62,6 +66,10 @@ struct HealGap: Equatable {
                 isWhole: $0.isWhole, outcome: $0.outcome)
         }
         state = gap.state
+        isLost = gap.lostKeys != nil
+        if gap.cause == GapCause.stopped || gap.cause == "\(GapCause.stopped), \(GapCause.restart)" {
+            stoppedSecond = HealGap.marketSecond(gap.openedRecvNanos, by: gap.before, isBefore: false)
+        }
         isUndecodable = gap.cause == MarkerEvent.undecodable.name.description
     }
 

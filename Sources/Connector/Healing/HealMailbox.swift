@@ -48,6 +48,7 @@ struct HealPositions: Sendable {
         var silence: (request: Int32, sinceNanos: Int64)?
         /// Live ticks a second, on average since the start.
         var ticksPerSecond: Double
+        var breaks = InFlight.Breaks(count: 0)
         /// True where the definition says CRYPTO.
         var isCrypto: Bool
         /// A history farm is down that may be the contract's.
@@ -90,6 +91,7 @@ final class HealMailbox: Sendable {
         var fronts: [StreamID: SubscriptionHistory] = [:]
         /// Streams whose gap was closed since the last look.
         var closed: Set<StreamID> = []
+        var words: [StreamID: InFlight.Word] = [:]
         var lastSerial: UInt64 = 0
     }
 
@@ -132,6 +134,9 @@ final class HealMailbox: Sendable {
         }
     }
 
+    /// What is known of ticks that were on their way when a stream broke off.
+    func say(_ words: [StreamID: InFlight.Word]) { state.withLock { $0.words = words } }
+
     func takeClosed() -> Set<StreamID> {
         state.withLock { state in
             defer { state.closed.removeAll() }
@@ -157,6 +162,8 @@ final class HealMailbox: Sendable {
             return state.orders
         }
     }
+
+    var words: [StreamID: InFlight.Word] { state.withLock { $0.words } }
 
     /// Drops what does not fit: the heal thread then misses an answer, waits in vain and asks again. An answer of which
     /// a part does not fit is none, so that its end does not make a whole of what is left.

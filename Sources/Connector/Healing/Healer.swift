@@ -35,6 +35,7 @@ struct Healer: ~Copyable {
 
     private var plan = HealPlan()
     private var openGaps = OpenGaps()
+    private var inFlight = InFlight()
     private var tasks: [HealPlan.TickGap: HealTask] = [:]
     private var failures: [HealPlan.TickGap: Int] = [:]
     private var positions = HealPositions()
@@ -54,6 +55,8 @@ struct Healer: ~Copyable {
     private var refreshAt: [StreamID: Int64] = [:]
     /// All gaps of a stream, as last told.
     private var known: [StreamID: [HealGap]] = [:]
+    /// Streams whose gaps were told since `inFlight` judged them.
+    private var justRead: Set<StreamID> = []
     private var aggTrades: Set<ContractID> = []
     /// What was learned of streams' histories.
     private var manners: [StreamID: SecondReconciler.Manner] = [:]
@@ -152,6 +155,7 @@ struct Healer: ~Copyable {
         positionsAtNanos = bootNanos()
         positions = answer
         for (stream, position) in answer.streams where Gap.hasHistory(stream.kind) {
+            if inFlight.note(stream, position.breaks, newest: position.key) { refreshAt[stream] = bootNanos() }
             // A stream's first record, or a new epoch: what was on its way is judged anew.
             let isKnown = required[stream]?.epoch == position.key.epoch
             guard position.key.seq > 0, !isKnown else { continue }
@@ -191,10 +195,12 @@ struct Healer: ~Copyable {
                 refreshAt[stream] = bootNanos() + Healer.soonNanos
                 continue
             }
-            refreshAt[stream] = bootNanos() + Healer.refreshNanos
+            refreshAt[stream] =
+                bootNanos() + (inFlight.awaits(stream, report.last) ? Healer.soonNanos : Healer.refreshNanos)
             durable[stream] = report.last
             let gaps = report.gaps.map { HealGap($0) }
             known[stream] = gaps
+            justRead.insert(stream)
             let now = bootNanos()
             let position = positions.isReady ? positions.streams[stream] : nil
             let views = gaps.map {
@@ -569,6 +575,7 @@ struct Healer: ~Copyable {
 
     private mutating func tell() {
         let now = bootNanos()
+        judgeInFlight()
         let positions = self.positions
         let pacer = mailbox.pacer.withLock { $0 }
         let busyUntil = asked.map { asked in
@@ -590,6 +597,21 @@ struct Healer: ~Copyable {
             ]
         }
         status.update(heals: ["heals": .array(heals)])
+    }
+
+    /// The session thread tells with the stream's state what of it is not on disk yet.
+    private mutating func judgeInFlight() {
+        for (stream, gaps) in known {
+            guard let durable = durable[stream], justRead.remove(stream) != nil || inFlight.isInDoubt(stream) else {
+                continue
+            }
+            let (plan, openGaps) = (self.plan, self.openGaps)
+            inFlight.judge(stream, gaps, durable: durable) { gap in
+                let name = HealPlan.TickGap(stream: stream, key: gap.key)
+                return InFlight.Progress(reached: plan.items[name]?.reached, hasLooked: openGaps.hasLooked(name))
+            }
+        }
+        mailbox.say(inFlight.words)
     }
 
     private func word(_ name: HealPlan.TickGap, _ now: Int64, _ pacer: HistoryPacer) -> String {

@@ -61,6 +61,9 @@ struct OpenGaps {
         return view
     }
 
+    /// History was asked for the gap once since it was opened, as far as it goes.
+    func hasLooked(_ name: HealPlan.TickGap) -> Bool { looks[name]?.isDone ?? false }
+
     /// The gap has been healed as far as it can be for now.
     mutating func noteDone(_ name: HealPlan.TickGap) { looks[name]?.isDone = true }
 }
