@@ -219,11 +219,11 @@ struct HealTask {
         return step.runs
     }
 
-    /// True when a run that was recorded for another gap brought ticks that may be of this gap's edge seconds: `stored`
-    /// lacks them.
+    /// True when a run that was recorded for another gap brought ticks that may be of this gap's seconds: `stored`
+    /// lacks them. Of its edge seconds that is usual; of those between where times are not in order.
     func isTouched(by run: HealedRun) -> Bool {
         guard run.stream == gap.stream, run.gap != gap.key, !run.ticks.isEmpty else { return false }
-        return [from, end].contains { run.from <= $0 && $0 < max(run.to, run.from + 1) }
+        return run.from <= max(from, end) && from < max(run.to, run.from + 1)
     }
 
     // MARK: - Seconds
