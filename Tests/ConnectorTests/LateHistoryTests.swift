@@ -86,6 +86,30 @@ struct LateHistoryTests {
         }
     }
 
+    /// A gateway that has a part of its last answer in front of the next one, in one message: what is asked for again
+    /// is there once.
+    @Test(arguments: 1...40) func theEndOfThePageBeforeInFrontOfItIsNotTakenTwice(part: Int) {
+        let truth = (Int64(100)...104).flatMap { second in (0..<430).map { quote(second, Int64($0)) } }
+        var task = HealTask(gap(from: 100, through: 104), stored: .init(back: [[quote(104, 429)]]))
+        var (given, before) = ([HealTick](), [HealTick]())
+        for _ in 0..<60 {
+            let question = task.pager.question
+            var answer = truth.filter { $0.second < question.end ?? .max }.suffix(question.end == nil ? .max : 1_000)
+            if let start = question.start {
+                let all = truth.filter { $0.second >= start }
+                let end = all.prefix(HistoryPager.pageTicks).last?.second ?? start
+                answer = all.filter { $0.second <= end }[...]
+            }
+            _ = task.pager.take(before.suffix(max(1, before.count * part / 40)) + answer)
+            before = Array(answer)
+            let step = task.take(task.pager.finish())
+            given += step.runs.flatMap(\.ticks)
+            if step.next == .finished { break }
+        }
+        let want = truth.dropLast()
+        #expect(given.elementsEqual(want), "\(given.count) of \(want.count)")
+    }
+
     @Test func whatDoesNotFitInFrontOfTheNextDayIsLeftToAnOpenGapsEnd() {
         var open = gap(through: 900, state: .open)
         (open.after, open.isOpen) = (nil, true)

@@ -120,7 +120,7 @@ struct HealTask {
         }
         var step = work(through: .init(ticks: before, through: second - 1, next: .more))
         guard step.next == .ask else { return step }
-        pager.jump(to: second)
+        pager.ask(again: second, told: last)
         // What follows is told with it.
         if !before.isEmpty, second < through { return step }
         if second < through, !hasLookedAhead {
@@ -403,7 +403,7 @@ struct HealTask {
             if probe.page.mayGrow, let end = probe.page.rest.first?.second {
                 // There may be more of it than there was then, and now it is over.
                 next = (second, probe.page.rest)
-                pager.jump(to: end)
+                pager.ask(again: end, told: probe.page.rest)
             } else {
                 goOn(at: second, behind: probe.page.rest, into: &step)
             }

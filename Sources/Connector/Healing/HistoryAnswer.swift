@@ -168,11 +168,11 @@ struct HistoryAnswer: Equatable {
                     && (end < pass.upperBound || index == passes.count - 1)
                 if start <= second, second <= reach {
                     var inside = borders.filter { at < $0 && $0 < end }.map { $0 - at }
-                    // What an earlier answer had of the second, and then the second: told again, perhaps.
-                    if second == start, !begun.isEmpty, !inside.contains(begun.count),
-                        ticks[at..<end].starts(with: begun + begun)
+                    // What an earlier answer ended with of the second, and then the second: told again, perhaps.
+                    if second == start, let again = HistoryAnswer.toldAgain(begun, in: ticks[at..<end]),
+                        !inside.contains(again)
                     {
-                        inside = (inside + [begun.count]).sorted()
+                        inside = (inside + [again]).sorted()
                     }
                     pieces[second, default: []].append(
                         Piece(ticks: Array(ticks[at..<end]), borders: inside, isWhole: isWhole, start: at))
@@ -181,6 +181,16 @@ struct HistoryAnswer: Equatable {
             }
         }
         return pieces.keys.sorted().map { telling(of: $0, pieces[$0] ?? []) }
+    }
+
+    /// How many ticks with which an earlier answer ended stand in front of all that it had of their second.
+    private static func toldAgain(_ begun: [HealTick], in ticks: ArraySlice<HealTick>) -> Int? {
+        guard let first = begun.first else { return nil }
+        return (0..<begun.count).lazy.map { begun.count - $0 }.first { count in
+            // The beginning of `begun` is looked for first: mostly it is not there.
+            ticks.count >= count + begun.count && ticks[ticks.startIndex + count] == first
+                && ticks.dropFirst(count).starts(with: begun) && ticks.starts(with: begun.suffix(count))
+        }
     }
 
     /// Stretches in order of time.

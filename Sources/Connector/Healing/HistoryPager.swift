@@ -70,7 +70,7 @@ struct HistoryPager {
     private var answer = HistoryAnswer()
     /// What an answer said of the second that is asked for again because of it.
     private var doubt: HistoryAnswer.Telling?
-    /// The beginning of the second `start`, where an answer was cut in it.
+    /// The beginning of the second `start`, where an answer was cut in it, or ended with it.
     private var cut: [HealTick] = []
     private var seam = HistorySeam()
     private var rear: Rear?
@@ -111,6 +111,12 @@ struct HistoryPager {
 
     /// Asks from another second on.
     mutating func jump(to second: Int64) { begin(at: min(second, through)) }
+
+    /// Asks again from a second on that was told, perhaps not whole; `ticks`: what was told of it.
+    mutating func ask(again second: Int64, told ticks: [HealTick]) {
+        begin(at: second)
+        cut = ticks
+    }
 
     /// Asks, once, for what lies before a second.
     mutating func look(before second: Int64) { rear = Rear(end: second) }
