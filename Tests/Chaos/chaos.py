@@ -261,8 +261,8 @@ class Run:
     def summary(self):
         r = self.report
         numbers = " ".join(f"{name}={r[name]}" for name in (
-            "gateway", "seed", "seconds", "faults", "ticks", "healed", "gaps", "missing", "unavailable", "repeated", "altered",
-            "misplaced", "sent", "longest_wait", "green_healing") if name in r)
+            "gateway", "seed", "seconds", "faults", "ticks", "healed", "gaps", "missing", "unavailable", "unwanted", "named", "repeated", "altered",
+            "misplaced", "sent", "longest_wait", "red_without_cause") if name in r)
         return f"chaos: {'passed' if r['passed'] else 'FAILED'}: {numbers}" + (
             f" directory={r['directory']}" if "directory" in r else "")
 

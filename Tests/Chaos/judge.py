@@ -51,7 +51,7 @@ def judge(run):
         named = seconds_named(run, ledger.get(stream, []))
         result = truth.compare(stream, rows.seconds[stream], market.seconds[stream], gaps, away[stream], named)
         away[stream] = away[stream] + named
-        waited += check_health(run, stream, sent[stream], rows.keys[stream], truth.gaps_of_healed(records), result.missing)
+        waited += check_health(run, stream, sent[stream], rows.keys[stream], truth.verdicts_on_healed(records), result.missing)
         check_ends(run, stream, rows.seconds[stream], market.seconds[stream])
         totals["unexpected_gaps"] += check_causes(run, stream, gaps, result)
         for name, value in (
@@ -163,9 +163,9 @@ def check_witness(run, sent):
         run.problem("the witness saw no green page, no record or no tick sent: health is not proved")
 
 
-def check_health(run, stream, sent, keys, gaps, missing):
+def check_health(run, stream, sent, keys, verdicts, missing):
     """Health was not 200 while a tick that the gateway had sent was not durable for too long, and neither gaps nor status said that
-    nothing is missing then. `gaps`: {key of a healed tick: key of its gap}; `missing`: ticks that are not there in the end. Returns [(sent, absent until)]."""
+    nothing is missing then. `verdicts`: {key of a healed tick: key of the marker that called its gap a hole before}; `missing`: ticks that are not there in the end. Returns [(sent, absent until)]."""
     con_id, kind = stream.split(".")
     known = run.witness.absent_until(int(con_id), KINDS[kind])
     unseen = sum(key not in known for found in keys.values() for key in found)
@@ -177,12 +177,10 @@ def check_health(run, stream, sent, keys, gaps, missing):
     pairs = witness.pairs(sent, written)
     waited = [(when, until) for _, when, until in pairs]
     pages = run.witness.pages + [
-        (v.asked, v.answered, 200 if v.health in ("healthy", "degraded") else 503) for v in run.witness.verdicts if v.command == "status" and v.is_told]
-    healing = witness.late(pages, waited)
-    for name, seconds in (("longest_wait", max((until - when for when, until in waited if until < np.inf), default=0)),
-                          ("green_healing", healing[1] if healing else 0)):
-        run.report[name] = max(run.report.get(name, 0), round(seconds, 1))
-    told = {what: [min(known.get(key, 0), known.get(gaps.get(key), np.inf)) for key in found] for what, found in keys.items()}
+        (v.asked, v.answered, 200 if v.is_green else 503) for v in run.witness.verdicts if v.command == "status" and v.is_told]
+    longest = max((until - when for when, until in waited if until < np.inf), default=0)
+    run.report["longest_wait"] = max(run.report.get("longest_wait", 0), round(longest, 1))
+    told = {what: [min(known.get(key, 0), known.get(verdicts.get(key), np.inf)) for key in found] for what, found in keys.items()}
     worst = witness.late(pages, witness.waits(sent, told))
     for verdict, second, count in looks.false_verdicts(
             run.witness.verdicts, stream, run.witness.claims.get((int(con_id), KINDS[kind]), []),

@@ -3,7 +3,7 @@ durable.
 
 `gaps` speaks of what lies between ticks that are recorded. So it must name each second, before a stream's newest durable live
 tick, in which a tick that the gateway had sent was not in the log. There is no allowance for time: who sees the newer tick can see
-the gap. `status` is told by others and has some seconds.
+the gap. `status` is told by others and has some seconds; where it says that something is wrong, it promises nothing.
 """
 
 import json
@@ -47,9 +47,9 @@ class Verdict:
         told = json.loads(text) if text.startswith("{") else None
         self.is_told = told is not None
         if command == "status":
-            # Exit status and page are of one opinion: "down" alone is 503.
-            self.health = told and told["health"]
-            self.is_clean = bool(told) and told["gaps"] is not None and not told["gaps"]["open"] and not told["gaps"]["pending"]
+            # What the page answers with 200.
+            self.is_green = bool(told) and told["health"] in ("healthy", "degraded")
+            self.is_clean = self.is_green and told["gaps"] is not None and not told["gaps"]["open"] and not told["gaps"]["pending"]
             return
         self.gaps = {}
         self.absent = (told or {}).get("absent", [])

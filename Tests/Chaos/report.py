@@ -20,7 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 GATEWAYS = ["simulator", "adversary"]
 COLUMNS = ["gateway", "seed", "faults", "ticks", "healed", "gaps", "missing", "repeated", "altered", "misplaced", "unavailable",
-           "unwanted", "named", "sent", "longest_wait", "green_healing", "verdicts"]
+           "unwanted", "named", "sent", "longest_wait", "verdicts"]
 HEAD = """\
 # {count} runs of chaos
 
@@ -40,9 +40,8 @@ wrote on {date}, at commit {commit}, on {machine}. The command of each run stand
 - `unwanted`: ticks of a contract while it was out of the configuration; `named`: ticks of seconds of which the ledger says that they
   are not whole, since history told them more than once and otherwise each time.
 - `sent`: ticks that the gateway wrote to sockets, by its truth file; `longest_wait`: how many seconds one of them was not durable.
-  `/health` was never 200 for longer than 7 s while one was neither in the log nor in a gap that the log tells of, by a witness
-  that reads the files itself. `green_healing`: the longest wait of one that died with its connection, was known to be missing, and
-  was being healed while `/health` was 200; 0: none longer than 7 s.
+  `/health` was never 200 for longer than 7 s while one was not in the log, by a witness that reads the files itself, unless its
+  gap had been called a hole by then (`partly`, `subset`, `edge_unreconciled`).
 - `verdicts`: answers of `gaps --json` and `status --json` during the run. None of them called a second whole of which a tick was missing
   that had been sent. Nor was `/health` 503 for longer than 45 s behind its last cause.
 

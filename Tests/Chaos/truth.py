@@ -7,7 +7,9 @@ import numpy as np
 
 from ibstream import body_u64, keys
 
-SUBSCRIBED, GAP_OPENED, HEAL, UNSUBSCRIBED, LOST = 1, 2, 4, 10, 11
+SUBSCRIBED, GAP_OPENED, HEAL, HEAL_END, UNSUBSCRIBED, LOST = 1, 2, 4, 5, 10, 11
+# What a gap is called that stays a hole; a marker has room for 16 bytes.
+HOLES = ("partly", "subset", "edge_unreconcil", "no_history")
 UNREPORTED = 2
 HEALED = 64
 
@@ -155,14 +157,22 @@ def unwanted(records):
     return [span[:2] for span in spans]
 
 
-def gaps_of_healed(records):
-    """{key of a healed tick: key of the first marker of the gap that it was healed in} of one stream."""
+def verdicts_on_healed(records):
+    """{key of a healed tick: key of the first marker that called its gap a hole that stays} of one stream, where there is one:
+    what was filled in later had a verdict then."""
     event = event_of(records)
-    is_heal = (records["kind"] == 255) & (event == HEAL)
+    is_marker = records["kind"] == 255
+    refs = body_u64(records, 1)
+    verdicts = {}
+    for index in np.flatnonzero(is_marker & (event == HEAL_END)).tolist():
+        text = records["body"][index].tobytes()[16:].rstrip(b"\0").decode(errors="replace")
+        if text.startswith(HOLES):
+            verdicts.setdefault(int(refs[index]), int(keys(records[index:index + 1])[0]))
     # A run is contiguous, and begins with its marker.
-    run = np.maximum.accumulate(np.where(is_heal, np.arange(len(records)), -1))
+    run = np.maximum.accumulate(np.where(is_marker & (event == HEAL), np.arange(len(records)), -1))
     is_healed = (records["kind"] < 128) & (records["flags"] & HEALED != 0) & (run >= 0)
-    return dict(zip(keys(records)[is_healed].tolist(), body_u64(records, 1)[run[is_healed]].tolist()))
+    of_gap = zip(keys(records)[is_healed].tolist(), refs[run[is_healed]].tolist())
+    return {key: verdicts[gap] for key, gap in of_gap if gap in verdicts}
 
 
 def match(part, whole):

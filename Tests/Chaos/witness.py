@@ -5,7 +5,7 @@ the gateway's truth file has it: it was written to the socket of a client that h
 had no time to, or lost it with the connection. Ticks that a gateway never writes (a stall, a dark farm, nobody subscribed) are
 not. A tick is *durable* when its record stands in a part of the log, as docs/file-format.md describes it: that outlives every
 process of ours. What was sent and lost on its way, with its connection or its reader, counts until the healed record is there, or
-until the marker of the gap that it was healed in stands in the log: from then on nobody takes the recording for whole. What is
+until a marker stands in the log that calls its gap a hole: from then on nobody takes the recording for whole. What is
 never written stays out of this: that nothing is missing is another proof.
 
 All times are such that a finding is certain: of a tick's sending the latest moment that is possible, of its writing the begin

@@ -302,13 +302,19 @@ def test_a_truth_file_tells_what_was_sent_and_when_at_the_latest(tmp_path):
     assert sent == {"7.last": [((1755010800, "1.5,3|2"), float(ends[0]))]}
 
 
-def test_a_healed_tick_is_known_by_its_gap():
-    def record(seq, kind=3, flags=0, event=0, ref=0):
-        return (seq, 5, 0, 0, 7, kind, 0, flags, struct.pack("<BBHiQ16s", 3, event, 0, 0, ref, b""))
+def test_a_healed_tick_is_excused_from_the_verdict_on_its_gap_on():
+    def record(seq, kind=3, flags=0, event=0, ref=0, text=b""):
+        return (seq, 5, 0, 0, 7, kind, 0, flags, struct.pack("<BBHiQ16s", 3, event, 0, 0, ref, text))
 
-    records = np.array([record(1), record(2, 255, event=2), record(3), record(4, 255, event=4, ref=2), record(5, 3, truth.HEALED),
-                        record(6, 255, event=5, ref=2), record(7), record(8, 255, event=4, ref=3), record(9, 3, truth.HEALED)], TICK)
-    assert truth.gaps_of_healed(records) == {5 << 32 | 5: 2, 5 << 32 | 9: 3}
+    begin, end = truth.HEAL, truth.HEAL_END
+    records = np.array([
+        record(1), record(2, 255, event=2), record(3), record(4, 255, event=begin, ref=2), record(5, 3, truth.HEALED),
+        record(6, 255, event=end, ref=2, text=b"more"), record(7), record(8, 255, event=begin, ref=2), record(9, 3, truth.HEALED),
+        record(10, 255, event=end, ref=2, text=b"edge_unreconcile"), record(11, 255, event=begin, ref=2), record(12, 3, truth.HEALED),
+        record(13, 255, event=end, ref=2, text=b"healed"), record(14, 255, event=begin, ref=3), record(15, 3, truth.HEALED),
+        record(16, 255, event=end, ref=3, text=b"healed")], TICK)
+    verdict = 5 << 32 | 10
+    assert truth.verdicts_on_healed(records) == {5 << 32 | 5: verdict, 5 << 32 | 9: verdict, 5 << 32 | 12: verdict}
 
 
 def test_a_gap_is_explained_by_the_right_clock():
