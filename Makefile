@@ -1,6 +1,7 @@
 # ib-stream. The two commands to know: `make run` and `make test`.
 
-SWIFT_RELEASE := -c release --static-swift-stdlib
+# The commit is what --version tells.
+SWIFT_BUILD = BUILD_COMMIT=$$(scripts/commit) swift build -c release --static-swift-stdlib
 BIN := .build/release
 # What a test did not try is told with its reason.
 PYTEST := .venv/bin/python -m pytest -q -rs -p no:cacheprovider
@@ -17,7 +18,7 @@ setup-tests:
 	@scripts/setup --tests
 
 build: setup  ## the programs, release flavour, into .build/release
-	swift build $(SWIFT_RELEASE)
+	$(SWIFT_BUILD)
 
 run: build  ## the whole system with a simulated gateway; Ctrl-C stops it
 	$(BIN)/ib-stream up --simulate
@@ -54,11 +55,11 @@ bench: build setup-tests  ## ticks/s beside a C program and ib_async
 	.venv/bin/python Benchmarks/run.py --bin $(BIN)
 
 bench-segments:  ## bytes a tick of sealed segments, and how fast they are written and read (QUOTES=FILE.csv: of real quotes)
-	swift build $(SWIFT_RELEASE) --product SegmentBenchmark
+	$(SWIFT_BUILD) --product SegmentBenchmark
 	$(BIN)/SegmentBenchmark $(QUOTES)
 
 bench-sealing:  ## how fast the recorder seals an hour of 12 streams, and of 5,000; its look at a million sealed files
-	swift build $(SWIFT_RELEASE) --product SealBenchmark
+	$(SWIFT_BUILD) --product SealBenchmark
 	scripts/seal-benchmark $(BIN)/SealBenchmark 12 6000000
 	scripts/seal-benchmark $(BIN)/SealBenchmark 5000 5000000
 	scripts/seal-benchmark $(BIN)/SealBenchmark 1000 1000 1000

@@ -22,6 +22,12 @@ func tests(_ target: String, _ more: [Target.Dependency] = []) -> Target {
         swiftSettings: swift)
 }
 
+/// The commit for `--version`, from the Makefile. Not `Context.gitInformation`: that is of when this file was read last,
+/// which may be commits ago.
+let commit = Context.environment["BUILD_COMMIT"].flatMap { text in
+    !text.isEmpty && text.allSatisfy { $0.isHexDigit || $0 == "+" } ? text : nil
+}
+
 let package = Package(
     name: "ib-stream",
     products: [
@@ -32,10 +38,13 @@ let package = Package(
         .executable(name: "ib-simulator", targets: ["Simulator"]),
     ],
     targets: [
-        // C: one system library each, and the two shims of our own.
+        // C: one system library each, and the shims of our own.
         .target(
             name: "CZMQShim", exclude: ["README.md"], cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
             linkerSettings: [.linkedLibrary("zmq")]),
+        .target(
+            name: "CBuild", exclude: ["README.md"],
+            cSettings: commit.map { [.define("BUILD_COMMIT", to: "\"\($0)\"")] } ?? []),
         .target(
             name: "CLinux", exclude: ["README.md"],
             cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
@@ -53,7 +62,7 @@ let package = Package(
         library("Messaging", ["CZMQShim", "CLinux", "Ticks", "JSON"]),
         library("TickStore", ["Ticks", "JSON", "CLinux", "CZstd", "CSodium"]),
         library("Supervision", ["Ticks"]),
-        library("ServiceKit", ["CSystemd", "CYAML", "CLinux", "CSodium", "JSON", "Ticks", "Supervision"]),
+        library("ServiceKit", ["CBuild", "CSystemd", "CYAML", "CLinux", "CSodium", "JSON", "Ticks", "Supervision"]),
 
         // Programs.
         program(

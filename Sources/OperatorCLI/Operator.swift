@@ -28,7 +28,7 @@ private func dispatch(_ arguments: [String], _ environment: [String: String]) th
         }
         return try dispatch(Array(arguments.dropFirst()) + ["--help"], environment)
     case "--version":
-        printOut("ib-stream \(Version.text)\n")
+        printOut(Version.lines(of: "ib-stream"))
         return ExitStatus.success.rawValue
     default: break
     }
@@ -49,7 +49,7 @@ private func dispatch(_ arguments: [String], _ environment: [String: String]) th
         return ExitStatus.success.rawValue
     }
     if flags.has("version") {
-        printOut("ib-stream \(Version.text)\n")
+        printOut(Version.lines(of: "ib-stream"))
         return ExitStatus.success.rawValue
     }
     return try run(OperatorContext(flags: flags, environment: environment))

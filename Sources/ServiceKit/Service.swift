@@ -29,7 +29,7 @@ public enum Service {
                 return ExitStatus.success.rawValue
             }
             if flags.has("version") {
-                printOut("\(description.name) \(Version.text)\n")
+                printOut(Version.lines(of: description.name))
                 return ExitStatus.success.rawValue
             }
             return try run(description, flags, environment, start)
@@ -91,7 +91,7 @@ public enum Service {
             for warning in warnings { log(.warning, warning) }
             log(
                 .notice, "started",
-                ["version": Version.text, "pid": "\(getpid())", "state": paths.state, "runtime": paths.runtime])
+                ["version": Version.text, "commit": Version.commit ?? "not known", "pid": "\(getpid())", "state": paths.state, "runtime": paths.runtime])
             var loop = ServiceLoop(
                 context: context, lifeline: Lifeline(environment: environment), grace: description.lifelineGraceSeconds)
             loop.run(signals, &sender)

@@ -11,7 +11,7 @@ func runSimulator(arguments: [String]) -> Int32 {
         if flags.has("help") {
             printOut(Options.flags.help)
         } else if flags.has("version") {
-            printOut("ib-simulator \(Version.text)\n")
+            printOut(Version.lines(of: "ib-simulator"))
         } else {
             try simulate(try Options(flags), environment: environment)
         }

@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Ticks
 
 /// The 32 bytes in front of every block of a tick log, little endian.
 ///
@@ -23,7 +24,7 @@ public struct BlockHeader: Sendable, Equatable {
     public static let size = 32
     /// "IBTB" read as a little-endian number.
     public static let magic: UInt32 = 0x4254_4249
-    public static let version: UInt16 = 1
+    public static let version = FormatVersion.block
     /// The largest payload: 16,384 records.
     public static let maxPayloadBytes = 1 << 20
     /// Blocks begin at multiples of this, which makes a search behind damaged bytes cheap.

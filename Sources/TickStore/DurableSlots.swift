@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import Ticks
 
 /// The file beside a part that says how much of it is durable: two slots, written in turn after each fdatasync.
 ///
@@ -23,7 +24,7 @@ struct DurableSlots: ~Copyable {
     /// For a file in which no block says which part it is.
     static let anyPartID: UInt32 = 1
     static let magic: UInt32 = 0x4454_4249
-    static let version: UInt16 = 1
+    static let version = FormatVersion.slots
 
     private let file: File
     private let partID: UInt32

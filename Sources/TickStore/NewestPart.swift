@@ -19,7 +19,7 @@ enum NewestPart {
     static let size = 32
     /// "IBTN" read as a little-endian number.
     private static let magic: UInt32 = 0x4E54_4249
-    private static let version: UInt16 = 1
+    private static let version = FormatVersion.newestPart
     private static let checksumAt = 28
 
     enum Reading: Equatable {

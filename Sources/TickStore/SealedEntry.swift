@@ -33,7 +33,7 @@ struct SealedEntry: Equatable {
     static let size = 104
     /// "IBTL" read as a little-endian number.
     private static let magic: UInt32 = 0x4C54_4249
-    private static let version: UInt16 = 1
+    private static let version = FormatVersion.sealedList
     private static let checksumAt = 100
     /// Of entries that are about no file.
     static let noHour = Int64.min

@@ -21,7 +21,7 @@ struct SegmentBlock: Equatable {
     static let checksumOffset = 36
     /// "IBTC" read as a little-endian number.
     static let magic: UInt32 = 0x4354_4249
-    static let version: UInt16 = 1
+    static let version = FormatVersion.segment
     /// Blocks are ended here...
     static let usualRecords = 16_000
     /// ...or up to here, so that a `more` record stays with its tick.

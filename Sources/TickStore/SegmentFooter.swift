@@ -73,7 +73,7 @@ public struct SegmentFooter: Sendable, Equatable {
     static let magic: UInt32 = 0x4654_4249
     static let endMagic: UInt32 = 0x4554_4249
     private static let versionWithoutPrevious: UInt16 = 1
-    private static let version: UInt16 = 2
+    private static let version = FormatVersion.footer
     /// Room for half a million markers in one hour of one stream.
     static let maxBytes = 64 << 20
 

@@ -19,7 +19,7 @@ struct SegmentHeader: Equatable {
     static let size = 32
     /// "IBTK" read as a little-endian number.
     static let magic: UInt32 = 0x4B54_4249
-    static let version: UInt16 = 1
+    static let version = FormatVersion.segment
     static let maxDefinitionBytes = 1 << 20
 
     var stream: StreamID
