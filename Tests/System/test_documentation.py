@@ -121,6 +121,62 @@ def test_a_comment_that_is_wide_or_missing_is_refused(tmp_path, text, fault):
     assert result.returncode == 1 and fault in result.stderr, result.stderr
 
 
+def contributors_commands():
+    lines = [line.split(" #")[0].strip() for block in blocks(REPOSITORY / "CONTRIBUTING.md", "sh") for line in block.splitlines()]
+    return [pytest.param(line, id=line.split("/")[-1][:60]) for line in lines if line]
+
+
+def built_unit_tests():
+    for scratch in (".build", ".build-address", ".build-thread"):
+        if (REPOSITORY / scratch / "debug/ib-streamPackageTests.xctest").exists():
+            return scratch
+    return None
+
+
+def test_contributors_have_one_page_with_every_kind_of_test():
+    assert len((REPOSITORY / "CONTRIBUTING.md").read_text().splitlines()) <= 70
+    lines = " ".join(param.values[0] for param in contributors_commands())
+    for word in ("make build", "scripts/unit-tests", "pytest", "scripts/fuzz", "make lint", "make test"):
+        assert word in lines, word
+
+
+@pytest.mark.parametrize("line", contributors_commands())
+def test_what_contributors_are_told_to_run_runs(line):
+    words = shlex.split(line)
+    env = {**os.environ, "IB_STREAM_BIN": str(BIN)}
+    if words[0] == "make":
+        command = ["make", "-n", *words[1:]]
+    elif words[0] == "swift":
+        assert words == ["swift", "build", "--build-tests"]
+        assert "build --build-tests" in (REPOSITORY / "scripts/sanitize").read_text(), "who builds them in a test run"
+        return
+    elif words[0] == "scripts/unit-tests":
+        words[1] = built_unit_tests()
+        if words[1] is None:
+            pytest.skip("no unit tests are built: 'make unit' or 'swift build --build-tests' does that")
+        command = words
+    elif words[0] == "scripts/fuzz":
+        targets = re.findall(r'name: "([a-z]+)"', "".join(f.read_text() for f in (REPOSITORY / "Tests/Fuzz").glob("*Targets.swift")))
+        assert words[1] == "--seconds" and words[3] in targets, targets
+        # Its build takes minutes; .ci/run has all targets for some seconds.
+        command = words if os.environ.get("IB_STREAM_FULL") else ["scripts/fuzz", "--help"]
+    else:
+        assert words[0] == "IB_STREAM_BIN=.build/debug" and words[1:4] == [".venv/bin/python", "-m", "pytest"], line
+        command = [sys.executable, *words[2:]]
+    result = subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=40 * PATIENCE)
+    assert result.returncode == 0, f"{line}: {result.stdout[-3000:]}{result.stderr[-3000:]}"
+    if "pytest" in words:
+        assert re.search(r"\b[1-9]\d* passed", result.stdout), result.stdout[-3000:]
+
+
+def test_a_pattern_that_matches_no_unit_test_is_a_failure():
+    scratch = built_unit_tests()
+    if scratch is None:
+        pytest.skip("no unit tests are built: 'make unit' or 'swift build --build-tests' does that")
+    result = subprocess.run(["scripts/unit-tests", scratch, "NoSuchTests"], cwd=REPOSITORY, capture_output=True, text=True)
+    assert result.returncode == 1 and "no test has run" in result.stderr, result.stdout + result.stderr
+
+
 def test_the_installation_by_hand_puts_there_what_the_units_name(lab):
     [text] = blocks(REPOSITORY / "docs/configuration.md", "sh")
     root = lab.folder / "installed"
@@ -200,7 +256,58 @@ def test_every_command_in_the_documents_is_known(line):
             assert flag in help_text.stdout, f"{line}: {flag}"
     else:
         assert name in ("curl", "systemctl", "journalctl", "install", "cp", "sudo", "systemd-sysusers",
-                        "systemd-tmpfiles", "systemd-analyze", "useradd", "python3"), line
+                        "systemd-tmpfiles", "systemd-analyze", "useradd", "python3", "ulimit", "coredumpctl", "lldb", "gdb", "kill"), line
+
+
+def test_the_lines_that_operators_match_on_are_those_of_the_code():
+    text = (REPOSITORY / "docs/debugging.md").read_text()
+    [table] = re.findall(r"^\| line begins with \| from \| when \|\n\|---\|---\|---\|\n((?:\|.*\n)+)", text, re.M)
+    programs = {"ib-connector": "Connector", "ib-recorder": "Recorder", "ib-watchdog": "Watchdog", "every service": "ServiceKit"}
+    for row in table.splitlines():
+        line, source = row.split("|")[1:3]
+        folder = programs[source.strip().strip("`")]
+        code = " ".join(path.read_text() for path in (REPOSITORY / "Sources" / folder).rglob("*.swift"))
+        # In one message, from its first word on; what stands between is the message's own.
+        first, *rest = (re.escape(part) for part in re.findall(r"`([^`]+)`", line))
+        pattern = '"' + first + "".join(r'[^"\n]*' + part for part in rest)
+        assert re.search(pattern, code), f"no message of {folder}: {line}"
+
+
+def test_the_exit_statuses_are_those_of_the_code():
+    code = (REPOSITORY / "Sources/ServiceKit/ExitStatus.swift").read_text()
+    statuses = set(re.findall(r"^    case \w+ = (\d+)$", code, re.M))
+    documented = re.findall(r"^\| (\d+) \| (?:all|commands|`status`) \|", (REPOSITORY / "docs/debugging.md").read_text(), re.M)
+    assert len(statuses) > 5 and sorted(statuses) == sorted(documented)
+
+
+def test_the_block_program_reads_the_log_and_the_journal_and_finds_damage(recording):
+    [program] = blocks(REPOSITORY / "docs/debugging.md", "python")
+
+    def printed(*words):
+        result = subprocess.run([sys.executable, "-c", program, *map(str, words)], capture_output=True, text=True,
+                                timeout=PATIENCE)
+        assert result.returncode == 0, result.stderr
+        return result.stdout.splitlines()
+
+    [part, *_] = sorted((recording.state / "log").glob("*.log"))
+    copy = recording.folder / "copy.log"
+    copy.write_bytes(part.read_bytes())
+    lines = printed(copy)
+    assert "key table" in lines[0] and all(line.endswith("sound") or " sound seq " in line for line in lines)
+    tables = [line for line in lines if "key table" in line]
+    assert len(tables) == 1 and len(lines) > 5
+    at, entries = re.match(r"(\d+): .* (\d+) entries", lines[3]).groups()
+    one = printed(copy, at)
+    assert one[0] == lines[3] and len(one) == 1 + int(entries), "the block and its records"
+    epoch, seq = re.match(r"  (\d+)\.(\d+) con_id", one[1]).groups()
+    assert f"sound seq {seq} epoch {epoch}" in one[0]
+    damaged = bytearray(copy.read_bytes())
+    damaged[int(at) + 40] ^= 1
+    copy.write_bytes(damaged)
+    again = printed(copy)
+    assert len(again) == len(lines) and "DAMAGED" in again[3] and again[4:] == lines[4:]
+    journals = [path for path in (recording.run / "journal").glob("*.log")]
+    assert any("records" in line for path in journals for line in printed(path))
 
 
 def test_every_program_has_a_help_with_examples():
@@ -208,7 +315,43 @@ def test_every_program_has_a_help_with_examples():
         result = subprocess.run([BIN / name, "--help"], capture_output=True, text=True)
         assert result.returncode == 0 and "xample" in result.stdout, name
         result = subprocess.run([BIN / name, "--version"], capture_output=True, text=True)
-        assert result.returncode == 0 and re.match(rf"{name} \d+\.\d+\.\d+\n", result.stdout), name
+        assert result.returncode == 0, name
+        first, commit, formats, protocols = result.stdout.splitlines()
+        assert re.fullmatch(rf"{name} \d+\.\d+\.\d+", first)
+        assert re.fullmatch(r"commit: ([0-9a-f]{12}( with changes that are not committed)?|not known, built .*)", commit), commit
+        changes = " ".join((REPOSITORY / "CHANGELOG.md").read_text().split())
+        for what in re.findall(r"([a-zA-Z ]+ \d+)", formats.split(": ")[1] + ", " + protocols.split(": ")[1]):
+            assert what.strip() in changes, f"{what} has no line in CHANGELOG.md"
+        feed, json = re.findall(r" (\d+)", protocols)
+        assert f"This is version {feed} of the feed" in (REPOSITORY / "docs/feed-protocol.md").read_text()
+        assert f"This is version {json} of JSON" in (REPOSITORY / "docs/json.md").read_text()
+
+
+def test_the_commit_is_that_of_the_tree(tmp_path):
+    """What --version tells is made by scripts/commit when `make` builds."""
+    assert "BUILD_COMMIT=$$(scripts/commit) swift build" in (REPOSITORY / "Makefile").read_text()
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts/commit").write_text((REPOSITORY / "scripts/commit").read_text())
+
+    def commit():
+        return subprocess.run(["sh", "scripts/commit"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout.strip()
+
+    def git(*words):
+        return subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x", *words], cwd=tmp_path, check=True,
+                              capture_output=True, text=True).stdout.strip()
+
+    assert commit() == "", "a copy without git"
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-q", "-m", "one")
+    assert commit() == git("rev-parse", "HEAD")[:12]
+    (tmp_path / "scripts/commit").open("a").write("# more\n")
+    assert commit() == git("rev-parse", "HEAD")[:12] + "+"
+    below = tmp_path / "copy"
+    (below / "scripts").mkdir(parents=True)
+    (below / "scripts/commit").write_text((REPOSITORY / "scripts/commit").read_text())
+    result = subprocess.run(["sh", "scripts/commit"], cwd=below, check=True, capture_output=True, text=True)
+    assert result.stdout == "", "a copy within another repository is not that repository's commit"
 
 
 def test_the_file_format_programs_read_a_log_part_and_a_segment(recording):
