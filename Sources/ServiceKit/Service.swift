@@ -91,7 +91,10 @@ public enum Service {
             for warning in warnings { log(.warning, warning) }
             log(
                 .notice, "started",
-                ["version": Version.text, "commit": Version.commit ?? "not known", "pid": "\(getpid())", "state": paths.state, "runtime": paths.runtime])
+                [
+                    "version": Version.text, "commit": Version.commit ?? "not known", "pid": "\(getpid())",
+                    "state": paths.state, "runtime": paths.runtime,
+                ])
             var loop = ServiceLoop(
                 context: context, lifeline: Lifeline(environment: environment), grace: description.lifelineGraceSeconds)
             loop.run(signals, &sender)
