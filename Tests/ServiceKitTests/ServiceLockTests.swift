@@ -4,23 +4,33 @@ import Testing
 @testable import ServiceKit
 
 @Suite struct ServiceLockTests {
-    @Test func aSecondHolderIsRefusedAndTheFirstIsNamed() throws {
-        let directory = try TemporaryDirectory()
+    private static func paths(_ directory: TemporaryDirectory) throws -> Paths {
         let paths = Paths(state: directory.path + "/state", runtime: directory.path + "/run")
         try paths.makeDirectories()
+        return paths
+    }
+
+    /// A second holder is refused, and told who the first one is.
+    private static func expectRefusal(_ paths: Paths, _ what: Comment) {
+        do throws(ProgramError) {
+            let second = try ServiceLock(name: "x", paths: paths)
+            _ = consume second
+            Issue.record(what)
+        } catch {
+            #expect(error.status == .configuration)
+            #expect(error.description.contains("another x is running (pid \(getpid()))"))
+        }
+    }
+
+    @Test func aSecondHolderIsRefusedAndTheFirstIsNamed() throws {
+        let directory = try TemporaryDirectory()
+        let paths = try Self.paths(directory)
         #expect(ServiceLock.holder(name: "x", paths: paths) == nil)
         #expect(!ServiceLock.isHeld(name: "x", paths: paths))
         do {
             let lock = try ServiceLock(name: "x", paths: paths)
             #expect(ServiceLock.holder(name: "x", paths: paths)?.pid == getpid())
-            do throws(ProgramError) {
-                let second = try ServiceLock(name: "x", paths: paths)
-                _ = consume second
-                Issue.record("taken twice")
-            } catch {
-                #expect(error.status == .configuration)
-                #expect(error.description.contains("another x is running (pid \(getpid()))"))
-            }
+            Self.expectRefusal(paths, "taken twice")
             _ = consume lock
         }
         #expect(!ServiceLock.isHeld(name: "x", paths: paths))
@@ -46,8 +56,7 @@ import Testing
 
     @Test func whoOnlyLooksAtALockKeepsNobodyFromStarting() throws {
         let directory = try TemporaryDirectory()
-        let paths = Paths(state: directory.path + "/state", runtime: directory.path + "/run")
-        try paths.makeDirectories()
+        let paths = try Self.paths(directory)
         let file = ServiceLock.files(name: "x", paths: paths)[0]
         let looker = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         #expect(flock(looker, LOCK_SH | LOCK_NB) == 0)
@@ -63,8 +72,7 @@ import Testing
 
     @Test func aNumberThatBelongsToAnotherProcessIsNoHolder() throws {
         let directory = try TemporaryDirectory()
-        let paths = Paths(state: directory.path + "/state", runtime: directory.path + "/run")
-        try paths.makeDirectories()
+        let paths = try Self.paths(directory)
         let lock = try ServiceLock(name: "x", paths: paths)
         // As if the pid had been given to somebody else since: same number, other start.
         for path in ServiceLock.files(name: "x", paths: paths) {
@@ -77,34 +85,23 @@ import Testing
 
     @Test func aLockWhoseFileIsRemovedIsHeldAllTheSame() throws {
         let directory = try TemporaryDirectory()
-        let paths = Paths(state: directory.path + "/state", runtime: directory.path + "/run")
-        try paths.makeDirectories()
+        let paths = try Self.paths(directory)
         let lock = try ServiceLock(name: "x", paths: paths)
         for path in ServiceLock.files(name: "x", paths: paths) { #expect(unlink(path) == 0) }
-        do throws(ProgramError) {
-            let second = try ServiceLock(name: "x", paths: paths)
-            _ = consume second
-            Issue.record("taken twice")
-        } catch {
-            #expect(error.status == .configuration)
-            #expect(error.description.contains("another x is running (pid \(getpid()))"))
-        }
+        Self.expectRefusal(paths, "taken twice")
         // Another service's is free.
         let other = try ServiceLock(name: "y", paths: paths)
         _ = consume other
         // And so is that of a directory elsewhere with the same names.
         let elsewhere = try TemporaryDirectory()
-        let others = Paths(state: elsewhere.path + "/state", runtime: elsewhere.path + "/run")
-        try others.makeDirectories()
-        let third = try ServiceLock(name: "x", paths: others)
+        let third = try ServiceLock(name: "x", paths: Self.paths(elsewhere))
         _ = consume third
         _ = consume lock
     }
 
     @Test func aRemovedOrReplacedLockFileIsMadeAnew() throws {
         let directory = try TemporaryDirectory()
-        let paths = Paths(state: directory.path + "/state", runtime: directory.path + "/run")
-        try paths.makeDirectories()
+        let paths = try Self.paths(directory)
         let lock = try ServiceLock(name: "x", paths: paths)
         let files = ServiceLock.files(name: "x", paths: paths)
         #expect(lock.restore(state: true).isEmpty)

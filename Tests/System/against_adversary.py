@@ -3,6 +3,7 @@
 import json
 import socket
 import sys
+import time
 
 from ibstream import REPOSITORY, wait_for
 
@@ -87,6 +88,14 @@ class Run:
                        and states[name]["ticks"] >= before.get(name, 0) + count for name in names)
 
         wait_for(f"{count} ticks of {names}", flow, seconds, 0.05)
+
+    def away(self, seconds):
+        """The gateway is not to be had for a while."""
+        self.gateway.do("refuse")
+        self.gateway.do("drop")
+        time.sleep(seconds)
+        self.gateway.do("accept")
+        self.wait_ticks()
 
     def wait_requests(self, count, number, seconds=60, matching=lambda fields: True):
         """Waits until clients have sent so many requests of this kind since the start."""

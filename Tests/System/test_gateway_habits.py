@@ -19,15 +19,6 @@ def farm(run, code, *names, text=None):
         run.gateway.do("notice", code=code, farm=name, **({"text": text} if text else {}))
 
 
-def away(run, seconds):
-    """The gateway is not to be had for a while."""
-    run.gateway.do("refuse")
-    run.gateway.do("drop")
-    time.sleep(seconds)
-    run.gateway.do("accept")
-    run.wait_ticks()
-
-
 # Definitions
 
 IMPOSSIBLE = [
@@ -91,7 +82,7 @@ def test_an_empty_list_of_accounts_says_nothing(lab):
 
 def test_ticks_between_past_and_live_ones_come_from_history(lab):
     run = Run(lab, speed=3, faults={"past_ticks_end_early": 500})
-    away(run, 2)
+    run.away(2)
     run.wait_healed(1)
     run.check()
 
@@ -212,7 +203,7 @@ def test_what_was_missed_before_a_market_closed_is_had_before_it_opens(lab):
 def test_history_that_repeats_itself_is_never_stored_twice(lab, mode):
     run = Run(lab, {MNQ: ("MNQ", ["bid_ask"]), AAPL: ("AAPL", ["mid_point", "last"])}, speed=6,
               faults={"history_repeat": mode, "past_ticks_missing": True})
-    away(run, 4)
+    run.away(4)
     run.wait_requests(4, 96)
     time.sleep(1)
     run.gateway.faults.clear("history_repeat")
@@ -230,7 +221,7 @@ def test_an_answer_that_begins_before_what_was_asked_for_is_stored_once(lab):
     """Each answer has the second before, and tells its first second twice: nothing in it says so."""
     run = Run(lab, {MNQ: ("MNQ", ["bid_ask"]), AAPL: ("AAPL", ["mid_point", "last"])}, speed=6,
               faults={"history_repeat": "early", "past_ticks_missing": True})
-    away(run, 4)
+    run.away(4)
     run.wait_healed(1)
     run.check()
 

@@ -3,21 +3,11 @@ does not have whole is named."""
 
 import collections
 import shutil
-import time
 
 import pytest
 
 from against_adversary import AAPL, MNQ, Run, compare
 from ibstream import wait_for
-
-
-def away(run, seconds):
-    """The gateway is not to be had for a while."""
-    run.gateway.do("refuse")
-    run.gateway.do("drop")
-    time.sleep(seconds)
-    run.gateway.do("accept")
-    run.wait_ticks()
 
 
 # Long seconds
@@ -29,7 +19,7 @@ def test_pages_cut_in_the_middle_of_a_second_are_joined_or_the_second_is_named(l
     run = Run(lab, {MNQ: ("MNQ", ["bid_ask"])}, speed=30,
               faults={"history_page_strict": True, "past_ticks_missing": True, **faults})
     stream = run.names[0]
-    away(run, 3.5)
+    run.away(3.5)
     wait_for("an end of healing", lambda: set(run.gap_states()[stream]) <= {"healed", "partly"}, 120, 0.5)
     named = {second for gap in run.gaps()["gaps"] for first, end in gap["unfilled"] for second in range(first, end)}
     assert bool(named) == ("partly" in run.gap_states()[stream])
@@ -56,7 +46,7 @@ def test_history_that_ends_with_the_trading_day_is_had_of_the_next_days_too(lab,
     run = Run(lab, {MNQ: ("MNQ", ["bid_ask", "last"])}, faults={"past_ticks_missing": True, **faults})
     now = int(time.time())
     run.gateway.faults["history_day_end"] = [now + 3, now + 5]
-    away(run, 7)
+    run.away(7)
     run.wait_healed(1, seconds=90)
     run.check()
 
