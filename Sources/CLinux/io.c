@@ -143,6 +143,10 @@ int clx_rename_exclusively(const char *from, const char *to) {
     return rename(from, to) ? errno : 0;
 }
 
+int clx_exchange(const char *one, const char *other) {
+    return renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE) == 0 ? 0 : errno;
+}
+
 void clx_start_writeback(int fd, int64_t offset, int64_t count) {
     (void)sync_file_range(fd, offset, count, SYNC_FILE_RANGE_WRITE);
 }

@@ -14,6 +14,7 @@ struct SealThread: ~Copyable {
     private static let lookNanos: Int64 = 1_000_000_000
     /// How often it is looked whether all sealed files are there.
     private static let filesNanos: Int64 = 3_600_000_000_000
+    private static let filesRetryNanos: Int64 = 10_000_000_000
     /// How often all sealed files are counted anew.
     private static let surveyNanos: Int64 = 24 * 3_600_000_000_000
     private static let firstRetryNanos: Int64 = 5_000_000_000
@@ -34,12 +35,19 @@ struct SealThread: ~Copyable {
     private var kept: Set<PartName> = []
     /// Damaged files that were written anew once in this run, or could not be.
     private var triedToMend: Set<String> = []
+    /// What has to be there beside the sealed files.
+    private var logParts: LogParts
+    private var definitions: KeptDefinitions
     private var nextDamageLookNanos: Int64 = 0
     private var nextLookNanos: Int64 = 0
+    private var nextLogLookNanos: Int64 = 0
+    private var logLookFault: String?
     private var nextSurveyNanos: Int64 = 0
     private var nextFilesLookNanos: Int64 = 0
     /// When all sealed files were compared with their list last, by the host's clock.
-    private var filesLookedAtNanos = Int64.max
+    private var filesLookedAtNanos: Int64?
+    private var filesFault: String?
+    private var toldFilesFault: String?
     private var isSurveyed = false
     private var isClean = false
     /// The newest time of the gateway that is known.
@@ -55,6 +63,8 @@ struct SealThread: ~Copyable {
         self.damage = damage
         journalDirectory = paths.journal(configuration)
         self.paths = paths
+        logParts = LogParts(stateDirectory: paths.state)
+        definitions = KeptDefinitions(stateDirectory: paths.state)
         storage = configuration.storage
         self.queue = queue
         self.board = board
@@ -77,6 +87,7 @@ struct SealThread: ~Copyable {
             board.bell.clear()
             lookForDamage()
             round()
+            lookAtLogWhenDue()
             rest()
         }
         board.endJob(error: "the recorder stops")
@@ -138,6 +149,7 @@ struct SealThread: ~Copyable {
 
     /// False when a damaged file was written anew meanwhile: then what there is to seal is looked at again.
     private mutating func sealHours(_ reach: SealPlan.Reach) throws(SealError) -> Bool {
+        lookAtLog()
         let parts = try parts()
         let sealedHour = stock.newestHour
         let settled = try settled(parts, before: sealedHour)
@@ -177,7 +189,7 @@ struct SealThread: ~Copyable {
             try task.progress.duringDiskCall { () throws(StoreError) in
                 let stop = task.stop
                 let files = try SealedFiles(
-                    stateDirectory: paths.state, opensAll: false, openedSinceNanos: filesLookedAtNanos
+                    stateDirectory: paths.state, opensAll: false, changedSinceNanos: filesLookedAtNanos
                 ) { !stop.isStopped }
                 guard files.isWhole else { return }
                 let found = files.damage
@@ -187,6 +199,7 @@ struct SealThread: ~Copyable {
                     log(.notice, "sealed files were put into their list", ["files": "\(files.unlistedCount)"])
                 }
                 try files.bringList()
+                try definitions.refresh()
                 isCut = files.isCut
                 filesLookedAtNanos = begunNanos
                 // A volume that is not mounted has lost nothing.
@@ -195,11 +208,48 @@ struct SealThread: ~Copyable {
                     log(.notice, "mended: \(action.path): \(action.what)")
                 }
             }
+            filesFault = nil
+            nextFilesLookNanos = isCut ? now : now + SealThread.filesNanos
         } catch {
-            // Sealing and retention go on.
-            log(.error, "the sealed files can't be compared with their list", ["why": "\(error)"])
+            // Sealing and retention go on; that nobody knows whether all is there is told.
+            if filesFault == nil {
+                log(.error, "the sealed files can't be compared with their list", ["why": "\(error)"])
+            }
+            filesFault = "the sealed files can't be compared with their list: \(error)"
+            nextFilesLookNanos = now + SealThread.filesRetryNanos
         }
-        nextFilesLookNanos = isCut ? now : now + SealThread.filesNanos
+    }
+
+    /// Once a second.
+    private mutating func lookAtLogWhenDue() {
+        let now = bootNanos()
+        guard now >= nextLogLookNanos else { return }
+        nextLogLookNanos = now + SealThread.lookNanos
+        lookAtLog()
+    }
+
+    /// Finished parts of the log and definitions that are gone are red; what is known of them is put back.
+    private mutating func lookAtLog() {
+        do throws(StoreError) {
+            try task.progress.duringDiskCall { () throws(StoreError) in
+                let parts = try logParts.look()
+                let papers = try definitions.look()
+                let found = parts.map(\.text) + papers.map(\.text)
+                for text in found { log(.critical, "CRITICAL: durable data was destroyed", ["why": text]) }
+                damage.note(found)
+                for gone in papers where gone.isRestored {
+                    log(.notice, "mended: \(gone.path): was gone, written anew")
+                }
+                guard !parts.isEmpty else { return }
+                for action in try mender.mendParts(parts).actions {
+                    log(.notice, "mended: \(action.path): \(action.what)")
+                }
+            }
+            logLookFault = nil
+        } catch {
+            if logLookFault == nil { log(.error, "it can't be seen whether the log is whole", ["why": "\(error)"]) }
+            logLookFault = "\(error)"
+        }
     }
 
     /// Once a second: somebody may have repaired or acknowledged it.
@@ -333,7 +383,8 @@ struct SealThread: ~Copyable {
 
     private mutating func noteSuccess() {
         nextLookNanos = bootNanos() + SealThread.lookNanos
-        board.note(fault: nil)
+        if filesFault == nil || filesFault != toldFilesFault { board.note(fault: filesFault) }
+        toldFilesFault = filesFault
         guard failuresInARow > 0 else { return }
         failuresInARow = 0
         log(.notice, "sealing works again")

@@ -57,7 +57,7 @@ struct LogSource: ~Copyable {
         switch origin {
         case .file(let path): total = try File(path, O_RDONLY).size()
         case .directory(let directory):
-            for name in try parts(directory) {
+            for name in try PartName.listIfAny(directory) {
                 var status = stat()
                 if stat(name.path(in: directory), &status) == 0 { total += UInt64(max(0, status.st_size)) }
             }
@@ -87,16 +87,8 @@ struct LogSource: ~Copyable {
     /// Makes the list of parts. A missing directory has no parts.
     mutating func list() throws(StoreError) {
         guard case .directory(let directory) = origin else { return }
-        names = try parts(directory)
+        names = try PartName.listIfAny(directory)
         needsList = false
-    }
-
-    /// The parts in a directory; none when it is missing.
-    private func parts(_ directory: String) throws(StoreError) -> [PartName] {
-        do throws(StoreError) { return try PartName.list(directory) } catch {
-            guard error.code == ENOENT else { throw error }
-            return []
-        }
     }
 
     /// The next block of records below the limit, nil at the limit.

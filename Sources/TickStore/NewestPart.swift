@@ -34,6 +34,7 @@ enum NewestPart {
     static func read(in directory: String) throws(StoreError) -> Reading {
         let file: File
         do throws(StoreError) { file = try File(path(in: directory), O_RDONLY | O_NOFOLLOW) } catch {
+            if error.code == ELOOP { return .damaged }
             guard error.code == ENOENT else { throw error }
             return .missing
         }
@@ -60,21 +61,16 @@ enum NewestPart {
     /// looked at before the parts.
     static func gone(in directory: String) throws(StoreError) -> PartName? {
         guard case .part(let newest) = try read(in: directory) else { return nil }
-        let parts = try list(directory)
+        let parts = try PartName.listIfAny(directory)
         return parts.last.map { $0.number < newest.number } ?? true ? newest : nil
-    }
-
-    /// The parts; a missing directory has none.
-    static func list(_ directory: String) throws(StoreError) -> [PartName] {
-        do throws(StoreError) { return try PartName.list(directory) } catch {
-            guard error.code == ENOENT else { throw error }
-            return []
-        }
     }
 
     /// Durable when this returns. The file keeps its place on the disk, so that a full one takes it too.
     static func write(_ part: PartName, in directory: String) throws(StoreError) {
         let path = path(in: directory)
+        var status = stat()
+        // A link in its place is not ours.
+        if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK { try Directory.remove(path) }
         let file = try File(path, O_RDWR | O_CREAT | O_NOFOLLOW)
         var bytes: [UInt8] = []
         bytes.append(number: magic)

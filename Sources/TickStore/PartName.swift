@@ -55,6 +55,14 @@ public struct PartName: Sendable, Hashable, Comparable, CustomStringConvertible 
         try Directory.names(directory).compactMap { PartName(fileName: $0) }.sorted()
     }
 
+    /// The same; a missing directory has none.
+    static func listIfAny(_ directory: String) throws(StoreError) -> [PartName] {
+        do throws(StoreError) { return try list(directory) } catch {
+            guard error.code == ENOENT else { throw error }
+            return []
+        }
+    }
+
     /// Files in a log's directory that look like parts and have names by which no reader knows them.
     static func strays(_ directory: String) throws(StoreError) -> [String] {
         do throws(StoreError) {

@@ -93,7 +93,7 @@ extension Repair {
             }
         }
         let contents = PartContents(of: lost, positions: last)
-        try write(contents, to: path)
+        try place(contents, at: path)
         report.actions.append(.init(path: path, what: "was gone, written anew: \(lost.count) ranges lost"))
     }
 

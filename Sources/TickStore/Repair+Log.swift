@@ -32,12 +32,7 @@ extension Repair {
         }
     }
 
-    func parts() throws(StoreError) -> [PartName] {
-        do throws(StoreError) { return try PartName.list(logDirectory) } catch {
-            guard error.code == ENOENT else { throw error }
-            return []
-        }
-    }
+    func parts() throws(StoreError) -> [PartName] { try PartName.listIfAny(logDirectory) }
 
     /// Writes damaged parts, and those that have the record behind a missing range, anew.
     mutating func rewriteLog(missing: [KeyRange], damaged: Set<PartName> = []) throws(StoreError) {
@@ -98,16 +93,30 @@ extension Repair {
 
     /// Writes a part beside the damaged one, reads it back, and gives it the name.
     private mutating func replace(_ path: String, _ contents: borrowing PartContents) throws(StoreError) {
-        let temporary = String(path.dropLast(4)) + ".repair.log"
+        let temporary = String(path.dropLast(4)) + Repair.partSuffix
         try Directory.remove(temporary)
         let temporarySlots = PartName.durablePath(ofLog: temporary)
         try Directory.remove(temporarySlots)
         try write(contents, to: temporary)
         let slotsPath = PartName.durablePath(ofLog: path)
-        if access(slotsPath, F_OK) == 0 { try setAside(slotsPath, replacement: nil) }
+        // The damaged part keeps its slots until the new one has its name: without them what was durable of it would look torn.
+        if access(slotsPath, F_OK) == 0 { try DamagedFile.keep(slotsPath) }
         try setAside(path, replacement: temporary)
         guard rename(temporarySlots, slotsPath) == 0 else {
             throw .system(call: "rename", path: slotsPath, code: errno)
+        }
+        try Directory.sync(logDirectory)
+    }
+
+    /// Writes a part under a name that is free, which it gets when it is whole.
+    func place(_ contents: borrowing PartContents, at path: String) throws(StoreError) {
+        let temporary = String(path.dropLast(4)) + Repair.partSuffix
+        let temporarySlots = PartName.durablePath(ofLog: temporary)
+        for old in [temporary, temporarySlots] { try Directory.remove(old) }
+        try write(contents, to: temporary)
+        // The slots first: a part without them would look as if they had been destroyed.
+        for (from, to) in [(temporarySlots, PartName.durablePath(ofLog: path)), (temporary, path)] {
+            guard rename(from, to) == 0 else { throw .system(call: "rename", path: to, code: errno) }
         }
         try Directory.sync(logDirectory)
     }
@@ -127,6 +136,7 @@ extension Repair {
             if let failure { throw failure }
         }
         try writer.sync()
+        try writer.finish()
         let written = try PartContents(path)
         guard written.blocks == contents.blocks else { throw .notALog(path: path) }
     }

@@ -11,6 +11,9 @@ internal import Ticks
 /// files has and the disk has not, parts of the log (sound blocks; keys that are gone become `lost` records), durable slots,
 /// keys that are missing between files, the list itself.
 public struct Repair: ~Copyable {
+    /// Of parts that are being written anew, and of their slots.
+    static let partSuffix = ".repair.log"
+    static let slotsSuffix = ".repair.durable"
     /// What a `lost` record says of keys that went with a damaged file.
     static let lostText = "damaged file"
 
@@ -45,8 +48,10 @@ public struct Repair: ~Copyable {
 
     /// Repairs, then verifies the whole recording again.
     public consuming func run() throws(StoreError) -> RepairReport {
+        try removeLeftovers()
+        try setAsideWhatIsNoFile()
         let before = try Verify(stateDirectory: stateDirectory).run()
-        guard !before.isSound else {
+        guard !before.isSound || !report.actions.isEmpty else {
             report.verified = before
             return report
         }
@@ -55,10 +60,33 @@ public struct Repair: ~Copyable {
         if list.isMissing || list.entries == 0, try !SegmentName.list(ticksDirectory: ticksDirectory).isEmpty {
             _ = try repairList()
         }
+        try repairPlaces()
         try repairSegments()
         try restoreGone()
         try repairLog()
         try repairNewest()
+        try repairDefinitions()
+        var verified = try fillMissing()
+        // A list that is whole may tell of keys of which a damaged one told nothing.
+        if !verified.isSound, try repairList() { verified = try fillMissing() }
+        report.verified = verified
+        return report
+    }
+
+    /// Removes what one that was killed has left half written in the log: no reader knows these names.
+    private func removeLeftovers() throws(StoreError) {
+        let names: [String]
+        do throws(StoreError) { names = try Directory.names(logDirectory) } catch {
+            guard error.code == ENOENT else { throw error }
+            return
+        }
+        for name in names where name.hasSuffix(Repair.partSuffix) || name.hasSuffix(Repair.slotsSuffix) {
+            try Directory.remove(logDirectory + "/" + name)
+        }
+    }
+
+    /// Mends what verifying finds missing, until it finds nothing more, and returns what it finds then.
+    private mutating func fillMissing() throws(StoreError) -> VerifyReport {
         var verified = try Verify(stateDirectory: stateDirectory).run()
         var round = 0
         while !verified.missing.isEmpty, round < Repair.maxRounds {
@@ -66,9 +94,7 @@ public struct Repair: ~Copyable {
             verified = try Verify(stateDirectory: stateDirectory).run()
             round += 1
         }
-        if !verified.isSound, try repairList() { verified = try Verify(stateDirectory: stateDirectory).run() }
-        report.verified = verified
-        return report
+        return verified
     }
 
     // MARK: - Sealed segments
@@ -220,8 +246,10 @@ public struct Repair: ~Copyable {
     }
 
     /// When a segment's hour began; now, where no clock can show that.
-    func hourNanos(_ name: SegmentName) -> Int64 {
-        let (nanos, overflow) = name.hour.multipliedReportingOverflow(by: 3_600_000_000_000)
+    func hourNanos(_ name: SegmentName) -> Int64 { nanos(hour: name.hour) }
+
+    func nanos(hour: Int64) -> Int64 {
+        let (nanos, overflow) = hour.multipliedReportingOverflow(by: 3_600_000_000_000)
         return overflow ? nowNanos : nanos
     }
 
@@ -265,14 +293,7 @@ public struct Repair: ~Copyable {
     }
 
     func keptDefinition(_ contract: ContractID) throws(StoreError) -> [UInt8] {
-        do throws(StoreError) {
-            let file = try File("\(stateDirectory)/definitions/\(contract).json", O_RDONLY)
-            var bytes = [UInt8](repeating: 0, count: Int(min(try file.size(), 1 << 20)))
-            return try file.read(into: &bytes, at: 0) ? bytes : []
-        } catch {
-            guard error.code == ENOENT else { throw error }
-            return []
-        }
+        try KeptDefinitions.read(stateDirectory, contract) ?? []
     }
 
     /// Gives the damaged file another name and the new one its place. Whatever happens between, the old one is there.

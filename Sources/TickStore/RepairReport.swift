@@ -10,6 +10,8 @@ public struct RepairReport: Sendable {
     /// Files of which nobody knows which keys are lost with them: a segment of which nothing can be read, or the newest part
     /// of the log, damaged at its end (the recorder asks the connector for what is behind the last key that is left).
     public var unknown: [String] = []
+    /// Contracts' definitions that are gone, and that nothing has.
+    public var lostDefinitions = 0
     /// What verifying the result found.
     public var verified = VerifyReport()
 
@@ -21,5 +23,5 @@ public struct RepairReport: Sendable {
     public var moreLost: UInt64 { verified.moreLostToDamage }
 
     /// True when damage has cost nothing and all is sound now.
-    public var isWhole: Bool { lost.isEmpty && unknown.isEmpty && verified.isSound }
+    public var isWhole: Bool { lost.isEmpty && unknown.isEmpty && lostDefinitions == 0 && verified.isSound }
 }

@@ -95,6 +95,15 @@ struct SealedChain {
         return MissingKeys.range(after: try list.lastKey(of: stream), upTo: key)
     }
 
+    /// Definitions that have to be there and are not, in words.
+    func goneDefinitions() throws(StoreError) -> [String] {
+        guard let list, !list.definitions.isEmpty else { return [] }
+        let gone = list.definitions.subtracting(try KeptDefinitions.list(stateDirectory))
+        return gone.sorted().map {
+            KeptDefinitions.Gone(path: KeptDefinitions.path(stateDirectory, $0), isRestored: false).text
+        }
+    }
+
     /// What the list itself lacks, in words. At the end.
     ///
     /// - Parameter isSealedForGood: true when the log does not have the file's records any more: then the list has to.

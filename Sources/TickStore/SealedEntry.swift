@@ -5,7 +5,7 @@ internal import Ticks
 ///     offset size field
 ///          0    4 magic      "IBTL"
 ///          4    2 version    1
-///          6    1 what       0 begun, 1 sealed, 2 removed
+///          6    1 what       0 begun, 1 sealed, 2 removed, 3 defined, 4 undefined
 ///          7    1 more       1: the entry behind it was appended together with it
 ///          8    8 number     1, 2, 3 … without a hole
 ///         16    4 con_id
@@ -28,6 +28,10 @@ struct SealedEntry: Equatable {
         case sealed = 1
         /// What the stream has up to the last key may be gone: retention took the hour, or it went before there was a list.
         case removed = 2
+        /// The contract's definition is kept, and has to be there from now on.
+        case defined = 3
+        /// It is not to be missed any more.
+        case undefined = 4
     }
 
     static let size = 104
@@ -48,6 +52,12 @@ struct SealedEntry: Equatable {
     var sha256 = [UInt8](repeating: 0, count: SHA256.size)
 
     init(_ what: What) { self.what = what }
+
+    /// What is to say of a contract's definition.
+    init(_ what: What, _ contract: ContractID) {
+        self.what = what
+        stream = StreamID(contract, .last)
+    }
 
     /// A file that is in its place.
     init(sealed footer: SegmentFooter, hour: Int64, bytes: UInt64) {

@@ -40,6 +40,10 @@ public struct SealedFiles {
     /// Files that have to be there.
     private var wantedCount: UInt64 = 0
     private var fileCount = 0
+    /// Definitions that are there and not listed, and those that have to be there.
+    private let newDefinitions: [ContractID]
+    private let definitions: [ContractID]
+    private let goneDefinitions: [ContractID]
     /// The last key of each stream in front of its first file that was opened.
     private var inFront: [StreamID: TickKey] = [:]
     /// True when there are files that were sealed since there are lists.
@@ -57,10 +61,11 @@ public struct SealedFiles {
     ///
     /// - Parameters:
     ///   - opensAll: also open those that are as long as the list says, and compare what they say of themselves.
-    ///   - openedSinceNanos: open those that changed since then, by the host's clock: names may have been exchanged.
+    ///   - changedSinceNanos: open those that changed since then, by the host's clock: names may have been exchanged. Nil: since
+    ///     something was appended to the list, as each file's entry is behind its rename.
     ///   - goesOn: asked for each file; false ends it, and `isWhole` is false then.
     public init(
-        stateDirectory: String, opensAll: Bool, openedSinceNanos: Int64 = .max, goesOn: () -> Bool = { true }
+        stateDirectory: String, opensAll: Bool, changedSinceNanos: Int64? = nil, goesOn: () -> Bool = { true }
     ) throws(StoreError) {
         self.stateDirectory = stateDirectory
         self.opensAll = opensAll
@@ -68,8 +73,14 @@ public struct SealedFiles {
         let shares = try SealedFiles.shares(of: path)
         let first = try SealedList(stateDirectory: stateDirectory, share: shares[0])
         (listFindings, listIsMissing, listEntries) = (first.findings, first.isMissing, first.entries)
+        let kept = try KeptDefinitions.list(stateDirectory)
+        newDefinitions = kept.subtracting(first.definitions).sorted()
+        goneDefinitions = first.definitions.subtracting(kept).sorted()
+        definitions = kept.union(first.definitions).sorted()
+        wantedCount = UInt64(definitions.count)
+        let since = changedSinceNanos ?? first.changedNanos
         isWhole = try SealedFiles.eachStream(stateDirectory, shares, first) { stream, list, places throws(StoreError) in
-            var compared = SealedStream(stream, opensAll: opensAll, openedSinceNanos: openedSinceNanos)
+            var compared = SealedStream(stream, opensAll: opensAll, changedSinceNanos: since)
             let isWhole = try compared.compare(with: list, in: places) { finding throws(StoreError) in
                 guard goesOn() else { return false }
                 note(finding)
@@ -147,6 +158,9 @@ public struct SealedFiles {
             let place = SegmentName(stream: entry.stream, symbol: "*", hour: entry.hour)
             return "\(stateDirectory)/ticks/\(place): a sealed file is gone: \(entry.records) records"
         }
+        found += goneDefinitions.map {
+            KeptDefinitions.Gone(path: KeptDefinitions.path(stateDirectory, $0), isRestored: false).text
+        }
         return found
     }
 
@@ -160,7 +174,9 @@ public struct SealedFiles {
         let isLong = listEntries > max(SealedFiles.leastEntriesToShorten, 3 * wantedCount)
         let isMuch = unlistedCount > unlisted.count || movedCount > moved.count
         guard needsNewList || isLong || isMuch else {
-            let entries = moved.map { SealedEntry(removed: $0.stream, upTo: .zero, hour: $0.hour) } + unlisted
+            let entries =
+                moved.map { SealedEntry(removed: $0.stream, upTo: .zero, hour: $0.hour) } + unlisted
+                + newDefinitions.map { SealedEntry(.defined, $0) }
             try SealedList.append(entries, stateDirectory: stateDirectory)
             return !entries.isEmpty
         }
@@ -175,6 +191,7 @@ public struct SealedFiles {
         for (stream, key) in removedTo.sorted(by: { $0.key < $1.key }) where key > .zero {
             try writer.add(SealedEntry(removed: stream, upTo: key))
         }
+        for contract in definitions { try writer.add(SealedEntry(.defined, contract)) }
         _ = try SealedFiles.eachStream(stateDirectory, shares, first) { stream, list, places throws(StoreError) in
             var compared = SealedStream(stream, opensAll: opensAll)
             return try compared.compare(with: list, in: places) { finding throws(StoreError) in
@@ -195,7 +212,7 @@ public struct SealedFiles {
     private func keysInFront() throws(StoreError) -> [StreamID: TickKey] {
         var keys = inFront
         let logDirectory = stateDirectory + "/log"
-        guard let oldest = try NewestPart.list(logDirectory).first else { return keys }
+        guard let oldest = try PartName.listIfAny(logDirectory).first else { return keys }
         for (stream, position) in try LogPartReader(oldest.path(in: logDirectory)).table?.positions ?? [:]
         where keys[stream] == nil { keys[stream] = position.key }
         return keys

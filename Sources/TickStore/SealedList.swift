@@ -18,6 +18,9 @@ struct SealedList {
         var index: UInt32
         var count: UInt32
 
+        /// No stream: for who asks for no files.
+        static let nothing = Share(index: 1, count: 1)
+
         func has(_ stream: StreamID) -> Bool {
             ((UInt32(bitPattern: stream.conId) &* 2_654_435_761) >> 16) % max(count, 1) == index
         }
@@ -42,6 +45,8 @@ struct SealedList {
     private(set) var findings: [LogFinding] = []
     /// Up to which key a stream's records may be gone.
     private(set) var removedTo: [StreamID: TickKey] = [:]
+    /// The contracts whose definitions have to be there.
+    private(set) var definitions: Set<ContractID> = []
     /// Sound entries read.
     private(set) var entries: UInt64 = 0
     private var file: File?
@@ -64,8 +69,10 @@ struct SealedList {
         path = SealedList.path(stateDirectory: stateDirectory)
         let file: File
         do throws(StoreError) { file = try File(path, O_RDONLY | O_NOFOLLOW) } catch {
-            guard error.code == ENOENT else { throw error }
+            // A link is not ours: where it leads others write.
+            guard error.code == ENOENT || error.code == ELOOP else { throw error }
             isMissing = true
+            if error.code == ELOOP { addFinding(0..<1) }
             return
         }
         self.file = file
@@ -83,6 +90,13 @@ struct SealedList {
         try settle()
     }
 
+    /// When something was appended last, by the host's clock.
+    var changedNanos: Int64 {
+        var status = stat()
+        guard let file, fstat(file.descriptor, &status) == 0 else { return .min }
+        return Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+    }
+
     private mutating func addFinding(_ places: Range<UInt64>) {
         let size = UInt64(SealedEntry.size)
         findings.append(
@@ -91,10 +105,19 @@ struct SealedList {
 
     private mutating func take(_ entry: SealedEntry.Stored, at place: UInt64, _ share: Share?) {
         entries += 1
-        if entry.what == .removed {
-            removedTo[entry.stream] = max(removedTo[entry.stream] ?? .zero, entry.lastKey)
+        switch entry.what {
+        case .begun: return
+        case .defined, .undefined:
+            if entry.what == .defined {
+                definitions.insert(entry.stream.contract)
+            } else {
+                definitions.remove(entry.stream.contract)
+            }
+            return
+        case .removed: removedTo[entry.stream] = max(removedTo[entry.stream] ?? .zero, entry.lastKey)
+        case .sealed: break
         }
-        guard entry.what != .begun, share?.has(entry.stream) ?? true, let hour = Int32(exactly: entry.hour),
+        guard share?.has(entry.stream) ?? true, let hour = Int32(exactly: entry.hour),
             let index = UInt32(exactly: place), index < Place.removes
         else { return }
         places.append(

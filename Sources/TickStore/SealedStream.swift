@@ -22,16 +22,16 @@ struct SealedStream {
     let stream: StreamID
     let opensAll: Bool
     /// Files whose names or contents changed since then are opened; nanoseconds of the Unix epoch.
-    let openedSinceNanos: Int64
+    let changedSinceNanos: Int64
     /// The last key in front of the first file that was opened.
     private(set) var inFront: TickKey?
     /// True when a file was opened that was sealed since there are lists.
     private(set) var knewAList = false
 
-    init(_ stream: StreamID, opensAll: Bool, openedSinceNanos: Int64 = .max) {
+    init(_ stream: StreamID, opensAll: Bool, changedSinceNanos: Int64 = .max) {
         self.stream = stream
         self.opensAll = opensAll
-        self.openedSinceNanos = openedSinceNanos
+        self.changedSinceNanos = changedSinceNanos
     }
 
     /// Gives what is found to `body`, which ends it with false.
@@ -87,7 +87,7 @@ struct SealedStream {
         guard status.st_mode & S_IFMT == S_IFREG else { return .unreadable(listed, "\(path): is no file") }
         let size = UInt64(max(0, status.st_size))
         let changed = Int64(status.st_ctim.tv_sec) * 1_000_000_000 + Int64(status.st_ctim.tv_nsec)
-        if !opensAll, changed < openedSinceNanos, let listed, listed.bytes == size { return .same(listed) }
+        if !opensAll, changed < changedSinceNanos, let listed, listed.bytes == size { return .same(listed) }
         let footer: SegmentFooter?
         do throws(StoreError) { footer = try SegmentFooter(of: try File(path, O_RDONLY), size: size) } catch {
             if error.code == ENOENT { return nil }

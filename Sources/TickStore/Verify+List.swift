@@ -32,7 +32,7 @@ extension Verify {
         let problems = try chain?.problems { name, lastKey in
             table.map { $0.positions[name.stream]?.key ?? .zero >= lastKey } ?? true
         }
-        for text in problems ?? [] { problem(text) }
+        for text in (problems ?? []) + (try chain?.goneDefinitions() ?? []) { problem(text) }
         try checkNewest()
         report.hasNoList = chain?.isOld == true
     }
@@ -47,7 +47,7 @@ extension Verify {
             if try NewestPart.read(in: directory) == .damaged { problem("\(path): is damaged") }
         case .missing:
             // It is written as soon as something in a part is durable.
-            guard chain?.hasList == true, let part = try NewestPart.list(directory).last else { return }
+            guard chain?.hasList == true, let part = try PartName.listIfAny(directory).last else { return }
             let slots = PartName.durablePath(ofLog: part.path(in: directory))
             guard try DurableSlots.read(slots, partID: nil).durableTo > 0 else { return }
             // A moment later than the slots: a recording may just be beginning.
@@ -57,7 +57,7 @@ extension Verify {
             if let gone = try NewestPart.gone(in: directory) {
                 return problem("\(gone.path(in: directory)): the newest part of the log is gone")
             }
-            guard let name = try NewestPart.list(directory).last, name.number == newest.number else { return }
+            guard let name = try PartName.listIfAny(directory).last, name.number == newest.number else { return }
             let part = name.path(in: directory)
             let slots = PartName.durablePath(ofLog: part)
             // The part goes before its slots, where it was sealed meanwhile.

@@ -206,6 +206,51 @@ private func wait(_ what: Comment, _ condition: () -> Bool) throws {
         again.stop()
     }
 
+    /// A finished part of the present hour, and a definition, are removed under the running recorder.
+    @Test func whatIsRemovedBesideTheSealedFilesIsToldAndMended() throws {
+        let directory = try TemporaryDirectory()
+        let bench = try SealBench(directory)
+        func listBytes() -> Int { (try? Files.read(bench.paths.state + "/sealed", maxBytes: 1 << 20).count) ?? 0 }
+        try wait("the list") { listBytes() > 0 }
+        let definition = bench.paths.definition(stream.contract)
+        try Files.makeDirectory(bench.paths.definitions)
+        try Files.writeAtomically(Array("{}".utf8), to: definition)
+        try wait("the definition in the list") { listBytes() > 104 }
+        try bench.record(1...50)
+        let wish = bench.queue.askForPart()
+        try wait("another part") { bench.queue.hasBegunPart(wish) }
+        try bench.record(51...60)
+        let part = try #require(try PartName.list(bench.paths.log).first).path(in: bench.paths.log)
+        // Each is red, whichever goes first; and what is known of it comes back.
+        for path in [definition, part] {
+            try FileManager.default.removeItem(atPath: path)
+            try wait("\(path) anew") { FileManager.default.fileExists(atPath: path) }
+            try wait("the alarm") { bench.damage.hasPrefix(path == part ? "2: " : "1: definitions/") }
+        }
+        let places = try DamageNotes(state: bench.paths.state).places().map(\.text)
+        #expect(places.count == 2 && places[0].hasSuffix("the definition of a contract is gone"))
+        #expect(places[1].hasPrefix("log/") && places[1].contains("a finished part of the log is gone"))
+        let report = try Verify(stateDirectory: bench.paths.state).run()
+        #expect(report.isSound && report.lost.map(\.last.seq) == [50] && report.lost.map(\.first.seq) == [1])
+        try bench.record(61...70)
+        #expect(try bench.job()["state"]?.string == "done")
+        #expect(try bench.sealed() == Array(50...70))
+        bench.stop()
+    }
+
+    /// That nobody knows whether all is there is no green.
+    @Test func thatTheSealedFilesCanNotBeLookedAtIsTold() throws {
+        let directory = try TemporaryDirectory()
+        let list = directory.path + "/state/sealed"
+        try Files.makeDirectory(list)
+        let bench = try SealBench(directory)
+        let text = "the sealed files can't be compared with their list"
+        try wait("the fault") { bench.board.json["fault"]?.string?.contains(text) == true }
+        try FileManager.default.removeItem(atPath: list)
+        try wait("the all-clear") { bench.board.json["fault"] == .null }
+        bench.stop()
+    }
+
     @Test func whatCanNotBeSealedStaysInTheLogAndRecordingGoesOn() throws {
         let directory = try TemporaryDirectory()
         let blocked = directory.path + "/state/ticks"

@@ -174,6 +174,44 @@ def test_a_sealed_file_that_is_gone_is_missed_and_healed(lab):
     assert system.up.stop() == 0
 
 
+def test_a_finished_part_and_a_definition_that_are_removed_turn_red_and_come_back(lab):
+    system = System(lab)
+    system.wait_green()
+    part = newest_part(lab)
+    definition = lab.state / "definitions" / "711280073.json"
+    wait_for("the definition", definition.exists)
+    known = definition.read_bytes()
+    # Another part follows.
+    system.kill_recorder()
+    wait_for("another part", lambda: newest_part(lab) != part)
+    system.wait_green()
+    wait_for("the definition in the list", lambda: any(
+        entry[6] == 3 for entry in entries((lab.state / "sealed").read_bytes())))
+    part.unlink()
+    system.wait_red()
+    assert any(f"log/{part.name}: a finished part of the log is gone" in reason for reason in system.health()[1])
+    wait_for("the part anew", part.exists)
+    lab.ib_stream("repair", "--acknowledge", "--config", system.config)
+    system.wait_green()
+    definition.unlink()
+    system.wait_red()
+    assert any("definitions/711280073.json: the definition of a contract is gone" in reason
+               for reason in system.health()[1])
+    wait_for("the definition anew", definition.exists)
+    assert definition.read_bytes() == known
+    lab.settle()
+    for name in NAMES:
+        records = lab.records(name)
+        check_numbering(records)
+        assert not lost_ranges(records), "the journal has had it all"
+    assert ": sound: " in lab.ib_stream("verify", "--config", system.config)
+    assert system.up.stop() == 0
+
+
+def entries(sealed):
+    return [sealed[at:at + 104] for at in range(0, len(sealed), 104)]
+
+
 def test_the_list_of_sealed_files_and_the_newest_part_are_missed(lab):
     system = System(lab)
     system.wait_green()

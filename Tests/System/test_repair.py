@@ -1,10 +1,17 @@
 """verify and repair of a recording with sealed hours, by the real programs."""
 
+import os
+import pathlib
 import shutil
+import signal
 import subprocess
 
-from ibstream import BIN, wait_for
+import pytest
+
+from ibstream import BIN, FULL, wait_for
 from test_pipeline import EIGHT, ticks_numbered
+
+HERE = pathlib.Path(__file__).parent
 
 
 def test_a_damaged_recording_is_found_repaired_and_its_loss_is_told(lab):
@@ -53,3 +60,67 @@ def test_a_damaged_recording_is_found_repaired_and_its_loss_is_told(lab):
     result = subprocess.run([BIN / "ib-stream", "repair", lab.state], capture_output=True, text=True)
     assert result.returncode == 1 and ": sound: 1 ranges lost to damage" in result.stdout, result.stdout + result.stderr
     assert "repaired: " not in result.stdout and "lost: 265598.last " in result.stdout
+
+
+@pytest.fixture(scope="module")
+def killing(tmp_path_factory):
+    library = tmp_path_factory.mktemp("shim") / "kill_at.so"
+    subprocess.run(["gcc", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o", library, HERE / "kill_at.c"], check=True)
+    return library
+
+
+def flip(path, at):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_repair_that_is_killed_at_any_step_is_finished_by_the_next_one(lab, killing):
+    """What is lost is told by the one that ends, and the same as if nobody had been killed."""
+    sim = lab.simulator("--rate", "1000", "--seed", "5")
+    config = lab.configure(sim.port, EIGHT)
+    recorder, connector = lab.recorder(config), lab.connector(config)
+    wait_for("2,000 ticks", lambda: ticks_numbered(lab) > 2_000)
+    lab.settle()
+    lab.ib_stream("seal", "--now", "--config", config)
+    count = ticks_numbered(lab)
+    wait_for("2,000 more", lambda: ticks_numbered(lab) > count + 2_000)
+    assert connector.stop() == 0 and recorder.stop() == 0
+    shutil.rmtree(lab.run / "journal")
+    damaged, gone, *_ = sorted((lab.state / "ticks").glob("*/*/*/*/*/*.ticks"))
+    flip(damaged, int.from_bytes(damaged.read_bytes()[24:28], "little") + 100)
+    gone.unlink()
+    flip(lab.state / "sealed", 104 * 3 + 50)
+    part = max((lab.state / "log").glob("*.log"), key=lambda path: int(path.name.split(".")[1]))
+    flip(part, part.stat().st_size // 2)
+    flip(part, part.stat().st_size - 100)
+    broken = lab.folder / "broken"
+    shutil.copytree(lab.state, broken)
+
+    def repair(**env):
+        return subprocess.run([BIN / "ib-stream", "repair", lab.state], capture_output=True, text=True,
+                              env={**os.environ, **env})
+
+    def is_sound():
+        return ": sound: " in subprocess.run(
+            [BIN / "ib-stream", "verify", lab.state], capture_output=True, text=True).stdout
+
+    def told(result):
+        return [line for line in result.stdout.splitlines() if line.startswith("lost: ") and "not known" not in line]
+
+    whole = repair()
+    assert whole.returncode == 1 and is_sound(), whole.stdout + whole.stderr
+    assert len(told(whole)) >= 3
+    step = 1
+    while True:
+        shutil.rmtree(lab.state)
+        shutil.copytree(broken, lab.state)
+        killed = repair(LD_PRELOAD=str(killing), KILL_AT=str(step))
+        if killed.returncode != -signal.SIGKILL:
+            break
+        again = repair()
+        assert again.returncode == 1 and is_sound(), f"step {step}: {again.stdout}{again.stderr}"
+        assert told(again) == told(whole), f"step {step}"
+        step += 1 if FULL else 7
+    assert killed.returncode == 1 and told(killed) == told(whole)
+    assert step > 20, "the steps were counted"
