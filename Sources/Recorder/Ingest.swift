@@ -7,8 +7,8 @@ internal import Ticks
 
 /// The ingest thread's work: takes the live feed, closes holes by replay, and hands records over in order.
 ///
-/// Owns the SUB socket and the replay client. Never waits for the disk: without a free block it stops receiving, and what
-/// the socket's queue then drops is fetched by replay.
+/// Owns the SUB socket and the replay client. Never waits for the disk: without a free block it stops receiving, and
+/// what the socket's queue then drops is fetched by replay.
 struct Ingest: ~Copyable {
     /// Live messages per round, so that replay, commits and the stop get their turn.
     private static let messagesPerRound = 512
@@ -16,7 +16,7 @@ struct Ingest: ~Copyable {
     static let reserve = 1024
     /// How long a page may take to come.
     private static let replayTimeoutNanos: Int64 = 2_000_000_000
-    /// How long to wait before asking again when nobody answered, or nothing new was there.
+    /// How long to wait before asking again when nobody answered.
     private static let retryNanos: Int64 = 50_000_000
     private static let definitionPrefix: StaticString = "definition."
     private static let longestDefinitionBytes = 1 << 20
@@ -89,7 +89,8 @@ struct Ingest: ~Copyable {
 
     deinit { buffer.deallocate() }
 
-    /// Runs until the stop, then until all that had been published is durable. Throws `ProgramError` for ticks of the wrong origin.
+    /// Runs until the stop, then until all that had been published is durable. Throws `ProgramError` for ticks of the
+    /// wrong origin.
     mutating func run() throws {
         sequencer.ownFlags = origin.flags
         while !task.stop.isStopped {
@@ -214,9 +215,7 @@ struct Ingest: ~Copyable {
             sequencer.fetchGone(first: first, sink: &sink, nowNanos: realNanos())
         case .end:
             let gave = sequencer.counters.replayed - gaveBefore
-            if !sequencer.fetchEnded(sink: &sink, gave: Int(gave), nowNanos: now, realNanos: realNanos()) {
-                nextFetchNanos = now + Ingest.retryNanos
-            }
+            _ = sequencer.fetchEnded(sink: &sink, gave: Int(gave), nowNanos: now, realNanos: realNanos())
         case .gaps: giveUpFetch()  // never asked for
         case .error(let text):
             log(.warning, "replay refused", ["why": text])
@@ -241,7 +240,7 @@ struct Ingest: ~Copyable {
 
     private mutating func askForHoles() throws(MessagingError) {
         let now = bootNanos()
-        guard !replay.isOpen, now >= nextFetchNanos, let want = sequencer.nextFetch() else { return }
+        guard !replay.isOpen, now >= nextFetchNanos, let want = sequencer.nextFetch(nowNanos: now) else { return }
         gaveBefore = sequencer.counters.replayed
         if try replay.request(ReplayRequest(stream: want.stream, from: .key(want.from))) {
             replayDeadlineNanos = now + Ingest.replayTimeoutNanos
@@ -285,7 +284,7 @@ struct Ingest: ~Copyable {
     private func waitMillis(nowNanos now: Int64, hasRoom: Bool) -> Int {
         var until = now + 250_000_000
         if let due = commitDueNanos { until = min(until, due) }
-        if hasRoom, !replay.isOpen, sequencer.wantsFetch { until = min(until, nextFetchNanos) }
+        if hasRoom, !replay.isOpen, let due = sequencer.fetchDueNanos { until = min(until, max(due, nextFetchNanos)) }
         let wait = writerProgress.diskWaitNanos(nowNanos: now)
         if wait > Ingest.suspiciousNanos, wait <= CommitWriter.slowNanos {
             until = min(until, now + CommitWriter.slowNanos - wait + 1_000_000)

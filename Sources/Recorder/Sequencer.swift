@@ -3,10 +3,11 @@ internal import Ticks
 
 /// Puts each stream's records into strict key order, whatever arrives: the recorder's decisions, apart from its I/O.
 ///
-/// Live batches that continue a stream are committed at once. What lies beyond a hole is held back (bounded; when full the
-/// newest is dropped, the connector's journal has it) while the hole is fetched by replay. What replay can't give any more
-/// becomes a `lost` record (`Sequencer+Holes`). Where an epoch ends its successor's first record names the last key before it
-/// (`epoch_begun`): what lies between that and the last committed one is a hole like any other. A key that is not above the last committed one is a duplicate. Owner: the ingest thread.
+/// Live batches that continue a stream are committed at once. What lies beyond a hole is held back (bounded; when full
+/// the newest is dropped, the connector's journal has it) while the hole is fetched by replay. What replay can't give
+/// any more becomes a `lost` record (`Sequencer+Holes`). Where an epoch ends its successor's first record names the
+/// last key before it (`epoch_begun`): what lies between that and the last committed one is a hole like any other. A
+/// key that is not above the last committed one is a duplicate. Owner: the ingest thread.
 ///
 /// Source: docs/decisions.md#committed-in-order.
 struct Sequencer {
@@ -33,9 +34,11 @@ struct Sequencer {
         var staleEpoch: UInt64 = 0
     }
 
-    /// How long replay may answer "nothing" to a key that is known to exist before the range counts as lost: the tick was
-    /// published although its journal append failed.
+    /// How long replay may answer "nothing" to a key that is known to exist before the range counts as lost: the tick
+    /// was published although its journal append failed.
     static let dryNanos: Int64 = 2_000_000_000
+    /// How soon such a stream is asked for again. The others need not wait meanwhile.
+    static let dryRetryNanos: Int64 = 50_000_000
 
     var streams: [StreamOrder] = []
     private var slotOf: [StreamID: Int] = [:]
@@ -135,7 +138,8 @@ struct Sequencer {
         if streams[slot].hasHole { queueFetch(slot) }
     }
 
-    /// A new epoch means a new connector: every stream's tail of the old epoch is asked for, also if it never ticks again.
+    /// A new epoch means a new connector: every stream's tail of the old epoch is asked for, also if it never ticks
+    /// again.
     mutating func announce(epoch: UInt32) {
         guard epoch > self.epoch else { return }
         self.epoch = epoch
@@ -173,13 +177,17 @@ struct Sequencer {
     }
 
     /// The next range to ask for, if none is being asked for.
-    mutating func nextFetch() -> FetchRequest? {
-        guard openFetch == nil, !fetchQueue.isEmpty else { return nil }
-        let slot = fetchQueue.removeFirst()
+    ///
+    /// - Parameter nowNanos: of the clock that never falls: streams for which replay just had nothing are not due yet.
+    mutating func nextFetch(nowNanos: Int64 = .max) -> FetchRequest? {
+        guard openFetch == nil, let index = fetchQueue.firstIndex(where: { streams[$0].notBeforeNanos <= nowNanos })
+        else { return nil }
+        let slot = fetchQueue.remove(at: index)
         streams[slot].fetch = .open
         openFetch = slot
         let last = streams[slot].last.key
-        // Without any record of ours the journal gives all that it has. Below what it said to be its first it has nothing.
+        // Without any record of ours the journal gives all that it has. Below what it said to be its first it has
+        // nothing.
         let from = streams[slot].goneFirst ?? (last == .zero ? .zero : last.next)
         return FetchRequest(slot: slot, stream: streams[slot].stream, from: from)
     }
@@ -230,8 +238,8 @@ struct Sequencer {
         return true
     }
 
-    /// The open fetch's page is complete; `gave` records of it were new. False: nothing came although something is known
-    /// to be missing, so the caller waits a little before it asks again.
+    /// The open fetch's page is complete; `gave` records of it were new. False: nothing came although something is
+    /// known to be missing; it is asked for again in a while.
     ///
     /// - Parameters:
     ///   - nowNanos: of the clock that never falls, for waiting times.
@@ -250,7 +258,10 @@ struct Sequencer {
         }
         guard streams[slot].waitsForKeys else { return true }
         noteDry(slot, sink: &sink, nowNanos: nowNanos, realNanos: realNanos)
-        if streams[slot].waitsForKeys { queueFetch(slot) }
+        if streams[slot].waitsForKeys {
+            streams[slot].notBeforeNanos = nowNanos + Sequencer.dryRetryNanos
+            queueFetch(slot)
+        }
         return false
     }
 
@@ -320,8 +331,8 @@ struct Sequencer {
     /// More `more` records than any tick has.
     private static let longestGroup = 256
 
-    /// Commits the next records as far as the sink has room, and says how many that were. A tick stays with its `more` records,
-    /// unless there is no end of them: a feed that breaks this is parted, and does not wait for ever.
+    /// Commits the next records as far as the sink has room, and says how many that were. A tick stays with its `more`
+    /// records, unless there is no end of them: a feed that breaks this is parted, and does not wait for ever.
     private mutating func commitWhatFits(
         _ records: UnsafeBufferPointer<Tick>, slot: Int, sink: inout some CommitSink & ~Copyable
     ) -> Int {
@@ -358,14 +369,15 @@ struct Sequencer {
             streams[slot].highest = max(streams[slot].highest, streams[slot].last.key)
             streams[slot].last = target
             streams[slot].driedUpAtNanos = nil
+            streams[slot].notBeforeNanos = .min
             streams[slot].nextEpoch = nil
             streams[slot].goneFirst = nil
             queueFetch(slot)
         }
     }
 
-    /// A range waits to be asked for.
-    var wantsFetch: Bool { openFetch == nil && !fetchQueue.isEmpty }
+    /// When the next range is due to be asked for; nil: none waits, or one is being asked for.
+    var fetchDueNanos: Int64? { openFetch == nil ? fetchQueue.lazy.map { streams[$0].notBeforeNanos }.min() : nil }
 
     /// True while something known to exist is not committed, or a range is being asked for.
     var isCatchingUp: Bool { openFetch != nil || !fetchQueue.isEmpty || heldBytes > 0 }

@@ -22,8 +22,8 @@ struct StreamOrder {
         /// Records at the front that are already committed.
         var consumed = 0
 
-        /// Gives memory back. Under a feed that is as fast as the disk a run's end may never be reached: it would keep all
-        /// that ever went through it.
+        /// Gives memory back. Under a feed that is as fast as the disk a run's end may never be reached: it would keep
+        /// all that ever went through it.
         mutating func forgetConsumed() {
             guard consumed >= 16_384, consumed * 2 >= records.count else { return }
             records.removeFirst(consumed)
@@ -53,6 +53,8 @@ struct StreamOrder {
     var goneFirst: TickKey?
     /// When replay first had nothing to give although a later key is known; nil while it gives.
     var driedUpAtNanos: Int64?
+    /// Replay had nothing just now: it is asked again then.
+    var notBeforeNanos = Int64.min
 
     init(_ stream: StreamID) { self.stream = stream }
 
@@ -73,9 +75,9 @@ struct StreamOrder {
 
     /// What is missing between the last key and the next one that there is. Nil: nothing.
     ///
-    /// Inside an epoch that is exact. Where the next record begins an epoch, its chain tells; without a certain one the last
-    /// epoch may have gone on for ever, and others may have been in between: all that is possible. Of a stream of which nothing
-    /// is committed only the epoch of the first key that is known counts.
+    /// Inside an epoch that is exact. Where the next record begins an epoch, its chain tells; without a certain one the
+    /// last epoch may have gone on for ever, and others may have been in between: all that is possible. Of a stream of
+    /// which nothing is committed only the epoch of the first key that is known counts.
     ///
     /// - Parameters:
     ///   - chain: of the record with the next key; nil: not known.

@@ -216,6 +216,29 @@ extension Sequencer {
         #expect(!isCatchingUp)
     }
 
+    /// The journal took nothing for a moment, of many streams: none waits for the others' time to run out, or the
+    /// journal would go round before the last of them is written down as lost.
+    @Test func manyDryStreamsAreLostTogether() {
+        let streams = (1...1000).map { StreamID(conId: $0, kind: .last) }
+        var sequencer = Sequencer(
+            holdBackBytes: 1 << 20,
+            recovered: Dictionary(
+                uniqueKeysWithValues: streams.map { ($0, StreamPosition(ticks(1, 3...3, of: $0)[0])) }))
+        var sink = MemorySink()
+        for stream in streams { sequencer.live(ticks(1, 6...6, of: stream), &sink) }
+        // An answer takes 100 microseconds.
+        var now: Int64 = 0
+        while let due = sequencer.fetchDueNanos, now < 60_000_000_000 {
+            now = max(now, due)
+            guard sequencer.nextFetch(nowNanos: now) != nil else { continue }
+            now += 100_000
+            _ = sequencer.fetchEnded(sink: &sink, gave: 0, nowNanos: now, realNanos: someRealNanos)
+        }
+        #expect(sink.records.count == 2000)
+        #expect(sequencer.counters.lostRanges == 1000)
+        #expect(now < 2 * Sequencer.dryNanos)
+    }
+
     @Test func aFullHoldBackDropsTheNewestAndReplayBringsItBack() {
         var sequencer = Sequencer(holdBackBytes: 4 * Tick.size, recovered: [stream: StreamPosition(ticks(1, 1...1)[0])])
         var sink = MemorySink()
