@@ -62,12 +62,14 @@ struct StreamOrder {
     typealias Chain = (previous: TickKey, isCertain: Bool)
 
     /// The held runs begin exactly where the committed records end. An epoch whose end was written down as lost is
-    /// followed by the next one's beginning, unless that knows of keys in between.
+    /// followed by the next one's beginning, where nothing can have been numbered between the two.
     var heldIsNext: Bool {
         guard let next = held.first?.firstRecord else { return false }
         if next.key == last.key.next || isOver(before: next.key) { return true }
-        return last.key.seq == .max && next.key.epoch > last.key.epoch && next.key.seq == 1
-            && next.chain?.previous ?? .zero <= last.key
+        guard last.key.seq == .max, next.key.epoch > last.key.epoch, next.key.seq == 1 else { return false }
+        if next.key.epoch == last.key.epoch + 1 { return true }
+        guard let chain = next.chain else { return false }
+        return chain.isCertain && chain.previous <= last.key
     }
 
     /// It is settled that the record which begins this key's epoch comes behind the last one.
