@@ -1,8 +1,8 @@
 internal import Glibc
 internal import Ticks
 
-/// The instruments' definitions in `<state>/definitions`: the recorder writes them as they come, and the list of sealed files tells which
-/// have to be there from then on.
+/// The instruments' definitions in `<state>/definitions`: the recorder writes them as they come, and the list of sealed
+/// files tells which have to be there from then on.
 ///
 /// One thread, the one that writes the list.
 public struct KeptDefinitions {
@@ -48,8 +48,8 @@ public struct KeptDefinitions {
         }
     }
 
-    /// Lists what came, and puts back what is gone: from a copy in memory, or as a sealed file has it. Each that is gone is told once.
-    /// Where there is no list nothing is done.
+    /// Lists what came, and puts back what is gone: from a copy in memory, or as a sealed file has it. Each that is
+    /// gone is told once. Where there is no list nothing is done.
     public mutating func look() throws(StoreError) -> [Gone] {
         let now = try KeptDefinitions.list(stateDirectory)
         let before = there
@@ -139,8 +139,8 @@ public struct KeptDefinitions {
 }
 
 extension Repair {
-    /// Definitions that the list has and the disk has not: from a sealed file. One that nothing has is not missed any more: the gateway
-    /// tells it again.
+    /// Definitions that the list has and the disk has not: from a sealed file. One that nothing has is not
+    /// missed any more: the gateway tells it again.
     mutating func repairDefinitions() throws(StoreError) {
         let list = try SealedList(stateDirectory: stateDirectory, share: .nothing)
         for contract in list.definitions.subtracting(try KeptDefinitions.list(stateDirectory)).sorted() {

@@ -1,11 +1,12 @@
 internal import Glibc
 internal import Ticks
 
-/// Looks whether the parts of a log are all there, at little cost: something is read only where a number is missing among their names.
+/// Looks whether the parts of a log are all there, at little cost: something is read only
+/// where a number is missing among their names.
 ///
-/// That a number is missing proves nothing: a part of which nothing became durable goes without a trace. The table of the part behind it
-/// tells how far each stream was when that began: what is in no part in front of it and in no sealed file has gone with a part. One
-/// thread, the one that seals.
+/// That a number is missing proves nothing: a part of which nothing became durable goes without a trace. The table of
+/// the part behind it tells how far each stream was when that began: what is in no part in front of it and in no sealed
+/// file has gone with a part. One thread, the one that seals.
 public struct LogParts {
     /// A part that is gone.
     public struct Gone: Sendable {
@@ -105,8 +106,8 @@ public struct LogParts {
 }
 
 extension Repair {
-    /// Writes parts of the log that are gone anew under their names, with what the journal has of them and `lost` for the rest. The
-    /// log's other parts, and readers, are not disturbed.
+    /// Writes parts of the log that are gone anew under their names, with what the journal has of them and `lost` for
+    /// the rest. The log's other parts, and readers, are not disturbed.
     public consuming func mendParts(_ gone: [LogParts.Gone]) throws(StoreError) -> RepairReport {
         for part in gone { try restore(part) }
         return report

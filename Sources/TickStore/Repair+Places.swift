@@ -4,7 +4,8 @@ internal import Ticks
 
 /// What stands where no other file of a recording should: links, directories, sealed files in each other's places.
 extension Repair {
-    /// What has a sealed file's name and is no file, or a link to none, is set aside as it is: the file that was there counts as gone.
+    /// What has a sealed file's name and is no file, or a link to none, is set aside as it is:
+    /// the file that was there counts as gone.
     mutating func setAsideWhatIsNoFile() throws(StoreError) {
         for name in try SegmentName.list(ticksDirectory: ticksDirectory) {
             let path = name.path(in: ticksDirectory)

@@ -1,5 +1,5 @@
-/* Ends the process as SIGKILL does, in front of its $KILL_AT-th call that changes a file or a name, or makes it durable (from 1). What was
-   done before stays done. */
+/* Ends the process as SIGKILL does, in front of its $KILL_AT-th call that changes a file or a name, or makes it durable
+   (from 1). What was done before stays done. */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdatomic.h>

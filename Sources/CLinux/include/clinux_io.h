@@ -32,7 +32,8 @@ int clx_file_at(const char *_Nonnull path, clx_file_id *_Nonnull id);
 /// Renames within a directory; fails with EEXIST instead of replacing. Returns 0, or the errno value.
 int clx_rename_exclusively(const char *_Nonnull from, const char *_Nonnull to);
 
-/// Lets two files change their names in one step. Returns 0, or the errno value; a refusal where the file system has no such call.
+/// Lets two files change their names in one step. Returns 0, or the errno value; a refusal
+/// where the file system has no such call.
 int clx_exchange(const char *_Nonnull one, const char *_Nonnull other);
 
 /// Lets the kernel begin to write a range of dirty pages out, without waiting. Only a hint: a failure means nothing.
