@@ -151,10 +151,10 @@ class Run:
             raise AssertionError(f"{error}: {last.get('health')}, {last.get('reasons')}, {states}") from None
         return last
 
-    def wait_live(self):
-        """Waits until the watchdog calls every stream live: that of the system, or one that only looks, as below systemd."""
+    def wait_live(self, names=None):
+        """Waits until the watchdog calls every stream, or these, live: the system's, or one that only looks, as below systemd."""
         def is_live(status):
-            return all(status["streams"].get(name, {}).get("state") == "live" for name in self.names)
+            return all(status["streams"].get(name, {}).get("state") == "live" for name in names or self.names)
 
         if self.is_up:
             return self.wait_health("live streams", is_live)
@@ -183,10 +183,11 @@ class Run:
         self.lab.ib_stream("export", "--format", "csv", "--no-markers", "--root", self.lab.root, "--out", out)
         return compare.compare_folders(self.truth, out, self.names, route)
 
-    def check(self, least=20, complaints=False, route=None):
-        """Every stream is live; then stops all: each is exactly what the market did, and the client kept the gateway's rules."""
+    def check(self, least=20, complaints=False, route=None, live=None):
+        """Every stream, or those that are wanted still, is live; then stops all: each is exactly what the market did, and the
+        client kept the gateway's rules."""
         wait_for(f"{least} ticks of every stream", lambda: min(self.delivered().values()) >= least)
-        self.wait_live()
+        self.wait_live(live)
         if not complaints:
             assert self.gateway.complaints == []
         self.stop()
