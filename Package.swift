@@ -31,19 +31,20 @@ let commit = Context.environment["BUILD_COMMIT"].flatMap { text in
 let package = Package(
     name: "ib-stream",
     products: [
-        .executable(name: "ib-connector", targets: ["Connector"]),
-        .executable(name: "ib-recorder", targets: ["Recorder"]),
-        .executable(name: "ib-watchdog", targets: ["Watchdog"]),
-        .executable(name: "ib-stream", targets: ["OperatorCLI"]),
-        .executable(name: "ib-simulator", targets: ["Simulator"]),
+        .executable(name: "ib-connector", targets: ["Connector", "CCommit"]),
+        .executable(name: "ib-recorder", targets: ["Recorder", "CCommit"]),
+        .executable(name: "ib-watchdog", targets: ["Watchdog", "CCommit"]),
+        .executable(name: "ib-stream", targets: ["OperatorCLI", "CCommit"]),
+        .executable(name: "ib-simulator", targets: ["Simulator", "CCommit"]),
     ],
     targets: [
         // C: one system library each, and the shims of our own.
         .target(
             name: "CZMQShim", exclude: ["README.md"], cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
             linkerSettings: [.linkedLibrary("zmq")]),
+        .target(name: "CBuild", exclude: ["README.md"]),
         .target(
-            name: "CBuild", exclude: ["README.md"],
+            name: "CCommit", exclude: ["README.md"],
             cSettings: commit.map { [.define("BUILD_COMMIT", to: "\"\($0)\"")] } ?? []),
         .target(
             name: "CLinux", exclude: ["README.md"],

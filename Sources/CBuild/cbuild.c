@@ -1,9 +1,6 @@
 #include "cbuild.h"
 
-// In C and in a target of its own: another commit compiles this file anew, and nothing else, before the programs are
-// linked.
-#ifndef BUILD_COMMIT
-#define BUILD_COMMIT ""
-#endif
+// Weak: what is linked without CCommit (tests, benchmarks) has no commit.
+extern const char ccommit_text[] __attribute__((weak));
 
-const char *cbuild_commit(void) { return BUILD_COMMIT; }
+const char *cbuild_commit(void) { return ccommit_text ? ccommit_text : ""; }
