@@ -46,9 +46,10 @@ RATE = 5_000
 DISK_BYTES_PER_SECOND = RATE * 64 * 2
 RUNTIME_BYTES = 400 << 20
 MEAN_SECONDS = 2.5
-# Bounds of the waits after the faults: until all is healthy, and until nothing is pending.
+# Bounds of the waits after the faults: until all is healthy, until nothing is pending, and until nothing is left out.
 HEALTHY_SECONDS = 120
 HEALED_SECONDS = 240
+LEFT_OUT_SECONDS = 60
 # What makes the disk slow and the clock wrong is compiled.
 HAS_SHIMS = shutil.which("gcc") is not None
 PACING = """\
@@ -197,6 +198,16 @@ class Run:
             assert self.gateway.running(), "the gateway ended"
             time.sleep(0.02)
 
+    def wait_whole(self):
+        """Seconds that were left out while history was odd are looked at again, soon at first."""
+        deadline = time.monotonic() + LEFT_OUT_SECONDS
+        while time.monotonic() < deadline:
+            told = json.loads(self.lab.ib_stream(
+                "gaps", "--all", "--json", "--config", self.system.config, check=None, timeout=60))
+            if not any(gap["state"] == "partly" and gap["unfilled"] for gap in told["gaps"]):
+                return
+            time.sleep(1)
+
     def quiet(self):
         """Waits until everything is healthy and healed, then stops it in order."""
         self.say(f"{time.time() - self.origin:7.2f} s  quiet")
@@ -210,6 +221,7 @@ class Run:
         began = time.time()
         self.lab.ib_stream(
             "gaps", "--wait", f"{HEALED_SECONDS}s", "--config", self.system.config, check=None, timeout=HEALED_SECONDS + 60)
+        self.wait_whole()
         self.report["healed_in"] = round(time.time() - began, 1)
         healthy = self.wait_healthy() and healthy
         if healthy:

@@ -459,6 +459,18 @@ struct HealTaskTests {
         #expect(gap(through: 300, runs: runs).leftOut == Set(doubtful))
     }
 
+    @Test func aSecondThatWasLeftOutIsLookedAtAgainSoonAndThenEachHour() {
+        let second: Int64 = 1_000_000_000
+        let brought = HealGap.Run(first: .zero, last: .zero, ticks: 7, from: 101, to: 101, isWhole: true)
+        var vain = brought
+        vain.ticks = 0
+        func wait(_ runs: HealGap.Run...) -> Int64 {
+            gap(runs: [run(100, 101)] + runs, state: .partly).untilNextLookNanos / second
+        }
+        #expect(wait(brought) == 20 && wait(brought, vain) == 300 && wait(brought, vain, vain) == 3_600)
+        #expect(wait() == 3_600, "history has not got there: nothing tells when it will")
+    }
+
     @Test func aSecondThatBringsMoreIsNotGivenUp() {
         let looks = (0..<HealTask.greatestLooks).map { _ in run(101, 101) }
         let vain = looks.map {

@@ -127,6 +127,15 @@ struct HealGap: Equatable {
         runs.count { $0.isWhole && $0.ticks == 0 && $0.from == second && $0.to == second }
     }
 
+    /// How long a gap waits that was not healed whole. A gateway that has told a second oddly may do so for a moment:
+    /// seconds that were left out are looked at again soon, at first.
+    var untilNextLookNanos: Int64 {
+        let looks = leftOut.map { vainLooks(at: $0) }.max() ?? .max
+        return looks < HealGap.looksNanos.count ? HealGap.looksNanos[looks] : Healer.refusedNanos
+    }
+
+    private static let looksNanos: [Int64] = [20 * Healer.second, 300 * Healer.second]
+
     /// The first second from another one on that no whole run fills; where runs end before the gap does, the last
     /// second that they fill: it may have been cut by a run's length.
     func unfilled(from second: Int64) -> Int64 {

@@ -206,7 +206,7 @@ struct Healer: ~Copyable {
             let views = gaps.map {
                 openGaps.view($0, position, nowNanos: gatewayNanos ?? realNanos(), bootNanos: now)
             }
-            plan.update(stream, views, nowNanos: now) { $0.state == .partly ? now + Healer.refusedNanos : .min }
+            plan.update(stream, views, nowNanos: now) { $0.state == .partly ? now + $0.untilNextLookNanos : .min }
             for (name, task) in tasks where name.stream == stream {
                 if plan.items[name].map({ !$0.gap.isSameTask(as: task.gap) }) ?? true { tasks[name] = nil }
             }
