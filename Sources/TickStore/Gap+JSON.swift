@@ -2,7 +2,8 @@ public import JSON
 public import Ticks
 
 /// A gap as JSON: keys and nanoseconds are integers, what there is not is null. Runs are arrays
-/// `[first key, last key, ticks, from second, to second, is whole]`.
+/// `[first key, last key, ticks, from second, to second, is whole]`, and where the ticks stand behind another marker than the gap's
+/// first, the key of that one.
 extension Gap {
     /// - Parameters:
     ///   - withStream: the first member names the stream.
@@ -60,6 +61,7 @@ extension Gap {
             writer.value(json(run.fromSeconds))
             writer.value(json(run.toSeconds))
             writer.value(run.isWhole ? run.outcome?.rawValue ?? "more" : "torn")
+            if let place = run.place { writer.value(place.rawValue) }
         }
     }
 
@@ -102,6 +104,7 @@ extension Gap {
         else { return nil }
         return HealRun(
             first: first, last: last, ticks: ticks, fromSeconds: members[3].integer, toSeconds: members[4].integer,
-            isWhole: state != "torn", outcome: GapState(rawValue: state))
+            isWhole: state != "torn", outcome: GapState(rawValue: state),
+            place: members.count > 6 ? key(members[6]) : nil)
     }
 }

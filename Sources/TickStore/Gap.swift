@@ -57,10 +57,12 @@ public struct HealRun: Sendable, Equatable {
     public var isWhole: Bool
     /// What the gap is after this run; nil: further runs follow, or the run has no end.
     public var outcome: GapState?
+    /// The marker of the gap behind which the ticks stand; nil: the first one.
+    public var place: TickKey?
 
     public init(
         first: TickKey, last: TickKey, ticks: Int, fromSeconds: Int64?, toSeconds: Int64?, isWhole: Bool,
-        outcome: GapState?
+        outcome: GapState?, place: TickKey? = nil
     ) {
         self.first = first
         self.last = last
@@ -69,6 +71,12 @@ public struct HealRun: Sendable, Equatable {
         self.toSeconds = toSeconds
         self.isWhole = isWhole
         self.outcome = outcome
+        self.place = place
+    }
+
+    /// It was made for a gap that is a longer one since: all of that is to be healed again, and its ticks are there.
+    mutating func forget() {
+        (fromSeconds, toSeconds, isWhole, outcome) = (nil, nil, false, nil)
     }
 }
 
@@ -103,6 +111,9 @@ public struct Gap: Sendable, Equatable {
     public var lostSinceNanos: Int64?
     /// In the order of keys.
     public var runs: [HealRun] = []
+
+    /// What heal runs refer to: the last of its lost keys, so that a run made before these were lost can be told; else its name.
+    public var healingKey: TickKey { lostKeys?.upperBound ?? key }
 
     /// Causes that are spelled out in `cause`, at most.
     static let maxCauses = 8
@@ -158,11 +169,17 @@ public struct Gap: Sendable, Equatable {
             let start = (edgeFromNanos ?? openedRecvNanos).floorDivided(by: 1_000_000_000)
             let from = max(start, run.fromSeconds ?? start)
             guard
-                let to = run.toSeconds ?? edgeToNanos.map({ $0.floorDivided(by: 1_000_000_000) + 1 }),
+                let to = run.toSeconds ?? endSecond,
                 Gap.covers(runs[(index + 1)...], from..<max(from, to))
             else { return true }
         }
         return false
+    }
+
+    /// The second, exclusive, up to which the gap is to be filled. Of the second in which a subscription ended nobody can say which
+    /// ticks came before.
+    private var endSecond: Int64? {
+        edgeToNanos.map { $0.floorDivided(by: 1_000_000_000) + (after == nil ? 0 : 1) }
     }
 
     private static func covers(_ runs: ArraySlice<HealRun>, _ wanted: Range<Int64>) -> Bool {
@@ -177,12 +194,7 @@ public struct Gap: Sendable, Equatable {
 
     /// What of a gap that was not healed whole was not filled: intervals of Unix seconds, their ends exclusive, in order.
     public var unfilled: [Range<Int64>] {
-        guard state == .partly || state == .edgeUnreconciled, let to = edgeToNanos?.floorDivided(by: 1_000_000_000)
-        else {
-            return []
-        }
-        // Of the second in which a subscription ended nobody can say which ticks came before.
-        let end = after == nil ? to : to + 1
+        guard state == .partly || state == .edgeUnreconciled, let end = endSecond else { return [] }
         var reached = (edgeFromNanos ?? openedRecvNanos).floorDivided(by: 1_000_000_000)
         var unfilled: [Range<Int64>] = []
         let filled = runs.compactMap { run -> Range<Int64>? in

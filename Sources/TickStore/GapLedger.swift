@@ -34,6 +34,8 @@ public struct GapLedger: Sendable {
     private var openRunIsTorn = false
     /// The gap that was opened for such keys alone.
     private var tearGap: TickKey?
+    /// Gaps with keys that were destroyed: runs may have been made before that, and then know nothing of them.
+    private var destroyedGaps: Set<TickKey> = []
 
     /// - Parameter limit: gaps kept, at least 1.
     public init(stream: StreamID, limit: Int = .max) {
@@ -113,6 +115,7 @@ public struct GapLedger: Sendable {
                 entry.marker, code: marker.code, cause: "lost: " + text,
                 lostSinceNanos: beginning(of: marker.ref, lostAt: entry.marker.tsRecvNanos))
             join(lost: marker.ref...entry.marker.key)
+            if text == Repair.lostText { destroy() }
         case .heal: begin(entry.marker, marker)
         case .healEnd: end(entry.marker, marker, text)
         case .gapClosed, .twsCode, .halted, .clockStep, .suspiciousPrice, .undecodable, .rerouted, .definitionChanged,
@@ -170,18 +173,30 @@ public struct GapLedger: Sendable {
         gaps[index].lostKeys = min(known.lowerBound, range.lowerBound)...max(known.upperBound, range.upperBound)
     }
 
+    /// What was recorded of the open gap, or around it, is gone since: nothing that healed it before counts.
+    private mutating func destroy() {
+        guard let index = openIndex else { return }
+        destroyedGaps.insert(gaps[index].key)
+        for run in gaps[index].runs.indices { gaps[index].runs[run].forget() }
+    }
+
     // MARK: - Heal runs
 
     private mutating func begin(_ tick: Tick, _ marker: MarkerBody) {
         endRun(before: tick.key)
         guard let index = gapIndex(marker.ref) else { return }
-        gaps[index].runs.append(
-            HealRun(
-                first: tick.key, last: tick.key, ticks: max(0, Int(marker.code)),
-                fromSeconds: GapLedger.seconds(tick.tsEventNanos),
-                toSeconds: Int64(String(decoding: marker.text, as: UTF8.self)), isWhole: false, outcome: nil))
+        var run = HealRun(
+            first: tick.key, last: tick.key, ticks: max(0, Int(marker.code)),
+            fromSeconds: GapLedger.seconds(tick.tsEventNanos),
+            toSeconds: Int64(String(decoding: marker.text, as: UTF8.self)), isWhole: false, outcome: nil)
+        // A run that knows of the destroyed keys names them; each stands where what it was made for does.
+        let isDestroyed = destroyedGaps.contains(gaps[index].key)
+        let isOlder = isDestroyed && marker.ref != gaps[index].healingKey
+        if isDestroyed { run.place = marker.ref }
+        if isOlder { run.forget() }
+        gaps[index].runs.append(run)
         openRun = gaps[index].key
-        openRunIsTorn = false
+        openRunIsTorn = isOlder
         tearGap = nil
     }
 

@@ -1,7 +1,8 @@
 internal import Ticks
 
 /// Puts ticks that were healed later where their gap is: behind the marker that names the gap, before the live tick that
-/// ended it; several runs of one gap in the order of the times that they fill. One thread.
+/// ended it; several runs of one gap in the order of the times that they fill. Where a gap became a longer one since its ticks
+/// were destroyed, each run stands behind the marker that it refers to (`HealRun.place`). One thread.
 ///
 /// Which runs there are is found before the first record is given; a run that is written later stays where it was written.
 struct HealOrder: ~Copyable {
@@ -67,9 +68,9 @@ struct HealOrder: ~Copyable {
             for gap in ledger.gaps {
                 // A run can't fill what lies behind it.
                 let runs = gap.runs.filter { $0.first > gap.key && $0.last >= $0.first }
-                for run in runs.sorted(by: { ($0.fromSeconds ?? .min, $0.first) < ($1.fromSeconds ?? .min, $1.first) })
-                {
-                    plan.inserts.append((gap.key, run.first...run.last))
+                let order = { (run: HealRun) in (run.place ?? gap.key, run.fromSeconds ?? .min, run.first) }
+                for run in runs.sorted(by: { order($0) < order($1) }) {
+                    plan.inserts.append((run.place ?? gap.key, run.first...run.last))
                 }
             }
             // Runs are written one after the other; if damage makes two overlap, the later one stays where it is.

@@ -218,6 +218,42 @@ private let zero = someNanos / 1_000_000_000
     }
 
     /// The hours before are gone: what was healed stays so.
+    /// `lost` in front of a gap that had been healed, and behind one, where the ticks between them were destroyed later.
+    @Test(arguments: [true, false]) func whatWasHealedBeforeItsSurroundingsWereDestroyedIsHealedAgain(isInFront: Bool)
+        throws
+    {
+        var script = GapScript()
+        script.live(2)
+        if isInFront { script.lost(3, "damaged file") }
+        let healed = script.mark(.gapOpened, "restart")
+        if !isInFront { script.lost(3, "damaged file") }
+        let newest = script.key
+        let destroyed = isInFront ? TickKey(epoch: 100, seq: 5) : newest
+        script.live(5)
+        script.run(healed, ticks: 2, from: zero + 1, to: zero + 90, "healed")
+        script.live()
+        var gap = try #require(script.ledger.gaps.first)
+        #expect(script.ledger.gaps.count == 1 && gap.state == .pending && gap.healingKey == destroyed)
+        #expect(gap.runs.map(\.isWhole) == [false] && gap.runs[0].place == healed && gap.runs[0].fromSeconds == nil)
+        var writer = JSONWriter()
+        gap.write(to: &writer, withStream: false)
+        #expect(Gap(try JSONValue(parsing: writer.bytes), stream: quotes)?.runs == gap.runs)
+        // A run that knows of it.
+        script.run(destroyed, ticks: 3, from: zero + 1, to: zero + 90, "healed")
+        gap = script.ledger.gaps[0]
+        #expect(gap.state == .healed && gap.healedTicks == 3 && gap.runs.map(\.place) == [healed, destroyed])
+    }
+
+    @Test func lostKeysThatNobodyDestroyedLeaveARunWhatItIs() {
+        var script = GapScript()
+        script.live(2)
+        let gap = script.mark(.gapOpened, "stopped")
+        script.lost(3)
+        script.live()
+        script.run(gap, ticks: 2, from: zero + 1, to: zero + 90, "healed")
+        #expect(script.ledger.gaps[0].state == .healed && script.ledger.gaps[0].runs[0].place == nil)
+    }
+
     @Test func aHealedGapWhoseFrontWasRemovedStaysHealed() {
         var script = GapScript(epoch: UInt32(zero - 3600))
         script.live(5)

@@ -62,6 +62,25 @@ import Ticks
         }
     }
 
+    /// What was destroyed in front of a healed gap came later from history: it stands in front of what had been healed.
+    @Test func aRunStandsWhereWhatItWasMadeForDoes() throws {
+        var script = GapScript()
+        script.live(2)  // 1, 2
+        script.lost(3, "damaged file")  // 5
+        let destroyed = script.key
+        let gap = script.mark(.gapOpened, "restart")  // 6
+        script.live(2)  // 7, 8
+        script.run(gap, ticks: 2, from: 1_755_010_800, to: 1_755_010_801, "healed")  // 9 to 12
+        script.live()  // 13
+        script.run(destroyed, ticks: 1, from: 1_755_010_800, to: 1_755_010_801, "healed")  // 14 to 16
+        let recording = try SealedRecording()
+        try recording.write(script.records)
+        #expect(
+            try Self.seqs(TickReader(stateDirectory: recording.state)) == [
+                1, 2, 5, 14, 15, 16, 6, 9, 10, 11, 12, 7, 8, 13,
+            ])
+    }
+
     @Test func aTimeRangeTakesHealedTicksFromWhereverTheyAre() throws {
         let recording = try SealedRecording()
         let all = Self.records()

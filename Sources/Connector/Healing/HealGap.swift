@@ -24,11 +24,15 @@ struct HealGap: Equatable {
         var isWhole: Bool
         /// What the gap is after it, as its marker says; nil: further runs follow.
         var outcome: GapState?
+        /// The marker of the gap behind which the ticks stand; nil: the first one.
+        var place: TickKey?
     }
 
     let stream: StreamID
     /// The gap's name: the key of its first marker.
     let key: TickKey
+    /// What its runs refer to: see `Gap.healingKey`.
+    let healingKey: TickKey
     var before: Edge?
     var after: Edge?
     /// The first and the last second in which ticks can be missing.
@@ -50,6 +54,7 @@ struct HealGap: Equatable {
     init(_ gap: Gap) {
         stream = gap.stream
         key = gap.key
+        healingKey = gap.healingKey
         before = gap.before.map(HealGap.edge)
         after = gap.after.map(HealGap.edge)
         let began = gap.beganRecvNanos ?? gap.openedRecvNanos
@@ -63,7 +68,7 @@ struct HealGap: Equatable {
         runs = gap.runs.map {
             Run(
                 first: $0.first, last: $0.last, ticks: $0.ticks, from: $0.fromSeconds, to: $0.toSeconds,
-                isWhole: $0.isWhole, outcome: $0.outcome)
+                isWhole: $0.isWhole, outcome: $0.outcome, place: $0.place)
         }
         state = gap.state
         isLost = gap.lostKeys != nil
@@ -79,6 +84,7 @@ struct HealGap: Equatable {
     ) {
         self.stream = stream
         self.key = key
+        healingKey = key
         self.before = before
         self.after = after
         self.from = from
@@ -108,7 +114,8 @@ struct HealGap: Equatable {
 
     /// True when what is known of the other's healing is true of this one.
     func isSameTask(as other: HealGap) -> Bool {
-        key == other.key && from == other.from && through == other.through && isOpen == other.isOpen
+        key == other.key && healingKey == other.healingKey && from == other.from && through == other.through
+            && isOpen == other.isOpen
     }
 
     /// What the last whole run says of the gap; `state` may say less.

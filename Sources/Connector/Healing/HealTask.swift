@@ -222,7 +222,7 @@ struct HealTask {
     /// True when a run that was recorded for another gap brought ticks that may be of this gap's seconds: `stored`
     /// lacks them. Of its edge seconds that is usual; of those between where times are not in order.
     func isTouched(by run: HealedRun) -> Bool {
-        guard run.stream == gap.stream, run.gap != gap.key, !run.ticks.isEmpty else { return false }
+        guard run.stream == gap.stream, run.gap != gap.healingKey, !run.ticks.isEmpty else { return false }
         return run.from <= max(from, end) && from < max(run.to, run.from + 1)
     }
 
@@ -529,6 +529,6 @@ struct HealTask {
     }
 
     private func run(_ ticks: [HealTick], to: Int64, verdict: GapState?) -> HealedRun {
-        HealedRun(stream: gap.stream, gap: gap.key, from: runFrom, to: to, ticks: ticks, verdict: verdict)
+        HealedRun(stream: gap.stream, gap: gap.healingKey, from: runFrom, to: to, ticks: ticks, verdict: verdict)
     }
 }

@@ -7,6 +7,7 @@ struct HealedRun: Equatable {
     static let capacity = 8_192
 
     var stream: StreamID
+    /// The gap's `healingKey`.
     var gap: TickKey
     /// Unix seconds, the end exclusive.
     var from: Int64

@@ -9,7 +9,8 @@ struct SecondParts {
 
     init(gaps: [HealGap], around gap: HealGap) {
         self.gap = gap
-        boundaries = Set(gaps.map(\.key) + [gap.key]).sorted()
+        boundaries = Set(gaps.map(\.key) + gaps.flatMap { $0.runs.compactMap(\.place) } + [gap.key, gap.healingKey])
+            .sorted()
     }
 
     /// Segments in front of the gap.
@@ -22,11 +23,12 @@ struct SecondParts {
         for (tick, key) in zip(gathering.ticks, gathering.keys) { parts[2 * gapsBefore(key), default: []].append(tick) }
     }
 
-    mutating func addHealed(_ tick: HealTick, of other: TickKey) {
-        parts[2 * gapsBefore(other) + 1, default: []].append(tick)
+    /// - Parameter place: the marker of another gap behind which its run stands, or of this one behind what is healed now.
+    mutating func addHealed(_ tick: HealTick, place: TickKey) {
+        parts[2 * gapsBefore(place) + 1, default: []].append(tick)
     }
 
-    private var own: Int { 2 * gapsBefore(gap.key) + 1 }
+    private var own: Int { 2 * gapsBefore(gap.healingKey) + 1 }
 
     private func gapsBefore(_ key: TickKey) -> Int {
         var low = 0

@@ -167,19 +167,43 @@ struct StoredTicksReader: ~Copyable {
         if let after = gap.after { seconds.addLive(try readBack(gap, after)) }
         for other in all where other.key != gap.key {
             for run in other.runs where run.mayHold(span) {
+                let place = run.place ?? other.key
                 try readRun(run, of: other.stream) {
-                    if span.contains($0.second) { seconds.addHealed($0, of: other.key) }
+                    if span.contains($0.second) { seconds.addHealed($0, place: place) }
                 }
             }
         }
+        let joined = try addOlder(gap, to: &seconds)
         var stored = StoredTicks(front: seconds.front, back: seconds.back, from: gap.from, end: end)
         let (start, limit) = (max(min(resume, gap.resumeSecond), gap.from), greatestCount)
-        for run in gap.runs where run.to ?? .max >= start && run.from ?? .min <= stored.through {
+        let runs = gap.runs.sorted { ($0.place ?? gap.key, $0.first) < ($1.place ?? gap.key, $1.first) }
+        for run in runs where run.to ?? .max >= start && run.from ?? .min <= stored.through {
+            let joined = joined[run.first] ?? []
             try readRun(run, of: gap.stream) {
-                stored.add(healed: $0, from: start, limit: limit)
+                if !joined.contains($0.second) { stored.add(healed: $0, from: start, limit: limit) }
             }
         }
         return stored
+    }
+
+    /// Runs from before ticks in front of them were destroyed: all that is missing lies in front of them. So in their
+    /// first second, and in the gap's edges, they stand behind it like live ticks.
+    ///
+    /// - Returns: those seconds, by the run's first key.
+    private mutating func addOlder(_ gap: HealGap, to seconds: inout SecondParts) throws -> [TickKey: Set<Int64>] {
+        var joined: [TickKey: Set<Int64>] = [:]
+        for run in gap.runs {
+            guard let place = run.place, place > gap.healingKey else { continue }
+            var wanted: Set = [gap.from, gap.through ?? gap.from]
+            var isFirst = true
+            try readRun(run, of: gap.stream) { tick in
+                if isFirst { wanted.insert(tick.second) }
+                isFirst = false
+                if wanted.contains(tick.second) { seconds.addHealed(tick, place: place) }
+            }
+            joined[run.first] = wanted
+        }
+        return joined
     }
 
     /// The first live ticks behind a gap, at most so many.
