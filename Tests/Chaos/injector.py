@@ -109,6 +109,9 @@ class Injector:
         elif fault.kind == "poisoned definition":
             self.system.says(f"definition {fault.target} impossible")
         elif fault.kind == "configuration broken":
+            if self.system.is_restarting:
+                fault.note = "not done: the system is being restarted"
+                return
             # Who is to start again finds a file that can't be read.
             self.system.break_configuration()
             service = fault.target

@@ -62,6 +62,7 @@ class System:
         self.stops = []
         self.started = 0
         self.is_restarting = False
+        self.is_broken = False
         # What a cleaner took although the system was running.
         self.cleaned = []
         self.destroyed = []
@@ -80,7 +81,8 @@ class System:
 
     def restart(self, between):
         """Stops the system as an operator does, does something, and starts it again. A generator: yields while it waits."""
-        while self.is_restarting:
+        # An operator mends a file before starting with it.
+        while self.is_restarting or self.is_broken:
             yield
         self.is_restarting = True
         began = time.time()
@@ -192,9 +194,11 @@ class System:
     # Configuration
 
     def break_configuration(self):
+        self.is_broken = True
         self.replace(self.config, self.text.replace("contracts:", "contracts: [", 1))
 
     def mend_configuration(self):
+        self.is_broken = False
         self.replace(self.config, self.text)
 
     def leave(self, con_id):
