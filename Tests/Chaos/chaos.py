@@ -46,8 +46,9 @@ RATE = 5_000
 DISK_BYTES_PER_SECOND = RATE * 64 * 2
 RUNTIME_BYTES = 400 << 20
 MEAN_SECONDS = 2.5
-# Bounds of the waits after the faults: until all is healthy, until nothing is pending, and until nothing is left out.
-HEALTHY_SECONDS = 120
+# Bounds of the waits after the faults: until all is healthy, which takes until what was sent is healed, until nothing is pending,
+# and until nothing is left out.
+HEALTHY_SECONDS = 240
 HEALED_SECONDS = 240
 LEFT_OUT_SECONDS = 60
 # What makes the disk slow and the clock wrong is compiled.

@@ -35,6 +35,9 @@ LASTING = {
 }
 # These stop and start the whole system: so many seconds more until the next fault of their resources.
 STOPPING = {"contract removed": 20, "durable data destroyed": 15}
+# What may keep a service from ending in order.
+HINDERING = {"kill connector", "kill recorder", "kill watchdog", "stop connector", "stop recorder", "disk full", "slow disk",
+             "configuration broken", "fallocate refused", "clock 10 minutes behind", "clock 2 hours behind", "clock an hour ahead"}
 # Faults of one resource do not overlap: the second would undo the first. And a gateway does not stall while the connector is
 # stopped: this simulated one swallows ticks then, and nobody would be awake to notice the silence.
 RESOURCES = {

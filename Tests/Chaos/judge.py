@@ -107,11 +107,11 @@ def since_destroyed(sent, destroyed, stream):
 
 
 def check_stops(run):
-    """A stop in order ends with 0, or says why not, and something was in its way."""
+    """A stop in order ends with 0, or with 1 where something was in its way."""
     for stop in run.system.stops:
-        others = [f for f in run.injector.done if f.began - faults.NOTICED_SECONDS <= stop.ended and f.ended >= stop.began
-                  and f.kind not in faults.STOPPING]
-        if stop.status != 0 and not (stop.status == 1 and others and "not durable" in stop.words):
+        others = [f for f in run.injector.done if f.began <= stop.ended and f.ended >= stop.began - faults.NOTICED_SECONDS
+                  and f.kind in faults.HINDERING]
+        if stop.status != 0 and not (stop.status == 1 and others):
             run.problem(f"ib-stream up ended with {stop.status} at {stop.ended - run.origin:.2f} s: {stop.words}")
     for path in run.system.cleaned:
         run.problem(f"a cleaner removed {path}, though the system was running")
