@@ -117,8 +117,11 @@ struct LateHistoryTests {
         let end = HistoryPager.Page(ticks: [], through: 99, next: .exhausted, rest: quotes("qq", 100))
         _ = task.take(end)
         _ = task.take(end)
-        let past = quotes("m", 90) + quotes("c", 500)
-        #expect(task.take(.init(ticks: [], through: 99, next: .more, past: past)) == .init(next: .finished))
+        func take(_ past: [HealTick]) -> HealTask.Step {
+            task.take(.init(ticks: [], through: 99, next: .more, past: past))
+        }
+        #expect(take(quotes("m", 90) + quotes("c", 500)) == .init(next: .ask))
+        #expect(take(quotes("lm", 90)) == .init(next: .finished))
     }
 
     @Test func aSecondThatIsNotToldAnyMoreIsNamed() {

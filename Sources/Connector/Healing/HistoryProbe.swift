@@ -3,7 +3,7 @@
 /// There are gateways whose answers end with the trading day of the time that was asked for, and that have nothing, or
 /// repeat their last tick, when they are asked from there on. So it is asked from behind: what lies before the last
 /// second wanted, and, of what is found, what lies before that, by halving. An answer from behind that goes back beyond
-/// the end shows that nothing lies between. Where answers from behind are empty, which may be a gateway's way too, it
+/// the end, and has nothing behind it, shows that nothing lies between. Where answers from behind are empty, which may be a gateway's way too, it
 /// is asked forward in steps that no trading day fits between. No trading hours have to be known. Pure.
 struct HistoryProbe {
     static let stepSeconds: Int64 = 6 * 3_600
@@ -58,9 +58,15 @@ struct HistoryProbe {
 
     private mutating func takePast(_ past: [HealTick]) -> Finding {
         if let found = past.first(where: { $0.second >= end })?.second {
-            // It goes back beyond the end: nothing lies between.
-            if let first = past.first, first.second < end { return .goesOn(found) }
             high = found
+            // It goes back beyond the end: nothing lies between, if it is no page told again in front of another one.
+            // What lies before the tick found shows that.
+            if let first = past.first, first.second < end {
+                guard low < found else { return .goesOn(found) }
+                stage = .halving
+                question = .before(found)
+                return .ask
+            }
         } else if stage == .farEdge {
             // A single tick may be the last one, repeated.
             return past.count > 1 ? .nothing : nextStep()
