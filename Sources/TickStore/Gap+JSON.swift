@@ -2,8 +2,8 @@ public import JSON
 public import Ticks
 
 /// A gap as JSON: keys and nanoseconds are integers, what there is not is null. Runs are arrays
-/// `[first key, last key, ticks, from second, to second, is whole]`, and where the ticks stand behind another marker than the gap's
-/// first, the key of that one.
+/// `[first key, last key, ticks, from second, to second, is whole]`, and where the ticks stand behind another marker
+/// than the gap's first, the key of that one.
 extension Gap {
     /// - Parameters:
     ///   - withStream: the first member names the stream.

@@ -3,8 +3,9 @@
 /// There are gateways whose answers end with the trading day of the time that was asked for, and that have nothing, or
 /// repeat their last tick, when they are asked from there on. So it is asked from behind: what lies before the last
 /// second wanted, and, of what is found, what lies before that, by halving. An answer from behind that goes back beyond
-/// the end, and has nothing behind it, shows that nothing lies between. Where answers from behind are empty, which may be a gateway's way too, it
-/// is asked forward in steps that no trading day fits between. No trading hours have to be known. Pure.
+/// the end, and has nothing behind it, shows that nothing lies between. Where answers from behind are empty, which may
+/// be a gateway's way too, it is asked forward in steps that no trading day fits between. No trading hours have to be
+/// known. Pure.
 struct HistoryProbe {
     static let stepSeconds: Int64 = 6 * 3_600
 

@@ -23,7 +23,8 @@ struct SecondParts {
         for (tick, key) in zip(gathering.ticks, gathering.keys) { parts[2 * gapsBefore(key), default: []].append(tick) }
     }
 
-    /// - Parameter place: the marker of another gap behind which its run stands, or of this one behind what is healed now.
+    /// - Parameter place: the marker of another gap behind which its run stands, or of this one behind what is healed
+    ///   now.
     mutating func addHealed(_ tick: HealTick, place: TickKey) {
         parts[2 * gapsBefore(place) + 1, default: []].append(tick)
     }
