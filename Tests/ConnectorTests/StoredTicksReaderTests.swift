@@ -244,6 +244,17 @@ private final class ServedRecords: Sendable {
         #expect(found.end == StoredTicksReaderTests.market + 48_000 && numbers(found.back) == [80])
     }
 
+    /// The host's clock is set behind the first tick that came after the gap.
+    @Test(arguments: [3_600, -7_200, 86_400] as [Int64]) func aHostsClockThatJumpsDoesNotMoveTheEnd(by: Int64) throws {
+        let market = StoredTicksReaderTests.market
+        let jumping = MadeUpStream(
+            epochs: [(100, 5_000)], second: { market + Int64($0.seq / 5) },
+            received: { (market + Int64($0.seq / 5) + ($0.seq > 81 ? by : 0)) * 1_000_000_000 }, served: ServedRecords()
+        )
+        let found = try stored(around: gap(key(50), key(80), jumping), jumping)
+        #expect(found.end == market + 16 && numbers(found.back) == [80, 81, 82, 83, 84])
+    }
+
     /// Runs of other gaps that lie inside the gap's time were stored too.
     @Test func whatHealedOtherGapsInsideTheSpanIsKnown() throws {
         let market = StoredTicksReaderTests.market

@@ -135,9 +135,9 @@ struct StoredTicksReader: ~Copyable {
         // later.
         let went = behind.sorted { $0.second < $1.second }[behind.count / 2]
         let passed = (went.receivedNanos - after.receivedNanos) / 1_000_000_000
-        guard (went.second - after.second - passed).magnitude <= UInt64(LastSecond.oddSeconds) else {
-            return went.second
-        }
+        let (rise, odd) = (went.second - after.second, UInt64(LastSecond.oddSeconds))
+        // Times of the gateway that are near each other are not odd, whatever the host's clock did between them.
+        guard rise.magnitude <= odd || (rise - passed).magnitude <= odd else { return went.second }
         // Then it is the last one in front whose time can't be.
         return gap.from - after.second > LastSecond.oddSeconds ? after.second : through
     }
