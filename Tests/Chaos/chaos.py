@@ -8,7 +8,7 @@ reserves no room, durable data is destroyed, a cleaner comes, the files of socke
 error while a process is killed, or without a contract, and the clock is wrong.
 Then it is quiet, the gaps are healed, and the files are compared with the history of the simulated market, tick by tick.
 
-    Tests/Chaos/chaos.py [--gateway adversary] [--seconds 300] [--seed N] [--only KIND] [--json] [--keep] [--bin .build/release]
+    Tests/Chaos/chaos.py [--gateway adversary] [--seconds 300] [--seed N] [--only KIND] [--without KIND] [--json] [--keep] [--bin .build/release]
 
 The same seed makes the same plan. Exit status 0: all is as it must be; 1: it is not, and what differs is printed; the
 directory is kept then. Several runs may go on at once: each has its own root, sockets, port and mount.
@@ -68,6 +68,7 @@ def arguments():
     parser.add_argument("--gateway", choices=["simulator", "adversary"], default="simulator",
                         help="whose ticks are recorded: ib-simulator's, or those of Tests/Adversary (default simulator)")
     parser.add_argument("--only", action="append", metavar="KIND", help="faults of this kind alone; may be repeated")
+    parser.add_argument("--without", action="append", metavar="KIND", help="no faults of this kind; may be repeated")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     parser.add_argument("--keep", action="store_true", help="keep the directory also when all is well")
     parser.add_argument("--bin", default=None, help="where the programs are (default .build/release)")
@@ -292,9 +293,10 @@ def main():
     from faults import DECK, make_plan
 
     has = [name for name, is_there in (("mounts", has_mounts), ("shims", HAS_SHIMS), ("cleaner", CLEANER)) if is_there]
-    if unknown := [kind for kind in options.only or [] if kind not in DECK]:
+    only = [kind for kind in options.only or DECK if kind not in (options.without or [])]
+    if unknown := [kind for kind in [*(options.only or []), *(options.without or [])] if kind not in DECK]:
         sys.exit(f"chaos: no such fault: {', '.join(unknown)}; there are: {', '.join(DECK)}")
-    plan = make_plan(options.seed, options.seconds, FARMS, MEAN_SECONDS, has, options.only or DECK)
+    plan = make_plan(options.seed, options.seconds, FARMS, MEAN_SECONDS, has, only)
     if options.plan:
         for fault in plan:
             print(f"{fault.at:8.3f} {fault.kind} {fault.target} {fault.seconds or ''}")

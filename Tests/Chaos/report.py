@@ -54,6 +54,8 @@ the end, and no process was left over, unless the run says something else.
 def command_of(options, gateway, seed):
     """What makes one run again, from the repository's folder."""
     command = ["Tests/Chaos/chaos.py", "--gateway", gateway, "--seconds", f"{options.seconds:g}", "--seed", str(seed)]
+    for kind in options.without or []:
+        command += ["--without", kind]
     return command + (["--bin", options.bin] if options.bin else [])
 
 
@@ -111,6 +113,7 @@ def main():
     parser.add_argument("--gateway", choices=[*GATEWAYS, "both"], default="both")
     parser.add_argument("--runs", type=int, default=5, help="runs with each gateway (default 5)")
     parser.add_argument("--first-seed", type=int, default=301)
+    parser.add_argument("--without", action="append", metavar="KIND", help="no faults of this kind; may be repeated")
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--parallel", type=int, default=2)
     parser.add_argument("--bin", default=None, help="where the programs are, from the repository's folder (default .build/release)")
