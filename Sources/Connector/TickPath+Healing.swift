@@ -13,7 +13,8 @@ extension TickPath {
         // Records of history are not late, however late the live ones are.
         let flags = slots[index].commonFlags
         slots[index].commonFlags.subtract(.delayed)
-        mark(index, .heal, code: count, ref: run.gap, text: "\(run.to)", tsEventNanos: run.from * second)
+        let end = HealRun.text(toSeconds: run.to, knowsLost: run.knowsLost)
+        mark(index, .heal, code: count, ref: run.gap, text: end, tsEventNanos: run.from * second)
         for item in run.ticks {
             makeRoom(index, records: 1 + item.more.count)
             var tick = item.tick

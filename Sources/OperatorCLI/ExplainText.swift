@@ -68,7 +68,7 @@ enum ExplainText {
         let text = String(decoding: marker.text, as: UTF8.self)
         switch marker.event {
         case .heal:
-            let end = Int64(text).map { Timestamp.text($0 &* 1_000_000_000, digits: 0) } ?? text
+            let end = HealRun.read(text).toSeconds.map { Timestamp.text($0 &* 1_000_000_000, digits: 0) } ?? text
             return "\(marker.code) ticks up to \(end), of the gap \(marker.ref)"
         case .healEnd: return "\(marker.code) ticks: \(text), of the gap \(marker.ref)"
         case .epochBegun:

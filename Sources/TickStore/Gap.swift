@@ -74,6 +74,16 @@ public struct HealRun: Sendable, Equatable {
         self.place = place
     }
 
+    /// The text of its `heal` marker: the end of its interval, and `+` where it was made for a gap with lost keys. A run that
+    /// was made before they were lost may refer to the same key: of a marker that was there.
+    public static func text(toSeconds: Int64, knowsLost: Bool) -> String { "\(toSeconds)" + (knowsLost ? "+" : "") }
+
+    /// The end that the text of a `heal` marker tells, if it does, and whether the gap's lost keys were known.
+    public static func read(_ text: some StringProtocol) -> (toSeconds: Int64?, knowsLost: Bool) {
+        let knowsLost = text.hasSuffix("+")
+        return (Int64(knowsLost ? String(text.dropLast()) : String(text)), knowsLost)
+    }
+
     /// It was made for a gap that is a longer one since: all of that is to be healed again, and its ticks are there.
     mutating func forget() {
         (fromSeconds, toSeconds, isWhole, outcome) = (nil, nil, false, nil)
@@ -114,6 +124,15 @@ public struct Gap: Sendable, Equatable {
 
     /// What heal runs refer to: the last of its lost keys, so that a run made before these were lost can be told; else its name.
     public var healingKey: TickKey { lostKeys?.upperBound ?? key }
+
+    /// Where a run stands that was made before keys of the gap were destroyed; nil: ticks in front of it and behind it were.
+    ///
+    /// - Parameter marker: what the run refers to.
+    func place(ofOlder marker: TickKey) -> TickKey? {
+        // `lost` has taken its marker's place: what was destroyed lies in front.
+        if marker == healingKey { return marker.next }
+        return lostKeys?.contains(marker) ?? false ? nil : marker
+    }
 
     /// Causes that are spelled out in `cause`, at most.
     static let maxCauses = 8

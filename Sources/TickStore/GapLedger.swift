@@ -185,14 +185,14 @@ public struct GapLedger: Sendable {
     private mutating func begin(_ tick: Tick, _ marker: MarkerBody) {
         endRun(before: tick.key)
         guard let index = gapIndex(marker.ref) else { return }
+        let (toSeconds, knowsLost) = HealRun.read(String(decoding: marker.text, as: UTF8.self))
         var run = HealRun(
             first: tick.key, last: tick.key, ticks: max(0, Int(marker.code)),
-            fromSeconds: GapLedger.seconds(tick.tsEventNanos),
-            toSeconds: Int64(String(decoding: marker.text, as: UTF8.self)), isWhole: false, outcome: nil)
+            fromSeconds: GapLedger.seconds(tick.tsEventNanos), toSeconds: toSeconds, isWhole: false, outcome: nil)
         // A run that knows of the destroyed keys names them; each stands where what it was made for does.
         let isDestroyed = destroyedGaps.contains(gaps[index].key)
-        let isOlder = isDestroyed && marker.ref != gaps[index].healingKey
-        if isDestroyed { run.place = marker.ref }
+        let isOlder = isDestroyed && (marker.ref != gaps[index].healingKey || !knowsLost)
+        if isDestroyed { run.place = isOlder ? gaps[index].place(ofOlder: marker.ref) : marker.ref }
         if isOlder { run.forget() }
         gaps[index].runs.append(run)
         openRun = gaps[index].key
@@ -254,6 +254,10 @@ public struct GapLedger: Sendable {
         while low < high {
             let middle = (low + high) / 2
             if gaps[middle].key <= ref { low = middle + 1 } else { high = middle }
+        }
+        // Its marker was destroyed.
+        if low < gaps.count, destroyedGaps.contains(gaps[low].key), gaps[low].lostKeys?.contains(ref) ?? false {
+            return low
         }
         guard low > 0 else { return gaps.first?.before == nil && forgotten == 0 && !gaps.isEmpty ? 0 : nil }
         return gaps[low - 1].lastMarkerKey >= ref ? low - 1 : nil

@@ -239,9 +239,44 @@ private let zero = someNanos / 1_000_000_000
         gap.write(to: &writer, withStream: false)
         #expect(Gap(try JSONValue(parsing: writer.bytes), stream: quotes)?.runs == gap.runs)
         // A run that knows of it.
-        script.run(destroyed, ticks: 3, from: zero + 1, to: zero + 90, "healed")
+        script.run(destroyed, ticks: 3, from: zero + 1, to: zero + 90, "healed", knowsLost: true)
         gap = script.ledger.gaps[0]
         #expect(gap.state == .healed && gap.healedTicks == 3 && gap.runs.map(\.place) == [healed, destroyed])
+    }
+
+    /// The gap's own marker was the last record that was destroyed: `lost` stands in its place, with its key.
+    @Test func aRunThatNamesAMarkerInWhosePlaceLostStandsKnowsNothingOfIt() throws {
+        var script = GapScript()
+        script.live(2)
+        script.lost(4, "damaged file")
+        let name = script.key
+        script.live(5)
+        script.run(name, ticks: 2, from: zero + 1, to: zero + 90, "healed")
+        script.live()
+        var gap = try #require(script.ledger.gaps.first)
+        #expect(gap.state == .pending && gap.healingKey == name && gap.runs.map(\.isWhole) == [false])
+        #expect(gap.runs[0].place == name.next, "its ticks lie behind what was destroyed")
+        script.run(name, ticks: 3, from: zero + 1, to: zero + 90, "healed", knowsLost: true)
+        gap = script.ledger.gaps[0]
+        #expect(gap.state == .healed && gap.healedTicks == 3 && gap.runs.map(\.place) == [name.next, name])
+    }
+
+    /// A gap lies within what was destroyed: its run stays, counts for nothing, and is known.
+    @Test func aRunWhoseGapWasDestroyedBelongsToTheGapThatItsKeysBecame() throws {
+        var script = GapScript()
+        script.live(2)
+        let name = TickKey(epoch: script.key.epoch, seq: script.key.seq + 3)
+        script.lost(6, "damaged file")
+        let lost = script.key
+        script.live(5)
+        script.run(name, ticks: 2, from: zero + 1, to: zero + 90, "healed")
+        script.live()
+        var gap = try #require(script.ledger.gaps.first)
+        #expect(script.ledger.gaps.count == 1 && gap.state == .pending && gap.key == lost)
+        #expect(gap.runs.map(\.isWhole) == [false] && gap.runs[0].place == nil && gap.runs[0].ticks == 2)
+        script.run(lost, ticks: 3, from: zero + 1, to: zero + 90, "healed", knowsLost: true)
+        gap = script.ledger.gaps[0]
+        #expect(gap.state == .healed && gap.runs.map(\.place) == [nil, lost])
     }
 
     @Test func lostKeysThatNobodyDestroyedLeaveARunWhatItIs() {

@@ -51,11 +51,11 @@ struct GapScript {
     }
 
     /// The marker in front of healed ticks.
-    mutating func heal(_ gap: TickKey, ticks: Int32, from: Int64, to: Int64) {
+    mutating func heal(_ gap: TickKey, ticks: Int32, from: Int64, to: Int64, knowsLost: Bool = false) {
         append(
             Tick(
                 marker: .heal, of: stream, tsEventNanos: from * 1_000_000_000, tsRecvNanos: nowNanos, code: ticks,
-                ref: gap, text: "\(to)"))
+                ref: gap, text: HealRun.text(toSeconds: to, knowsLost: knowsLost)))
     }
 
     /// Healed ticks, all of one second.
@@ -76,8 +76,10 @@ struct GapScript {
     }
 
     /// A whole run.
-    mutating func run(_ gap: TickKey, ticks: Int, from: Int64, to: Int64, _ text: String) {
-        heal(gap, ticks: Int32(ticks), from: from, to: to)
+    mutating func run(
+        _ gap: TickKey, ticks: Int, from: Int64, to: Int64, _ text: String, knowsLost: Bool = false
+    ) {
+        heal(gap, ticks: Int32(ticks), from: from, to: to, knowsLost: knowsLost)
         healed(ticks, second: from)
         healEnd(gap, ticks: Int32(ticks), to: to, text)
     }

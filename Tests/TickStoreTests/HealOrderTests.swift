@@ -72,12 +72,31 @@ import Ticks
         script.live(2)  // 7, 8
         script.run(gap, ticks: 2, from: 1_755_010_800, to: 1_755_010_801, "healed")  // 9 to 12
         script.live()  // 13
-        script.run(destroyed, ticks: 1, from: 1_755_010_800, to: 1_755_010_801, "healed")  // 14 to 16
+        script.run(destroyed, ticks: 1, from: 1_755_010_800, to: 1_755_010_801, "healed", knowsLost: true)  // 14 to 16
         let recording = try SealedRecording()
         try recording.write(script.records)
         #expect(
             try Self.seqs(TickReader(stateDirectory: recording.state)) == [
                 1, 2, 5, 14, 15, 16, 6, 9, 10, 11, 12, 7, 8, 13,
+            ])
+    }
+
+    /// The same where `lost` took the place of the gap's own marker.
+    @Test func aRunThatLostItsMarkerStandsBehindWhatIsHealedInItsPlace() throws {
+        var script = GapScript()
+        script.live(2)  // 1, 2
+        script.lost(4, "damaged file")  // 6
+        let name = script.key
+        script.mark(.gapClosed)  // 7
+        script.live(2)  // 8, 9
+        script.run(name, ticks: 2, from: 1_755_010_800, to: 1_755_010_801, "healed")  // 10 to 13
+        script.live()  // 14
+        script.run(name, ticks: 1, from: 1_755_010_800, to: 1_755_010_801, "healed", knowsLost: true)  // 15 to 17
+        let recording = try SealedRecording()
+        try recording.write(script.records)
+        #expect(
+            try Self.seqs(TickReader(stateDirectory: recording.state)) == [
+                1, 2, 6, 15, 16, 17, 7, 10, 11, 12, 13, 8, 9, 14,
             ])
     }
 

@@ -529,6 +529,8 @@ struct HealTask {
     }
 
     private func run(_ ticks: [HealTick], to: Int64, verdict: GapState?) -> HealedRun {
-        HealedRun(stream: gap.stream, gap: gap.healingKey, from: runFrom, to: to, ticks: ticks, verdict: verdict)
+        HealedRun(
+            stream: gap.stream, gap: gap.healingKey, knowsLost: gap.isLost, from: runFrom, to: to, ticks: ticks,
+            verdict: verdict)
     }
 }

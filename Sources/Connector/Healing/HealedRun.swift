@@ -9,6 +9,8 @@ struct HealedRun: Equatable {
     var stream: StreamID
     /// The gap's `healingKey`.
     var gap: TickKey
+    /// The gap's lost keys are known.
+    var knowsLost = false
     /// Unix seconds, the end exclusive.
     var from: Int64
     var to: Int64
