@@ -49,6 +49,8 @@ struct HealTask {
     private var edgeFailed = false
     /// Seconds that can't be had as they were for certain.
     private(set) var doubtfulSeconds: Set<Int64> = []
+    /// A run of this task tells of such a second: the gap's verdict has to stand behind it.
+    private var hasLookedInVain = false
     /// Some were left out by earlier runs, and are not asked for again.
     private let wereLeftOut: Bool
     /// What is known of the history's unreported trades.
@@ -298,6 +300,7 @@ struct HealTask {
         runFrom = second
         var rest = missing[...]
         if !isKnown || !rest.isEmpty || gap.vainLooks(at: second) < HealTask.greatestLooks {
+            hasLookedInVain = true
             repeat {
                 step.runs.append(run(Array(rest.prefix(HealedRun.capacity)), to: second, verdict: nil))
                 rest = rest.dropFirst(HealedRun.capacity)
@@ -513,7 +516,7 @@ struct HealTask {
         // A gap that was tried before and brought nothing again stays what its markers say; also where these say more
         // than is believed of it, since nobody knows when it began.
         let isSaid = verdict == gap.state || gap.state == .partly && verdict == gap.outcome
-        if isSaid, buffer.isEmpty, ticks == 0 { return }
+        if isSaid, buffer.isEmpty, ticks == 0, !hasLookedInVain { return }
         // What is tried again later must not be taken for done. Else all of the gap is, whatever the time of what ended
         // it.
         let last = through < self.end ? through : max(through, gap.through ?? through)
