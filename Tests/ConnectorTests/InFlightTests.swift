@@ -92,6 +92,15 @@ import Ticks
         #expect(judge(&inFlight, night)?.missing == 100...40_010)
     }
 
+    @Test func aSimulatedMarketEndsWithItsRun() {
+        var inFlight = InFlight(isSimulated: true)
+        _ = inFlight.note(stream, .init(count: 1, second: 40_000), newest: key(1, epoch: 2))
+        #expect(judge(&inFlight, gap(from: 100, through: 40_003)) == .init(breaks: 1, missing: nil))
+        inFlight = InFlight(isSimulated: true)
+        _ = inFlight.note(stream, .init(count: 1, second: 105), newest: key(51))
+        #expect(judge(&inFlight, gap(from: 100, through: 103))?.missing == 100...103)
+    }
+
     @Test func whatWasNumberedOrReceivedWasSentAllOfIt() {
         var lost = gap(through: 3_700)
         lost.isLost = true

@@ -148,7 +148,7 @@ def set_clock(lab, offset):
     clock = Clock(lab.folder)
     clock.set(offset)
     start = lab.start
-    lab.start = lambda name, *arguments: start(name, *arguments, env=clock.env)
+    lab.start = lambda name, *arguments, env=(): start(name, *arguments, env={**dict(env), **clock.env})
 
 
 @pytest.mark.parametrize("offset,said", [(-600, "10 min"), (-2 * DAY, "2 d 0 h")], ids=["10 min", "2 days"])

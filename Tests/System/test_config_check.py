@@ -151,7 +151,8 @@ def test_directories_where_others_could_plant_files_are_refused_before_anything_
         assert refused.returncode == 78 and "'connector.journal_dir' can't be used: everybody" in refused.stderr, refused.stderr
     assert list(open_to_all.iterdir()) == []
     config.write_text(config.read_text().replace(f"connector: {{journal_dir: {open_to_all}}}\n", ""))
-    for root in ("/proc/ib", "/dev/null/ib", lab.folder / "ib-stream.yaml" / "ib"):
+    (lab.folder / "f").touch()
+    for root in ("/proc/ib", "/dev/null/ib", lab.folder / "f" / "ib"):
         refused = run(lab, "ib-stream", "config", "check", config, "--root", root)
         assert refused.returncode == 78 and f"directory {root}/state can't be used" in refused.stderr, refused.stderr
         assert run(lab, "ib-stream", "up", "--config", config, "--root", root).returncode in (74, 78)

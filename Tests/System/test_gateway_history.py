@@ -3,6 +3,7 @@ does not have whole is named."""
 
 import collections
 import shutil
+import time
 
 import pytest
 
@@ -55,7 +56,7 @@ def test_a_history_that_is_late_by_a_part_of_a_second_loses_nothing(lab):
     """While it is looked for where history goes on, the second that it ended with becomes whole: what had been told of it was a part."""
     run = Run(lab, {MNQ: ("MNQ", ["bid_ask"])},
               faults={"past_ticks_missing": True, "history_lag": 11.6, "history_delay": 0.9})
-    away(run, 5)
+    run.away(5)
     run.wait_healed(1, seconds=120)
     run.check()
 
@@ -71,7 +72,7 @@ def test_a_tick_of_a_wrong_time_behind_a_gap_costs_itself(lab):
         run.gateway.faults["poison_tick"] = {stream: {"time": str(int(time.time()) + hours * 3_600)}}
         run.gateway.do("accept")
         run.wait_ticks()
-    away(run, 1.5)
+    run.away(1.5)
     run.wait_healed(3)
     run.stop()
     [report] = run.reports()

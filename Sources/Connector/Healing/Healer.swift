@@ -35,7 +35,7 @@ struct Healer: ~Copyable {
 
     private var plan = HealPlan()
     private var openGaps = OpenGaps()
-    private var inFlight = InFlight()
+    private var inFlight: InFlight
     private var tasks: [HealPlan.TickGap: HealTask] = [:]
     private var failures: [HealPlan.TickGap: Int] = [:]
     private var positions = HealPositions()
@@ -77,6 +77,7 @@ struct Healer: ~Copyable {
         self.mailbox = mailbox
         self.status = status
         self.abandoned = abandoned
+        inFlight = InFlight(isSimulated: paths.simulated)
         stored = try StoredTicksReader(task, context: context, paths: paths)
         poller = Poller()
         bell = poller.add(descriptor: mailbox.forHealer.descriptor)

@@ -31,11 +31,15 @@ struct InFlight {
         var hasLooked = false
     }
 
+    /// With `--simulate` each start has a market of its own: what the one before had sent, nobody has any more.
+    let isSimulated: Bool
     /// A gap's marker is durable when the key is, which was the stream's newest when the break was first seen.
     private var seen: [StreamID: (breaks: Breaks, key: TickKey)] = [:]
     /// The last second in which something of a gap can have been sent.
     private var ends: [HealPlan.TickGap: Int64] = [:]
     private(set) var words: [StreamID: Word] = [:]
+
+    init(isSimulated: Bool = false) { self.isSimulated = isSimulated }
 
     /// True when the stream has broken off since the last call: its gaps are to be asked for.
     mutating func note(_ stream: StreamID, _ breaks: Breaks, newest: TickKey) -> Bool {
@@ -70,6 +74,7 @@ struct InFlight {
             let progress = progress(gap)
             // What never had a tick and has none now has nothing that history could be held against.
             guard gap.state == .pending || gap.before != nil && !progress.hasLooked else { continue }
+            guard !isSimulated || gap.key.epoch == key.epoch else { continue }
             let reached = progress.reached ?? gap.resumeSecond
             let last = min(end, gap.through ?? .max)
             guard reached <= last else { continue }
