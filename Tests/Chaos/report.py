@@ -31,7 +31,7 @@ This page is what
 
     {command}
 
-wrote on {date}, at commit {commit}, on {machine}. The command of each run stands with it; its seed makes the same plan again.
+wrote on {date}, at commit {commit}, on {machine}. `Tests/Chaos/chaos.py --gateway G --seed N` makes the same plan again, and `--plan` shows it.
 
 - `ticks`: recorded ticks, of which `healed` came from the gateway's history; `gaps`: interruptions of single streams.
 - `missing`: ticks of the market that history could give and that are not in the files; `repeated`, `altered` and
@@ -94,9 +94,11 @@ def written(reports, options):
             f"{report[name]:,}" if isinstance(report.get(name), int) and name != "seed" else str(report.get(name, "?"))
             for name in COLUMNS]
         text += "| " + " | ".join(cells) + " |\n"
-    text += "\n## What was done to the system\n\nSeconds since the first fault's run began; in brackets a process id, a " \
-            "farm, a socket, or the streams that died.\n"
-    for report in reports:
+    failed = [report for report in reports if not report["passed"]]
+    if failed:
+        text += "\n## What was done to the system\n\nIn runs that failed; seconds since the first fault's run began; in brackets " \
+                "a process id, a farm, a socket, or the streams that died.\n"
+    for report in failed:
         text += f"\n### {report['gateway'].capitalize()}, seed {report['seed']}\n\n    {report['command']}\n\n"
         text += "".join(f"- {problem}\n" for problem in report["problems"])
         if report["problems"]:
